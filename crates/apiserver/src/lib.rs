@@ -1,0 +1,1 @@
+//! The Kubernetes API over HTTP: discovery, tables, watches, exec, logs, port-forward

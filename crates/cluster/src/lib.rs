@@ -1,0 +1,1 @@
+//! The embedded cluster's daemon: boot phases, supervision, adoption, shutdown

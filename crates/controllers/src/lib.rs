@@ -1,0 +1,1 @@
+//! Deployment, ReplicaSet, Job and the others: objects in, writes out

@@ -1,0 +1,5 @@
+//! The binary. Everything is in `cli`.
+
+fn main() -> std::process::ExitCode {
+    cli::main()
+}

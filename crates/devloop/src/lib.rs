@@ -1,0 +1,1 @@
+//! Changes and cluster facts in; build, sync and apply out

@@ -1,0 +1,1 @@
+//! Spans, diagnostics with hints, and how they are shown

@@ -1,0 +1,1 @@
+//! Dockerfile text becomes a build graph

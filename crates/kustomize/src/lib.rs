@@ -1,0 +1,1 @@
+//! A kustomization directory becomes manifests

@@ -1,0 +1,1 @@
+//! Drives pods on this machine: volumes, probes, logs, exec, file sync

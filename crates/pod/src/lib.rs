@@ -1,0 +1,1 @@
+//! One pod's life: spec and facts in, next actions out

@@ -1,0 +1,1 @@
+//! Carries out the dev loop's effects: build, push, apply, sync, forward

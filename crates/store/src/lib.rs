@@ -1,0 +1,95 @@
+//! Versioned objects with watch history, in memory.
+//!
+//! The store knows keys, resource versions and events; it knows nothing of files, clocks, tasks or Kubernetes
+//! rules (defaulting, validation and admission are `api`'s). Controllers read it through [`View`] and answer
+//! with [`Write`]s, which `api` carries out.
+
+use serde_json::Value;
+use std::collections::HashMap;
+use std::sync::Arc;
+
+/// An object as stored: a JSON tree, never a typed struct (typed round trips lose data).
+pub type Object = Arc<Value>;
+
+/// `group/plural` of a kind, the plural alone for the core group: `pods`, `apps/deployments`,
+/// `networking.k8s.io/ingresses`. The version is not part of it: one object, several versions.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Resource(pub Arc<str>);
+
+impl Resource {
+    pub fn new(name: &str) -> Self {
+        Self(name.into())
+    }
+}
+
+/// Where an object lives. `namespace` is empty for cluster-scoped kinds.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Key {
+    pub resource: Resource,
+    pub namespace: Arc<str>,
+    pub name: Arc<str>,
+}
+
+/// What controllers and the node see: a consistent reading of all objects. Cheap; borrowed per reconcile.
+pub trait View {
+    fn get(&self, resource: &str, namespace: &str, name: &str) -> Option<Object>;
+    /// All of a kind in a namespace; an empty namespace means all of them. Ordered by namespace and name.
+    fn list(&self, resource: &str, namespace: &str) -> Vec<Object>;
+    /// Objects that have an ownerReference with this uid (all kinds; served from an index).
+    fn owned_by(&self, uid: &str) -> Vec<(Key, Object)>;
+}
+
+/// One intended change, the answer of a controller. Carried out by `api::Api::write`, with optimistic checks.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Write {
+    /// Create; "already exists" is not an error worth more than a new reconcile.
+    Create { resource: Resource, object: Value },
+    /// Replace all but status. Refused with a conflict when `metadata.resourceVersion` is not current.
+    Update { resource: Resource, object: Value },
+    /// Replace `.status` only; metadata.resourceVersion as in `Update`.
+    UpdateStatus { resource: Resource, object: Value },
+    /// RFC 7386 merge patch of one object; `subresource` is "" or "status".
+    Merge { key: Key, subresource: &'static str, patch: Value },
+    /// Delete, only if the uid still matches (when given). `grace_seconds: Some(0)` is the final delete.
+    Delete { key: Key, uid: Option<String>, grace_seconds: Option<i64>, propagation: Propagation },
+    /// An Event about an object (aggregated by `api`).
+    Event { regarding: Value, kind: EventKind, reason: String, message: String, component: String },
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum EventKind {
+    Normal,
+    Warning,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Propagation {
+    Background,
+    Foreground,
+    Orphan,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ChangeKind {
+    Added,
+    Modified,
+    Deleted,
+}
+
+/// One entry of the history: what watches are fed from.
+#[derive(Debug, Clone)]
+pub struct Change {
+    pub version: u64,
+    pub kind: ChangeKind,
+    pub key: Key,
+    /// The object after the change; for `Deleted` its last state, with the version of the delete.
+    pub object: Object,
+    /// The object before the change (`None` for `Added`): selector transitions need it.
+    pub previous: Option<Object>,
+}
+
+/// A [`View`] over a plain list of objects, for tests of controllers.
+#[derive(Debug, Default, Clone)]
+pub struct Fixture {
+    pub objects: HashMap<Key, Object>,
+}

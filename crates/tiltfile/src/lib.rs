@@ -1,0 +1,1 @@
+//! Starlark becomes a plan: resources, images, live updates, settings

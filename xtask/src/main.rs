@@ -1,0 +1,3 @@
+//! `cargo xtask`: what CI runs, the layering check, code generation and benchmarks.
+
+fn main() {}
