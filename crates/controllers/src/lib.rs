@@ -1,1 +1,86 @@
-//! Deployment, ReplicaSet, Job and the others: objects in, writes out
+//! Deployment, ReplicaSet, Job and the others: objects in, writes out.
+//!
+//! A controller is two pure functions: which keys a change concerns, and what to write for a key. It reads a
+//! [`View`] and the clock it is given; it never waits and never remembers: a restarted daemon needs no hand-over.
+//! Enter at [`all`] (the list) and [`Controller`]. `cluster` drives them and carries out the writes.
+
+mod access;
+mod daemonset;
+mod deployment;
+mod endpoints;
+mod garbage;
+mod job;
+mod namespace;
+mod pods;
+mod replicaset;
+mod rollout;
+mod scheduler;
+mod statefulset;
+mod unsupported;
+mod volumes;
+
+use jiff::Timestamp;
+use std::time::Duration;
+use store::{Change, Key, View, Write};
+
+pub use access::{at, int_at, key_of, labels_match, list_at, str_at};
+pub use volumes::STORAGE_CLASS;
+
+/// What controllers may know of the server beside the objects.
+pub trait Server: View {
+    /// `apps/deployments` for (`apps/v1`, `Deployment`).
+    fn resource_of(&self, api_version: &str, kind: &str) -> Option<String>;
+    /// The names of all namespaced kinds, built in and custom.
+    fn namespaced_resources(&self) -> Vec<String>;
+    /// The cluster's CA certificate, which each namespace gets as `kube-root-ca.crt`.
+    fn ca_certificate(&self) -> &str;
+    /// The folder on the node below which local-path volumes live.
+    fn storage_path(&self) -> &str;
+}
+
+/// What a reconcile wants: writes in order, and when to look again although nothing changed.
+#[derive(Debug, Default, PartialEq)]
+pub struct Outcome {
+    pub writes: Vec<Write>,
+    pub again_after: Option<Duration>,
+}
+
+impl Outcome {
+    fn write(&mut self, write: Write) {
+        self.writes.push(write);
+    }
+
+    /// Ask for another look; the earliest request wins.
+    fn again(&mut self, after: Duration) {
+        self.again_after = Some(self.again_after.map_or(after, |old| old.min(after)));
+    }
+}
+
+pub trait Controller: Send + Sync {
+    /// As in `kubectl get events`: `deployment-controller`.
+    fn name(&self) -> &'static str;
+    /// The keys to reconcile after this change. At start each existing object is passed as `Added`.
+    fn concerns(&self, server: &dyn Server, change: &Change) -> Vec<Key>;
+    fn reconcile(&self, server: &dyn Server, key: &Key, now: Timestamp) -> Outcome;
+}
+
+/// Every controller, in no particular order: they meet only in the store.
+pub fn all() -> Vec<Box<dyn Controller>> {
+    vec![
+        Box::new(namespace::Namespaces),
+        Box::new(garbage::GarbageCollector),
+        Box::new(deployment::Deployments),
+        Box::new(replicaset::ReplicaSets),
+        Box::new(statefulset::StatefulSets),
+        Box::new(daemonset::DaemonSets),
+        Box::new(job::Jobs),
+        Box::new(scheduler::Scheduler),
+        Box::new(endpoints::Endpoints),
+        Box::new(volumes::PersistentVolumeClaims),
+        Box::new(volumes::PersistentVolumes),
+        Box::new(unsupported::Unsupported),
+    ]
+}
+
+#[cfg(test)]
+mod testing;

@@ -1,0 +1,269 @@
+//! EndpointSlices and Endpoints of Services that have a selector.
+
+use crate::access::{self, at, is_deleting, list_at, map_selects, name, namespace, str_at};
+use crate::{Controller, Outcome, Server, pods};
+use jiff::Timestamp;
+use serde_json::{Value, json};
+use store::{Change, ChangeKind, Key, Object, Resource, Write};
+
+const SERVICES: &str = "services";
+const SLICES: &str = "discovery.k8s.io/endpointslices";
+const ENDPOINTS: &str = "endpoints";
+const MANAGED_BY: &str = "endpointslice.kubernetes.io/managed-by";
+
+pub(crate) struct Endpoints;
+
+impl Controller for Endpoints {
+    fn name(&self) -> &'static str {
+        "endpointslice-controller"
+    }
+
+    fn concerns(&self, server: &dyn Server, change: &Change) -> Vec<Key> {
+        match &*change.key.resource.0 {
+            SERVICES => vec![change.key.clone()],
+            pods::PODS => {
+                let selects = |service: &Object, pod: &Value| {
+                    map_selects(at(service, &["spec", "selector"]), at(pod, &["metadata", "labels"]))
+                };
+                server
+                    .list(SERVICES, &change.key.namespace)
+                    .iter()
+                    .filter(|s| {
+                        selects(s, &change.object) || change.previous.as_ref().is_some_and(|old| selects(s, old))
+                    })
+                    .map(|s| access::key_of(SERVICES, s))
+                    .collect()
+            }
+            // Somebody removed what we wrote: put it back.
+            SLICES | ENDPOINTS if change.kind == ChangeKind::Deleted => {
+                let labels = at(&change.object, &["metadata", "labels"]);
+                let service = match str_at(labels, &["kubernetes.io/service-name"]) {
+                    "" => &*change.key.name,
+                    named => named,
+                };
+                vec![access::key(SERVICES, &change.key.namespace, service)]
+            }
+            _ => Vec::new(),
+        }
+    }
+
+    fn reconcile(&self, server: &dyn Server, key: &Key, _now: Timestamp) -> Outcome {
+        let mut outcome = Outcome::default();
+        let Some(service) = server.get(SERVICES, &key.namespace, &key.name) else {
+            // Upstream removes the Endpoints of a Service by name; slices go by their ownerReference.
+            if let Some(left) = server.get(ENDPOINTS, &key.namespace, &key.name)
+                && at(&left, &["metadata", "labels", MANAGED_BY]).is_string()
+            {
+                outcome.write(Write::Delete {
+                    key: access::key_of(ENDPOINTS, &left),
+                    uid: Some(access::uid(&left).into()),
+                    grace_seconds: None,
+                    propagation: store::Propagation::Background,
+                });
+            }
+            return outcome;
+        };
+        let selector = at(&service, &["spec", "selector"]);
+        if is_deleting(&service) || selector.as_object().is_none_or(serde_json::Map::is_empty) {
+            return outcome;
+        }
+        let chosen: Vec<Object> = server
+            .list(pods::PODS, namespace(&service))
+            .into_iter()
+            .filter(|p| {
+                map_selects(selector, at(p, &["metadata", "labels"]))
+                    && !str_at(p, &["status", "podIP"]).is_empty()
+                    && !matches!(str_at(p, &["status", "phase"]), "Succeeded" | "Failed")
+            })
+            .collect();
+        write_slice(server, &service, &chosen, &mut outcome);
+        write_endpoints(server, &service, &chosen, &mut outcome);
+        outcome
+    }
+}
+
+/// The port number on this pod: `targetPort` may name one of its container ports.
+fn target_port(port: &Value, pod: &Value) -> Option<i64> {
+    let target = at(port, &["targetPort"]);
+    match target {
+        Value::Number(number) => number.as_i64(),
+        Value::String(wanted) => {
+            let protocol = |p: &Value| match str_at(p, &["protocol"]) {
+                "" => "TCP".to_string(),
+                p => p.to_string(),
+            };
+            list_at(pod, &["spec", "containers"])
+                .iter()
+                .flat_map(|c| list_at(c, &["ports"]))
+                .find(|p| str_at(p, &["name"]) == wanted && protocol(p) == protocol(port))
+                .and_then(|p| access::int_at(p, &["containerPort"]))
+        }
+        _ => access::int_at(port, &["port"]),
+    }
+}
+
+/// The Service's ports as this pod has them.
+fn ports_of(service: &Value, pod: &Value) -> Vec<Value> {
+    list_at(service, &["spec", "ports"])
+        .iter()
+        .filter_map(|port| {
+            let number = target_port(port, pod)?;
+            let mut out = json!({"name": str_at(port, &["name"]), "port": number, "protocol": protocol(port)});
+            if let Some(app) = port.get("appProtocol") {
+                out["appProtocol"] = app.clone();
+            }
+            Some(out)
+        })
+        .collect()
+}
+
+fn protocol(port: &Value) -> &str {
+    match str_at(port, &["protocol"]) {
+        "" => "TCP",
+        named => named,
+    }
+}
+
+fn counts_as_ready(service: &Value, pod: &Value) -> bool {
+    !is_deleting(pod)
+        && (pods::is_ready(pod) || at(service, &["spec", "publishNotReadyAddresses"]) == &json!(true))
+}
+
+fn pod_reference(pod: &Value) -> Value {
+    json!({"kind": "Pod", "namespace": namespace(pod), "name": name(pod), "uid": access::uid(pod)})
+}
+
+/// The name that a pod has below a headless Service.
+fn hostname<'a>(service: &Value, pod: &'a Value) -> Option<&'a str> {
+    let hostname = str_at(pod, &["spec", "hostname"]);
+    (!hostname.is_empty() && str_at(pod, &["spec", "subdomain"]) == name(service)).then_some(hostname)
+}
+
+/// One slice for each set of port numbers (a named targetPort may differ between pods), the first usually alone.
+fn write_slice(server: &dyn Server, service: &Value, chosen: &[Object], outcome: &mut Outcome) {
+    let mut groups: Vec<(Vec<Value>, Vec<Value>)> = Vec::new();
+    for pod in chosen {
+        let ports = ports_of(service, pod);
+        let ready = counts_as_ready(service, pod);
+        let mut endpoint = json!({
+            "addresses": [str_at(pod, &["status", "podIP"])],
+            "conditions": {
+                "ready": ready, "serving": pods::is_ready(pod), "terminating": is_deleting(pod),
+            },
+            "nodeName": str_at(pod, &["spec", "nodeName"]),
+            "targetRef": pod_reference(pod),
+        });
+        if let Some(hostname) = hostname(service, pod) {
+            endpoint["hostname"] = json!(hostname);
+        }
+        match groups.iter_mut().find(|(p, _)| *p == ports) {
+            Some((_, endpoints)) => endpoints.push(endpoint),
+            None => groups.push((ports, vec![endpoint])),
+        }
+    }
+    if groups.is_empty() {
+        groups.push((Vec::new(), Vec::new()));
+    }
+    let existing: Vec<Object> = server
+        .list(SLICES, namespace(service))
+        .into_iter()
+        .filter(|s| {
+            str_at(s, &["metadata", "labels", "kubernetes.io/service-name"]) == name(service)
+                && str_at(s, &["metadata", "labels", MANAGED_BY]) == "endpointslice-controller.k8s.io"
+        })
+        .collect();
+    for (index, (ports, endpoints)) in groups.iter().enumerate() {
+        match existing.get(index) {
+            Some(slice) if at(slice, &["ports"]) == &json!(ports) && at(slice, &["endpoints"]) == &json!(endpoints) => {}
+            Some(slice) => {
+                let mut next = (**slice).clone();
+                next["ports"] = json!(ports);
+                next["endpoints"] = json!(endpoints);
+                outcome.write(Write::Update { resource: Resource::new(SLICES), object: next });
+            }
+            None => outcome.write(Write::Create {
+                resource: Resource::new(SLICES),
+                object: new_slice(service, ports, endpoints),
+            }),
+        }
+    }
+    for surplus in existing.iter().skip(groups.len()) {
+        outcome.write(Write::Delete {
+            key: access::key_of(SLICES, surplus),
+            uid: Some(access::uid(surplus).into()),
+            grace_seconds: None,
+            propagation: store::Propagation::Background,
+        });
+    }
+}
+
+fn new_slice(service: &Value, ports: &[Value], endpoints: &[Value]) -> Value {
+    let mut labels = at(service, &["metadata", "labels"]).as_object().cloned().unwrap_or_default();
+    labels.insert("kubernetes.io/service-name".into(), json!(name(service)));
+    labels.insert(MANAGED_BY.into(), json!("endpointslice-controller.k8s.io"));
+    json!({
+        "apiVersion": "discovery.k8s.io/v1", "kind": "EndpointSlice", "addressType": "IPv4",
+        "metadata": {
+            "generateName": format!("{}-", name(service)), "namespace": namespace(service), "labels": labels,
+            "ownerReferences": [access::owner_reference("v1", "Service", service)],
+        },
+        "ports": ports, "endpoints": endpoints,
+    })
+}
+
+fn write_endpoints(server: &dyn Server, service: &Value, chosen: &[Object], outcome: &mut Outcome) {
+    let mut subsets: Vec<(Vec<Value>, Vec<Value>, Vec<Value>)> = Vec::new();
+    for pod in chosen {
+        let ports = ports_of(service, pod);
+        let mut address = json!({
+            "ip": str_at(pod, &["status", "podIP"]), "nodeName": str_at(pod, &["spec", "nodeName"]),
+            "targetRef": pod_reference(pod),
+        });
+        if let Some(hostname) = hostname(service, pod) {
+            address["hostname"] = json!(hostname);
+        }
+        let index = subsets.iter().position(|(p, ..)| *p == ports).unwrap_or_else(|| {
+            subsets.push((ports, Vec::new(), Vec::new()));
+            subsets.len() - 1
+        });
+        if counts_as_ready(service, pod) {
+            subsets[index].1.push(address);
+        } else if !is_deleting(pod) {
+            subsets[index].2.push(address);
+        }
+    }
+    let subsets: Vec<Value> = subsets
+        .into_iter()
+        .filter(|(_, ready, waiting)| !ready.is_empty() || !waiting.is_empty())
+        .map(|(ports, ready, waiting)| {
+            let mut subset = json!({"ports": ports});
+            if !ready.is_empty() {
+                subset["addresses"] = json!(ready);
+            }
+            if !waiting.is_empty() {
+                subset["notReadyAddresses"] = json!(waiting);
+            }
+            subset
+        })
+        .collect();
+    match server.get(ENDPOINTS, namespace(service), name(service)) {
+        Some(old) if list_at(&old, &["subsets"]) == subsets.as_slice() => {}
+        Some(old) => {
+            let mut next = (*old).clone();
+            next["subsets"] = json!(subsets);
+            outcome.write(Write::Update { resource: Resource::new(ENDPOINTS), object: next });
+        }
+        None => {
+            let mut labels = at(service, &["metadata", "labels"]).as_object().cloned().unwrap_or_default();
+            labels.insert(MANAGED_BY.into(), json!("endpoint-controller"));
+            outcome.write(Write::Create {
+                resource: Resource::new(ENDPOINTS),
+                object: json!({
+                    "apiVersion": "v1", "kind": "Endpoints",
+                    "metadata": {"name": name(service), "namespace": namespace(service), "labels": labels},
+                    "subsets": subsets,
+                }),
+            });
+        }
+    }
+}

@@ -1,0 +1,140 @@
+//! What several controllers ask of pods and make of pod templates.
+
+use crate::access::{at, int_at, is_deleting, list_at, name, namespace, owner_reference, str_at, time_at};
+use crate::{Server, access};
+use jiff::Timestamp;
+use serde_json::{Value, json};
+use std::time::Duration;
+use store::{Key, Object, Propagation, Resource, Write};
+
+pub(crate) const PODS: &str = "pods";
+
+/// Not being deleted and not at its end: what counts against a replica number.
+pub(crate) fn is_active(pod: &Value) -> bool {
+    !is_deleting(pod) && !matches!(str_at(pod, &["status", "phase"]), "Succeeded" | "Failed")
+}
+
+pub(crate) fn ready_condition(pod: &Value) -> Option<&Value> {
+    list_at(pod, &["status", "conditions"]).iter().find(|c| str_at(c, &["type"]) == "Ready")
+}
+
+pub(crate) fn is_ready(pod: &Value) -> bool {
+    ready_condition(pod).is_some_and(|c| str_at(c, &["status"]) == "True")
+}
+
+/// Whether the pod has been ready for `min_ready_seconds`; otherwise how long until then.
+pub(crate) fn availability(pod: &Value, min_ready_seconds: i64, now: Timestamp) -> Result<(), Option<Duration>> {
+    if !is_ready(pod) {
+        return Err(None);
+    }
+    if min_ready_seconds == 0 {
+        return Ok(());
+    }
+    let since = ready_condition(pod).and_then(|c| time_at(c, &["lastTransitionTime"])).ok_or(None)?;
+    let left = since.as_second() + min_ready_seconds - now.as_second();
+    if left <= 0 { Ok(()) } else { Err(Some(Duration::from_secs(left.unsigned_abs()))) }
+}
+
+/// The pods that this object controls.
+pub(crate) fn controlled_pods(server: &dyn Server, owner_uid: &str) -> Vec<Object> {
+    server
+        .owned_by(owner_uid)
+        .into_iter()
+        .filter(|(key, pod)| {
+            &*key.resource.0 == PODS
+                && access::controller_of(pod).is_some_and(|r| str_at(r, &["uid"]) == owner_uid)
+        })
+        .map(|(_, pod)| pod)
+        .collect()
+}
+
+/// Pods in the owner's namespace that its selector wants and that nobody controls: they are adopted.
+pub(crate) fn orphans(server: &dyn Server, owner: &Value) -> Vec<Object> {
+    let selector = at(owner, &["spec", "selector"]);
+    server
+        .list(PODS, namespace(owner))
+        .into_iter()
+        .filter(|pod| {
+            is_active(pod)
+                && access::controller_of(pod).is_none()
+                && access::labels_match(selector, at(pod, &["metadata", "labels"]))
+        })
+        .collect()
+}
+
+/// The patch that makes `owner` the pod's controller.
+pub(crate) fn adopt(api_version: &str, kind: &str, owner: &Value, pod: &Value) -> Write {
+    let mut owners = list_at(pod, &["metadata", "ownerReferences"]).to_vec();
+    owners.push(owner_reference(api_version, kind, owner));
+    Write::Merge {
+        key: access::key_of(PODS, pod),
+        subresource: "",
+        patch: json!({"metadata": {"uid": access::uid(pod), "ownerReferences": owners}}),
+    }
+}
+
+/// A pod from `owner`'s template. Exactly one of `name` and `generateName` is set by the caller afterwards.
+pub(crate) fn from_template(api_version: &str, kind: &str, owner: &Value, template: &Value) -> Value {
+    let mut pod = json!({
+        "apiVersion": "v1", "kind": "Pod",
+        "metadata": {
+            "namespace": namespace(owner),
+            "ownerReferences": [owner_reference(api_version, kind, owner)],
+        },
+        "spec": at(template, &["spec"]).clone(),
+    });
+    for field in ["labels", "annotations", "finalizers"] {
+        let value = at(template, &["metadata", field]);
+        if !value.is_null() {
+            pod["metadata"][field] = value.clone();
+        }
+    }
+    pod
+}
+
+pub(crate) fn create(pod: Value) -> Write {
+    Write::Create { resource: Resource::new(PODS), object: pod }
+}
+
+pub(crate) fn delete(pod: &Value) -> Write {
+    Write::Delete {
+        key: access::key_of(PODS, pod),
+        uid: Some(access::uid(pod).to_string()),
+        grace_seconds: None,
+        propagation: Propagation::Background,
+    }
+}
+
+/// Order in which surplus pods go first: not scheduled, not running, not ready, then the younger.
+pub(crate) fn deletion_rank(pod: &Value) -> (bool, u8, bool, std::cmp::Reverse<String>, String) {
+    let phase = match str_at(pod, &["status", "phase"]) {
+        "Pending" | "" => 0,
+        "Unknown" => 1,
+        _ => 2,
+    };
+    (
+        !str_at(pod, &["spec", "nodeName"]).is_empty(),
+        phase,
+        is_ready(pod),
+        std::cmp::Reverse(str_at(pod, &["metadata", "creationTimestamp"]).to_string()),
+        name(pod).to_string(),
+    )
+}
+
+/// The keys of the objects of `resource` to which a pod belongs: by its controller, or, for an orphan, by selector.
+pub(crate) fn owners_of(server: &dyn Server, pod: &Value, kind: &str, resource: &str) -> Vec<Key> {
+    if access::controller_of(pod).is_some() {
+        return access::owner_key(pod, kind, resource).into_iter().collect();
+    }
+    let labels = at(pod, &["metadata", "labels"]);
+    server
+        .list(resource, namespace(pod))
+        .iter()
+        .filter(|owner| access::labels_match(at(owner, &["spec", "selector"]), labels))
+        .map(|owner| access::key_of(resource, owner))
+        .collect()
+}
+
+pub(crate) fn min_ready_seconds(owner: &Value) -> i64 {
+    int_at(owner, &["spec", "minReadySeconds"]).unwrap_or(0)
+}
