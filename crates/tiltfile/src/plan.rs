@@ -1,0 +1,403 @@
+//! What a Tiltfile asks for. Values only; paths are absolute, lists keep the Tiltfile's order.
+
+use serde::Serialize;
+use serde_json::Value;
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+/// Everything that a Tiltfile asks for.
+#[derive(Debug, Clone, PartialEq, Default, Serialize)]
+pub struct Plan {
+    /// Kubernetes resources in the order of their registration, then local ones, then `uncategorized`.
+    pub resources: Vec<Resource>,
+    /// Images that some resource needs. Resources and images point here by index.
+    pub images: Vec<ImageBuild>,
+    /// Names of the resources to run; the others exist, disabled.
+    pub enabled: Vec<String>,
+    pub settings: PlanSettings,
+}
+
+impl Plan {
+    pub fn resource(&self, name: &str) -> Option<&Resource> {
+        self.resources.iter().find(|r| r.name == name)
+    }
+    pub fn is_enabled(&self, name: &str) -> bool {
+        self.enabled.iter().any(|n| n == name)
+    }
+}
+
+/// Name of the resource that holds the objects that belong to no other.
+pub const UNCATEGORIZED: &str = "uncategorized";
+
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Resource {
+    pub name: String,
+    pub kind: ResourceKind,
+    pub labels: Vec<String>,
+    pub resource_deps: Vec<Dependency>,
+    pub links: Vec<Link>,
+    pub auto_init: bool,
+    pub trigger_mode: TriggerMode,
+}
+
+impl Resource {
+    pub fn k8s(&self) -> Option<&K8sResource> {
+        match &self.kind {
+            ResourceKind::K8s(k) | ResourceKind::Uncategorized(k) => Some(k),
+            ResourceKind::Local(_) => None,
+        }
+    }
+    pub fn local(&self) -> Option<&LocalResource> {
+        match &self.kind {
+            ResourceKind::Local(l) => Some(l),
+            ResourceKind::K8s(_) | ResourceKind::Uncategorized(_) => None,
+        }
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ResourceKind {
+    K8s(K8sResource),
+    Local(Box<LocalResource>),
+    /// Objects that belong to no workload: applied before all others, readiness ignored.
+    Uncategorized(K8sResource),
+}
+
+#[derive(Debug, Clone, PartialEq, Default, Serialize)]
+pub struct K8sResource {
+    /// Whole objects, images not yet injected, in the order in which they are to be applied.
+    pub objects: Vec<Value>,
+    /// Indices into `Plan::images`: the images that the objects name. A build comes after those that it depends on.
+    pub images: Vec<usize>,
+    pub port_forwards: Vec<PortForward>,
+    pub pod_readiness: PodReadiness,
+    /// Each is a set of labels, all of which a pod must carry to belong to the resource.
+    pub extra_pod_selectors: Vec<BTreeMap<String, String>>,
+    pub discovery_strategy: DiscoveryStrategy,
+    /// Where objects that are no pod templates name images (`k8s_kind`, `k8s_image_json_path`).
+    pub image_locators: Vec<ImageLocator>,
+    /// Deployed by a command instead of by applying `objects`.
+    pub custom_deploy: Option<CustomDeploy>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum PodReadiness {
+    #[default]
+    Wait,
+    Ignore,
+    Succeeded,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum DiscoveryStrategy {
+    #[default]
+    Default,
+    SelectorsOnly,
+}
+
+/// Where objects of some kind name an image.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ImageLocator {
+    pub selector: ObjectSelector,
+    /// JSONPath as the user wrote it, e.g. `{.spec.image}`.
+    pub path: String,
+    /// Set if an object with two fields stands at the path instead of a string.
+    pub object: Option<ImageObject>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
+pub struct ObjectSelector {
+    pub api_version: String,
+    pub kind: String,
+    pub name: String,
+    pub namespace: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ImageObject {
+    pub repo_field: String,
+    pub tag_field: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct CustomDeploy {
+    pub apply: Command,
+    pub delete: Command,
+    pub deps: Vec<PathBuf>,
+    pub ignores: Vec<Ignore>,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct LocalResource {
+    pub cmd: Option<Command>,
+    pub serve_cmd: Option<Command>,
+    pub deps: Vec<PathBuf>,
+    /// Changes below `deps` that do not count.
+    pub ignores: Vec<Ignore>,
+    pub allow_parallel: bool,
+    pub readiness_probe: Option<Probe>,
+}
+
+/// A command with all that it needs to run.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Command {
+    pub argv: Vec<String>,
+    pub dir: PathBuf,
+    /// Added to the environment.
+    pub env: Vec<(String, String)>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Probe {
+    pub handler: ProbeHandler,
+    /// All numbers: 0 means not given (0 s, 1 s, 10 s, 1, 3 then apply).
+    pub initial_delay_secs: i32,
+    pub timeout_secs: i32,
+    pub period_secs: i32,
+    pub success_threshold: i32,
+    pub failure_threshold: i32,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ProbeHandler {
+    Exec { command: Vec<String> },
+    HttpGet { host: String, port: i32, scheme: String, path: String },
+    TcpSocket { host: String, port: i32 },
+}
+
+/// What must be there before a resource starts for the first time in a session.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Dependency {
+    /// Another resource of the plan: it must have been ready once.
+    Resource(String),
+    /// An object that is no resource: it must exist in the cluster. What is `None` is not known: any will do.
+    Object { name: String, kind: Option<String>, namespace: Option<String> },
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Link {
+    pub url: String,
+    pub name: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct PortForward {
+    pub local: u16,
+    /// 0: the pod's exposed port with the number of `local`, else its first exposed port, else `local`.
+    pub container: u16,
+    /// Where to listen; empty: the default.
+    pub host: String,
+    pub name: String,
+    /// Appended to the URL that is shown.
+    pub path: String,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TriggerMode {
+    #[default]
+    Auto,
+    Manual,
+}
+
+/// An image that is built here.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct ImageBuild {
+    /// The reference as written in the Tiltfile.
+    pub reference: String,
+    /// Only this very tag of the name is meant (another image of the same name is built too).
+    pub match_exact: bool,
+    pub match_in_env_vars: bool,
+    /// Replaces the container's `command`.
+    pub entrypoint: Option<Vec<String>>,
+    /// Replaces the container's `args`.
+    pub container_args: Option<Vec<String>>,
+    pub kind: ImageKind,
+    /// Indices of images that this one is built from.
+    pub image_deps: Vec<usize>,
+    pub live_update: Option<LiveUpdate>,
+    /// Changes in the context or the dependencies that do not count: never built, never synced.
+    pub ignores: Vec<Ignore>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ImageKind {
+    Docker(Box<DockerBuild>),
+    Custom(Box<CustomBuild>),
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct DockerBuild {
+    pub context: PathBuf,
+    pub dockerfile: Dockerfile,
+    /// A value of `None` is taken from the environment.
+    pub build_args: BTreeMap<String, Option<String>>,
+    pub target: String,
+    /// What of the context the build must not see, besides its `.dockerignore` (which is in here too).
+    pub context_ignores: Vec<Ignore>,
+    pub ssh: Vec<String>,
+    pub secret: Vec<String>,
+    pub network: String,
+    pub extra_tags: Vec<String>,
+    pub cache_from: Vec<String>,
+    pub pull: bool,
+    pub platform: String,
+    pub extra_hosts: Vec<String>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Dockerfile {
+    /// Where it was read from, if from a file.
+    pub path: Option<PathBuf>,
+    pub contents: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct CustomBuild {
+    pub command: Command,
+    pub deps: Vec<PathBuf>,
+    /// The tag that the command gives the image; empty: the one in `EXPECTED_REF`.
+    pub tag: String,
+    pub disable_push: bool,
+    pub skips_local_docker: bool,
+    pub outputs_image_ref_to: Option<PathBuf>,
+    /// `command` is `:`: nothing is built, files are only synced.
+    pub live_update_only: bool,
+}
+
+/// How a running container follows the source tree.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
+pub struct LiveUpdate {
+    pub steps: Vec<Step>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Step {
+    InitialSync,
+    /// A change in one of these means a full build.
+    FallBackOn(Vec<PathBuf>),
+    /// `container` is absolute; with a `/` at its end, `local` (a file) goes into it.
+    Sync {
+        local: PathBuf,
+        container: String,
+    },
+    /// Runs in the container; with triggers, only if a synced file is one of them or below one.
+    Run {
+        argv: Vec<String>,
+        triggers: Vec<PathBuf>,
+        echo_off: bool,
+    },
+    RestartContainer,
+}
+
+/// Patterns in the language of `.dockerignore`, relative to `base`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Ignore {
+    pub base: PathBuf,
+    /// Where they come from, for explanations.
+    pub source: String,
+    /// Empty: everything below `base`.
+    pub patterns: Vec<String>,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct PlanSettings {
+    pub max_parallel_updates: usize,
+    pub k8s_upsert_timeout_secs: u64,
+    pub k8s_server_side_apply: String,
+    pub suppress_unused_image_warnings: Vec<String>,
+    /// From `watch_settings(ignore=)` and `.tiltignore`: changes that count for nothing.
+    pub watch_ignores: Vec<Ignore>,
+    pub default_registry: Option<Registry>,
+    pub allowed_contexts: Vec<String>,
+    pub secret_scrubbing: bool,
+    pub team_id: String,
+    pub docker_prune: DockerPrune,
+    pub ci: CiSettings,
+    pub version: VersionSettings,
+    pub features: BTreeMap<String, bool>,
+    /// What the Tiltfile changed in the environment; commands of local resources see it. `None`: removed.
+    pub env: BTreeMap<String, Option<String>>,
+}
+
+impl Default for PlanSettings {
+    fn default() -> PlanSettings {
+        PlanSettings {
+            max_parallel_updates: 3,
+            k8s_upsert_timeout_secs: 30,
+            k8s_server_side_apply: "auto".to_owned(),
+            suppress_unused_image_warnings: Vec::new(),
+            watch_ignores: Vec::new(),
+            default_registry: None,
+            allowed_contexts: Vec::new(),
+            secret_scrubbing: true,
+            team_id: String::new(),
+            docker_prune: DockerPrune::default(),
+            ci: CiSettings::default(),
+            version: VersionSettings::default(),
+            features: BTreeMap::new(),
+            env: BTreeMap::new(),
+        }
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Registry {
+    pub host: String,
+    pub host_from_cluster: String,
+    pub single_name: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct DockerPrune {
+    pub enabled: bool,
+    pub max_age_secs: i64,
+    pub num_builds: i64,
+    pub interval_secs: i64,
+    pub keep_recent: i64,
+}
+
+impl Default for DockerPrune {
+    fn default() -> DockerPrune {
+        DockerPrune {
+            enabled: true,
+            max_age_secs: 6 * 3600,
+            num_builds: 0,
+            interval_secs: 3600,
+            keep_recent: 2,
+        }
+    }
+}
+
+/// Durations in milliseconds.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct CiSettings {
+    pub k8s_grace_period_ms: u64,
+    pub timeout_ms: u64,
+    pub readiness_timeout_ms: u64,
+}
+
+impl Default for CiSettings {
+    fn default() -> CiSettings {
+        CiSettings { k8s_grace_period_ms: 0, timeout_ms: 30 * 60_000, readiness_timeout_ms: 5 * 60_000 }
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct VersionSettings {
+    pub check_updates: bool,
+    pub constraint: String,
+}
+
+impl Default for VersionSettings {
+    fn default() -> VersionSettings {
+        VersionSettings { check_updates: true, constraint: String::new() }
+    }
+}
