@@ -1,19 +1,17 @@
 //! OCI digests, references, manifests and layer rules as values.
+//!
+//! Nothing here touches a file or a socket: stores, registries and builders share these words.
 
-use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+mod config;
+mod digest;
+mod manifest;
+mod reference;
+pub mod whiteout;
 
-/// The part of an image's config that a container starts from (OCI image-spec, `config`).
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "PascalCase", default)]
-pub struct RunConfig {
-    pub user: String,
-    pub exposed_ports: BTreeMap<String, serde_json::Value>,
-    pub env: Vec<String>,
-    pub entrypoint: Vec<String>,
-    pub cmd: Vec<String>,
-    pub volumes: BTreeMap<String, serde_json::Value>,
-    pub working_dir: String,
-    pub labels: BTreeMap<String, String>,
-    pub stop_signal: Option<String>,
-}
+pub use config::{History, ImageConfig, LayerList, RunConfig};
+pub use digest::{Digest, DigestError, Hasher};
+pub use manifest::{Descriptor, Index, Manifest, ManifestKind, Platform, media};
+pub use reference::{Reference, ReferenceError};
+
+/// Fields that we do not know; kept so that a document survives being read and written.
+pub type Extra = std::collections::BTreeMap<String, serde_json::Value>;
