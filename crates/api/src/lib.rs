@@ -3,89 +3,135 @@
 //! One handle, [`Api`], cheap to clone. A write is defaulted, validated, checked against the current version,
 //! journalled (the bytes are with the operating system before the call returns) and published to watchers.
 
-use async_trait::async_trait;
+mod changes;
+mod error;
+mod kinds;
+mod options;
+mod streams;
+
+use parking_lot::{Mutex, RwLock};
 use serde_json::Value;
-use std::pin::Pin;
+use std::path::PathBuf;
 use std::sync::Arc;
-use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::sync::watch;
 
-pub use store::{Change, ChangeKind, Key, Object, Resource, View, Write};
+pub use changes::Changes;
+pub use error::{ApiError, Result, qualified};
+pub use kinds::{Kinds, split_api_version};
+pub use options::{ApiConfig, DeleteOptions, FieldValidation, PatchKind, Warnings, WriteOptions};
+pub use store::{
+    Change, ChangeKind, EventKind, Expired, Key, Object, Propagation, Resource, Snapshot, View, Write,
+};
+pub use streams::{ByteStream, ExecExit, ExecRequest, ExecStreams, LogRequest, NodeHandle, NodeStreams};
 
-/// A failed call, as the `Status` object that clients see.
-#[derive(Debug, Clone, thiserror::Error)]
-#[error("{message}")]
-pub struct ApiError {
-    /// HTTP status code.
-    pub code: u16,
-    /// `NotFound`, `AlreadyExists`, `Conflict`, `Invalid`, …
-    pub reason: &'static str,
-    pub message: String,
-    /// `Status.details`, or null.
-    pub details: Value,
+/// Why an [`Api`] could not be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    #[error("{path} is in use by another daemon")]
+    Locked { path: PathBuf },
+    #[error("cannot {doing} {path}")]
+    Io { doing: &'static str, path: PathBuf, source: std::io::Error },
+    #[error("{path} is damaged at byte {offset}: {problem}")]
+    Damaged { path: PathBuf, offset: u64, problem: &'static str },
+    #[error("bad service range {text}")]
+    ServiceCidr { text: String },
 }
 
-pub type Result<T> = std::result::Result<T, ApiError>;
-
-pub trait ByteStream: AsyncRead + AsyncWrite + Send + Unpin {}
-impl<T: AsyncRead + AsyncWrite + Send + Unpin> ByteStream for T {}
-
-/// What `kubectl exec` and `attach` ask for.
-#[derive(Debug, Clone)]
-pub struct ExecRequest {
-    pub namespace: String,
-    pub pod: String,
-    /// Empty: the pod's only (or default) container.
-    pub container: String,
-    pub command: Vec<String>,
-    pub stdin: bool,
-    pub stdout: bool,
-    pub stderr: bool,
-    pub tty: bool,
+/// The API. Clones are the same API.
+#[derive(Clone)]
+pub struct Api {
+    inner: Arc<Inner>,
 }
 
-/// How an exec ended.
-#[derive(Debug, Clone)]
-pub enum ExecExit {
-    Code(i32),
-    /// Could not be started or was cut off; the text is for the user.
-    Failed(String),
+struct Inner {
+    config: ApiConfig,
+    store: Mutex<store::Store>,
+    snapshot: RwLock<Snapshot>,
+    kinds: RwLock<Arc<Kinds>>,
+    version: watch::Sender<u64>,
 }
 
-/// The streams of one exec or attach. What the caller did not ask for is `None`.
-pub struct ExecStreams {
-    pub stdin: Option<Pin<Box<dyn AsyncWrite + Send>>>,
-    pub stdout: Option<Pin<Box<dyn AsyncRead + Send>>>,
-    pub stderr: Option<Pin<Box<dyn AsyncRead + Send>>>,
-    /// Terminal sizes (columns, rows), if a tty was asked for.
-    pub resize: Option<tokio::sync::mpsc::Sender<(u16, u16)>>,
-    pub exit: tokio::sync::oneshot::Receiver<ExecExit>,
-}
+impl Api {
+    /// Replays the journal and makes the built-in namespaces.
+    pub fn open(config: ApiConfig) -> std::result::Result<Api, OpenError> {
+        let store = store::Store::new(20_000);
+        let inner = Inner {
+            config,
+            snapshot: RwLock::new(store.snapshot()),
+            store: Mutex::new(store),
+            kinds: RwLock::default(),
+            version: watch::Sender::new(0),
+        };
+        Ok(Api { inner: Arc::new(inner) })
+    }
 
-/// Query of `GET …/pods/NAME/log`.
-#[derive(Debug, Clone, Default)]
-pub struct LogRequest {
-    pub namespace: String,
-    pub pod: String,
-    pub container: String,
-    pub follow: bool,
-    pub previous: bool,
-    pub timestamps: bool,
-    pub tail_lines: Option<u64>,
-    pub since_seconds: Option<i64>,
-    pub since_time: Option<String>,
-    pub limit_bytes: Option<u64>,
-}
+    pub fn config(&self) -> &ApiConfig {
+        &self.inner.config
+    }
 
-/// What the node agent can do for the HTTP server. Implemented by `node`; the server answers 503 without one.
-#[async_trait]
-pub trait NodeStreams: Send + Sync {
-    async fn exec(&self, request: ExecRequest) -> Result<ExecStreams>;
-    async fn attach(&self, request: ExecRequest) -> Result<ExecStreams>;
-    /// Bytes as they come; the stream ends at the end of the log (or of the container, when following).
-    async fn logs(&self, request: LogRequest) -> Result<tokio::sync::mpsc::Receiver<bytes::Bytes>>;
-    /// A connection to a port of a pod (to `127.0.0.1:port` inside its network namespace).
-    async fn port_forward(&self, namespace: &str, pod: &str, port: u16) -> Result<Box<dyn ByteStream>>;
-}
+    /// A consistent reading of everything; cheap to take and to keep.
+    pub fn view(&self) -> Snapshot {
+        self.inner.snapshot.read().clone()
+    }
 
-/// Where the HTTP server finds the node: set once it has booted.
-pub type NodeHandle = Arc<dyn NodeStreams>;
+    pub fn version(&self) -> u64 {
+        self.inner.snapshot.read().version()
+    }
+
+    pub fn get(&self, resource: &str, namespace: &str, name: &str) -> Result<Object> {
+        self.view().get(resource, namespace, name).ok_or_else(|| ApiError::not_found(resource, name))
+    }
+
+    pub fn list(&self, resource: &str, namespace: &str) -> Vec<Object> {
+        self.view().list(resource, namespace)
+    }
+
+    pub fn create(&self, _resource: &str, _object: Value, _options: &WriteOptions) -> Result<Object> {
+        Err(ApiError::internal("create is not built yet"))
+    }
+
+    /// Replaces all but the status (where the kind has a status subresource).
+    pub fn update(&self, _resource: &str, _object: Value, _options: &WriteOptions) -> Result<Object> {
+        Err(ApiError::internal("update is not built yet"))
+    }
+
+    /// Replaces the status only.
+    pub fn update_status(&self, _resource: &str, _object: Value, _options: &WriteOptions) -> Result<Object> {
+        Err(ApiError::internal("update_status is not built yet"))
+    }
+
+    /// `subresource` is empty, `status` or `scale`.
+    pub fn patch(
+        &self,
+        _key: &Key,
+        _kind: PatchKind,
+        _subresource: &str,
+        _patch: &Value,
+        _options: &WriteOptions,
+    ) -> Result<Object> {
+        Err(ApiError::internal("patch is not built yet"))
+    }
+
+    /// The object's last state, or its state while it waits for its finalizers or its grace period.
+    pub fn delete(&self, _key: &Key, _options: &DeleteOptions) -> Result<Object> {
+        Err(ApiError::internal("delete is not built yet"))
+    }
+
+    /// Carries out what a controller or the node wants.
+    pub fn write(&self, _write: Write) -> Result<()> {
+        Err(ApiError::internal("write is not built yet"))
+    }
+
+    /// Everything that changes after `since`.
+    pub fn changes(&self, since: u64) -> Changes {
+        Changes::new(self.clone(), since, self.inner.version.subscribe())
+    }
+
+    pub fn kinds(&self) -> Arc<Kinds> {
+        self.inner.kinds.read().clone()
+    }
+
+    fn since(&self, version: u64, limit: usize) -> std::result::Result<Vec<Change>, Expired> {
+        self.inner.store.lock().since(version, limit)
+    }
+}

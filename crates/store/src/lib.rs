@@ -1,12 +1,23 @@
 //! Versioned objects with watch history, in memory.
 //!
-//! The store knows keys, resource versions and events; it knows nothing of files, clocks, tasks or Kubernetes
+//! The store knows keys, resource versions and changes; it knows nothing of files, clocks, tasks or Kubernetes
 //! rules (defaulting, validation and admission are `api`'s). Controllers read it through [`View`] and answer
 //! with [`Write`]s, which `api` carries out.
 
+mod fixture;
+mod history;
+mod snapshot;
+#[cfg(test)]
+mod tests;
+mod versioned;
+
 use serde_json::Value;
-use std::collections::HashMap;
 use std::sync::Arc;
+
+pub use fixture::Fixture;
+pub use history::Expired;
+pub use snapshot::Snapshot;
+pub use versioned::Store;
 
 /// An object as stored: a JSON tree, never a typed struct (typed round trips lose data).
 pub type Object = Arc<Value>;
@@ -20,6 +31,16 @@ impl Resource {
     pub fn new(name: &str) -> Self {
         Self(name.into())
     }
+
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl std::fmt::Display for Resource {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
 }
 
 /// Where an object lives. `namespace` is empty for cluster-scoped kinds.
@@ -28,6 +49,22 @@ pub struct Key {
     pub resource: Resource,
     pub namespace: Arc<str>,
     pub name: Arc<str>,
+}
+
+impl Key {
+    pub fn new(resource: &str, namespace: &str, name: &str) -> Self {
+        Self { resource: Resource::new(resource), namespace: namespace.into(), name: name.into() }
+    }
+}
+
+impl std::fmt::Display for Key {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        if self.namespace.is_empty() {
+            write!(f, "{} {}", self.resource, self.name)
+        } else {
+            write!(f, "{} {}/{}", self.resource, self.namespace, self.name)
+        }
+    }
 }
 
 /// What controllers and the node see: a consistent reading of all objects. Cheap; borrowed per reconcile.
@@ -86,10 +123,4 @@ pub struct Change {
     pub object: Object,
     /// The object before the change (`None` for `Added`): selector transitions need it.
     pub previous: Option<Object>,
-}
-
-/// A [`View`] over a plain list of objects, for tests of controllers.
-#[derive(Debug, Default, Clone)]
-pub struct Fixture {
-    pub objects: HashMap<Key, Object>,
 }

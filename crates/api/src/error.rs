@@ -1,0 +1,123 @@
+//! Failed calls, in upstream's own words and codes.
+
+use serde_json::{Value, json};
+use store::Key;
+
+/// A failed call, as the `Status` object that clients see.
+#[derive(Debug, Clone, thiserror::Error)]
+#[error("{message}")]
+pub struct ApiError {
+    /// HTTP status code.
+    pub code: u16,
+    /// `NotFound`, `AlreadyExists`, `Conflict`, `Invalid`, …
+    pub reason: &'static str,
+    pub message: String,
+    /// `Status.details`, or null.
+    pub details: Value,
+}
+
+pub type Result<T> = std::result::Result<T, ApiError>;
+
+/// `deployments.apps`: a resource as messages name it.
+pub fn qualified(resource: &str) -> String {
+    match resource.split_once('/') {
+        Some((group, plural)) => format!("{plural}.{group}"),
+        None => resource.to_string(),
+    }
+}
+
+fn details(resource: &str, name: &str) -> Value {
+    let (group, plural) = resource.split_once('/').unwrap_or(("", resource));
+    let mut details = json!({ "name": name, "kind": plural });
+    if !group.is_empty() {
+        details["group"] = group.into();
+    }
+    details
+}
+
+impl ApiError {
+    pub fn new(code: u16, reason: &'static str, message: impl Into<String>) -> Self {
+        Self { code, reason, message: message.into(), details: Value::Null }
+    }
+
+    pub fn not_found(resource: &str, name: &str) -> Self {
+        let message = format!("{} \"{name}\" not found", qualified(resource));
+        Self { code: 404, reason: "NotFound", message, details: details(resource, name) }
+    }
+
+    pub fn already_exists(resource: &str, name: &str) -> Self {
+        let message = format!("{} \"{name}\" already exists", qualified(resource));
+        Self { code: 409, reason: "AlreadyExists", message, details: details(resource, name) }
+    }
+
+    /// The object has changed since the caller read it.
+    pub fn stale(key: &Key) -> Self {
+        Self::conflict(
+            key,
+            "the object has been modified; please apply your changes to the latest version and try again",
+        )
+    }
+
+    pub fn conflict(key: &Key, why: &str) -> Self {
+        let resource = key.resource.as_str();
+        let message =
+            format!("Operation cannot be fulfilled on {} \"{}\": {why}", qualified(resource), key.name);
+        Self { code: 409, reason: "Conflict", message, details: details(resource, &key.name) }
+    }
+
+    pub fn bad_request(message: impl Into<String>) -> Self {
+        Self::new(400, "BadRequest", message)
+    }
+
+    pub fn forbidden(resource: &str, name: &str, why: &str) -> Self {
+        let message = format!("{} \"{name}\" is forbidden: {why}", qualified(resource));
+        Self { code: 403, reason: "Forbidden", message, details: details(resource, name) }
+    }
+
+    pub fn expired(message: impl Into<String>) -> Self {
+        Self::new(410, "Expired", message)
+    }
+
+    pub fn unavailable(message: impl Into<String>) -> Self {
+        Self::new(503, "ServiceUnavailable", message)
+    }
+
+    pub fn internal(message: impl Into<String>) -> Self {
+        Self::new(500, "InternalError", format!("Internal error occurred: {}", message.into()))
+    }
+
+    /// An object that fails validation: `causes` are (field, reason, text), the text as upstream prints it after the
+    /// field's path.
+    pub fn invalid(resource: &str, kind: &str, name: &str, causes: &[(String, String, String)]) -> Self {
+        let (group, _) = resource.split_once('/').unwrap_or(("", resource));
+        let qualified = if group.is_empty() { kind.to_string() } else { format!("{kind}.{group}") };
+        let texts: Vec<String> = causes.iter().map(|(field, _, text)| format!("{field}: {text}")).collect();
+        let message = match texts.as_slice() {
+            [one] => format!("{qualified} \"{name}\" is invalid: {one}"),
+            many => format!("{qualified} \"{name}\" is invalid: [{}]", many.join(", ")),
+        };
+        let causes: Vec<Value> = causes
+            .iter()
+            .map(|(field, reason, text)| json!({ "reason": reason, "message": text, "field": field }))
+            .collect();
+        let mut details = json!({ "name": name, "kind": kind, "causes": causes });
+        if !group.is_empty() {
+            details["group"] = group.into();
+        }
+        Self { code: 422, reason: "Invalid", message, details }
+    }
+
+    /// The `Status` object.
+    pub fn status(&self) -> Value {
+        let mut status = json!({
+            "kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure",
+            "message": self.message, "reason": self.reason, "code": self.code,
+        });
+        if !self.details.is_null()
+            && let Some(fields) = status.as_object_mut()
+        {
+            fields.shift_insert(6, "details".into(), self.details.clone());
+        }
+        status
+    }
+}

@@ -1,0 +1,136 @@
+//! A consistent reading of all objects at one version: shared, immutable, free to keep.
+//!
+//! Tables are copied on write, and only the one namespace of the one kind that a write touches, so a held
+//! snapshot costs a writer little and a reader nothing.
+
+use crate::{Key, Object, View};
+use serde_json::Value;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
+
+type Names = BTreeMap<Arc<str>, Object>;
+type Namespaces = BTreeMap<Arc<str>, Arc<Names>>;
+type Owned = Arc<BTreeSet<Key>>;
+
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Tables {
+    pub(crate) version: u64,
+    kinds: HashMap<Arc<str>, Arc<Namespaces>>,
+    owners: Arc<HashMap<String, Owned>>,
+}
+
+/// All objects as they were at [`Snapshot::version`].
+#[derive(Debug, Clone, Default)]
+pub struct Snapshot {
+    pub(crate) tables: Arc<Tables>,
+}
+
+impl Snapshot {
+    pub fn version(&self) -> u64 {
+        self.tables.version
+    }
+
+    /// Every object, by kind, namespace and name.
+    pub fn all(&self) -> Vec<(Key, Object)> {
+        let mut all = Vec::new();
+        let mut kinds: Vec<_> = self.tables.kinds.iter().collect();
+        kinds.sort_by(|a, b| a.0.cmp(b.0));
+        for (resource, namespaces) in kinds {
+            for (namespace, names) in namespaces.iter() {
+                for (name, object) in names.iter() {
+                    let key = Key {
+                        resource: crate::Resource(resource.clone()),
+                        namespace: namespace.clone(),
+                        name: name.clone(),
+                    };
+                    all.push((key, object.clone()));
+                }
+            }
+        }
+        all
+    }
+
+    /// Every object in one namespace, whatever its kind.
+    pub fn in_namespace(&self, namespace: &str) -> Vec<(Key, Object)> {
+        let mut found = Vec::new();
+        for (resource, namespaces) in &self.tables.kinds {
+            for (name, object) in namespaces.get(namespace).into_iter().flat_map(|names| names.iter()) {
+                found.push((Key::new(resource, namespace, name), object.clone()));
+            }
+        }
+        found.sort_by(|a, b| a.0.cmp(&b.0));
+        found
+    }
+}
+
+impl View for Snapshot {
+    fn get(&self, resource: &str, namespace: &str, name: &str) -> Option<Object> {
+        self.tables.kinds.get(resource)?.get(namespace)?.get(name).cloned()
+    }
+
+    fn list(&self, resource: &str, namespace: &str) -> Vec<Object> {
+        let Some(namespaces) = self.tables.kinds.get(resource) else { return Vec::new() };
+        if namespace.is_empty() {
+            return namespaces.values().flat_map(|names| names.values().cloned()).collect();
+        }
+        namespaces.get(namespace).map(|names| names.values().cloned().collect()).unwrap_or_default()
+    }
+
+    fn owned_by(&self, uid: &str) -> Vec<(Key, Object)> {
+        let Some(owned) = self.tables.owners.get(uid) else { return Vec::new() };
+        owned
+            .iter()
+            .filter_map(|key| {
+                let object = self.get(key.resource.as_str(), &key.namespace, &key.name)?;
+                Some((key.clone(), object))
+            })
+            .collect()
+    }
+}
+
+impl Tables {
+    pub(crate) fn at(version: u64) -> Self {
+        Self { version, ..Self::default() }
+    }
+
+    /// Sets or removes one object and returns what was there.
+    pub(crate) fn replace(&mut self, key: &Key, object: Option<Object>) -> Option<Object> {
+        let kind = Arc::make_mut(self.kinds.entry(key.resource.0.clone()).or_default());
+        let names = Arc::make_mut(kind.entry(key.namespace.clone()).or_default());
+        let previous = match &object {
+            Some(object) => names.insert(key.name.clone(), object.clone()),
+            None => names.remove(&key.name),
+        };
+        if names.is_empty() {
+            kind.remove(&key.namespace);
+        }
+        self.reindex(key, previous.as_deref(), object.as_deref());
+        previous
+    }
+
+    fn reindex(&mut self, key: &Key, before: Option<&Value>, after: Option<&Value>) {
+        let uids = |object: Option<&Value>| -> BTreeSet<String> {
+            object.map(|object| owner_uids(object).map(str::to_string).collect()).unwrap_or_default()
+        };
+        let (before, after) = (uids(before), uids(after));
+        if before == after {
+            return;
+        }
+        let owners = Arc::make_mut(&mut self.owners);
+        for uid in before.difference(&after) {
+            if let Some(owned) = owners.get_mut(uid) {
+                Arc::make_mut(owned).remove(key);
+                if owned.is_empty() {
+                    owners.remove(uid);
+                }
+            }
+        }
+        for uid in after.difference(&before) {
+            Arc::make_mut(owners.entry(uid.clone()).or_default()).insert(key.clone());
+        }
+    }
+}
+
+pub(crate) fn owner_uids(object: &Value) -> impl Iterator<Item = &str> {
+    object["metadata"]["ownerReferences"].as_array().into_iter().flatten().filter_map(|o| o["uid"].as_str())
+}
