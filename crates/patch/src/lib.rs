@@ -2,6 +2,20 @@
 //!
 //! Types come from a [`Schema`], so that this crate knows no Kubernetes kind: `schema` implements it for the
 //! built-in types, `kustomize` for its own older ones and for CRDs.
+//!
+//! Enter at [`json_patch`], [`merge_patch`] and [`strategic_merge`]. They do what the Kubernetes API server does
+//! with `application/json-patch+json`, `application/merge-patch+json` and `application/strategic-merge-patch+json`,
+//! down to the words of the errors.
+
+mod error;
+mod json;
+mod merge;
+mod strategic;
+
+pub use error::{Error, Result};
+pub use json::{Op, Operation, json_patch, parse_operations};
+pub use merge::merge_patch;
+pub use strategic::{strategic_merge, strategic_merge_typed};
 
 /// A node of a [`Schema`]'s type graph; what the number means is the schema's affair.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

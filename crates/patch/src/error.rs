@@ -1,0 +1,67 @@
+//! What can be wrong with a patch, in the words of the Kubernetes API server and its JSON patch library.
+
+pub type Result<T> = std::result::Result<T, Error>;
+
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Error {
+    #[error("{operation} operation does not apply: {what}: missing value")]
+    DoesNotApply { operation: &'static str, what: String },
+    #[error("error in {operation} for path: '{path}': {cause}")]
+    InOperation { operation: &'static str, path: String, cause: Box<Error> },
+    #[error("error in copy for from: '{from}': {cause}")]
+    CopyFrom { from: String, cause: Box<Error> },
+    #[error("Unable to remove nonexistent key: {key}: missing value")]
+    NoSuchKey { key: String },
+    #[error("Unable to access invalid index: {index}: invalid index referenced")]
+    InvalidIndex { index: i64 },
+    #[error("value was not a proper array index: '{key}': strconv.Atoi: parsing {key:?}: invalid syntax")]
+    NotAnIndex { key: String },
+    #[error("strconv.Atoi: parsing {key:?}: invalid syntax")]
+    NotANumber { key: String },
+    #[error("testing value {path} failed: test failed")]
+    TestFailed { path: String },
+    #[error("Unexpected kind: {kind}")]
+    UnexpectedKind { kind: String },
+    #[error("replace operation value must be object or array")]
+    ReplaceRoot,
+    #[error("a JSON patch is a list of operations, this is {found}")]
+    NotAList { found: &'static str },
+    #[error("JSON patch operation {index} is not an object")]
+    NotAnOperation { index: usize },
+    #[error("JSON patch operation {index} has no {field}")]
+    MissingField { index: usize, field: &'static str },
+    #[error("no type information for {api_version}, Kind={kind}: strategic merge patch is not supported")]
+    UnknownType { api_version: String, kind: String },
+    #[error("expected a map, got {found}")]
+    NotAMap { found: &'static str },
+    #[error("unknown patch type: {directive} in map: {map}")]
+    BadPatchType { directive: String, map: String },
+    #[error("map: {map} does not contain declared merge key: {key}")]
+    NoMergeKey { map: String, key: String },
+    #[error("merging lists cannot yet be specified in the patch")]
+    MergeDirectiveInList,
+    #[error("cannot merge lists of different or nested element types in field {field}")]
+    MixedList { field: String },
+    #[error("expected a list for {field}, got {found}")]
+    NotAListField { field: String, found: &'static str },
+    #[error("invalid patch format of delete primitive list: {field}")]
+    BadDeleteList { field: String },
+    #[error("invalid patch format of setElementOrder list: {field}")]
+    BadOrderList { field: String },
+    #[error("the order in patch list:\n{patch}\n doesn't match {field} list:\n{order}")]
+    OrderMismatch { field: String, patch: String, order: String },
+    #[error("invalid patch format of retainKeys")]
+    BadRetainKeys,
+}
+
+/// The JSON type of a value, for messages.
+pub(crate) fn type_name(value: &serde_json::Value) -> &'static str {
+    match value {
+        serde_json::Value::Null => "null",
+        serde_json::Value::Bool(_) => "a boolean",
+        serde_json::Value::Number(_) => "a number",
+        serde_json::Value::String(_) => "a string",
+        serde_json::Value::Array(_) => "a list",
+        serde_json::Value::Object(_) => "a map",
+    }
+}

@@ -1,0 +1,370 @@
+//! JSON patch, RFC 6902, with the API server's departures from it.
+//!
+//! They are those of its library: `replace` of a missing key adds it, negative indices count from the end,
+//! a `test` for null passes on a missing key, and a path without a leading slash loses its first segment.
+
+use serde_json::Value;
+
+use crate::error::{Error, Result, type_name};
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Op {
+    Add,
+    Remove,
+    Replace,
+    Move,
+    Copy,
+    Test,
+    /// Kept so that an unknown operation fails when its turn comes, after the ones before it.
+    Other(String),
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Operation {
+    pub op: Op,
+    pub path: String,
+    pub from: String,
+    /// A missing value is null.
+    pub value: Value,
+}
+
+/// Reads the operations of a JSON patch document.
+pub fn parse_operations(patch: &Value) -> Result<Vec<Operation>> {
+    let Value::Array(items) = patch else {
+        return Err(Error::NotAList { found: type_name(patch) });
+    };
+    items.iter().enumerate().map(|(index, item)| parse_operation(index, item)).collect()
+}
+
+fn parse_operation(index: usize, item: &Value) -> Result<Operation> {
+    let map = item.as_object().ok_or(Error::NotAnOperation { index })?;
+    let text = |field: &str| map.get(field).and_then(Value::as_str).map(str::to_string);
+    let op = match text("op").ok_or(Error::MissingField { index, field: "op" })?.as_str() {
+        "add" => Op::Add,
+        "remove" => Op::Remove,
+        "replace" => Op::Replace,
+        "move" => Op::Move,
+        "copy" => Op::Copy,
+        "test" => Op::Test,
+        other => Op::Other(other.to_string()),
+    };
+    let path = text("path").ok_or(Error::MissingField { index, field: "path" })?;
+    let from = match (&op, text("from")) {
+        (Op::Move | Op::Copy, None) => return Err(Error::MissingField { index, field: "from" }),
+        (_, from) => from.unwrap_or_default(),
+    };
+    Ok(Operation { op, path, from, value: map.get("value").cloned().unwrap_or(Value::Null) })
+}
+
+/// Applies operations in order. On an error the target is as it was before.
+pub fn json_patch(target: &mut Value, operations: &[Operation]) -> Result<()> {
+    let mut patched = target.clone();
+    for operation in operations {
+        apply(&mut patched, operation)?;
+    }
+    *target = patched;
+    Ok(())
+}
+
+fn apply(doc: &mut Value, operation: &Operation) -> Result<()> {
+    match &operation.op {
+        Op::Add => add(doc, "add", &operation.path, operation.value.clone()),
+        Op::Remove => {
+            let path = &operation.path;
+            let (container, key) = find(doc, path)
+                .ok_or_else(|| missing("remove", format!("doc is missing path: \"{path}\"")))?;
+            remove_in(container, &key).map(drop).map_err(|e| inside("remove", path, e))
+        }
+        Op::Replace => replace(doc, &operation.path, operation.value.clone()),
+        Op::Move => move_value(doc, &operation.from, &operation.path),
+        Op::Copy => copy_value(doc, &operation.from, &operation.path),
+        Op::Test => test(doc, &operation.path, &operation.value),
+        Op::Other(kind) => Err(Error::UnexpectedKind { kind: kind.clone() }),
+    }
+}
+
+fn add(doc: &mut Value, operation: &'static str, path: &str, value: Value) -> Result<()> {
+    let (container, key) = find(doc, path)
+        .ok_or_else(|| missing(operation, format!("doc is missing path: \"{path}\"")))?;
+    add_in(container, &key, value).map_err(|e| inside(operation, path, e))
+}
+
+fn replace(doc: &mut Value, path: &str, value: Value) -> Result<()> {
+    if path.is_empty() {
+        if !value.is_object() && !value.is_array() {
+            return Err(Error::ReplaceRoot);
+        }
+        *doc = value;
+        return Ok(());
+    }
+    let (container, key) = find(doc, path)
+        .ok_or_else(|| missing("replace", format!("doc is missing path: {path}")))?;
+    match container {
+        Value::Object(map) => {
+            map.insert(key, value);
+            Ok(())
+        }
+        Value::Array(items) => {
+            let at = existing_index(items.len(), &key)
+                .map_err(|_| missing("replace", format!("doc is missing key: {path}")))?;
+            items[at] = value;
+            Ok(())
+        }
+        _ => Err(missing("replace", format!("doc is missing path: {path}"))),
+    }
+}
+
+fn move_value(doc: &mut Value, from: &str, path: &str) -> Result<()> {
+    let (container, key) = find(doc, from)
+        .ok_or_else(|| missing("move", format!("doc is missing from path: {from}")))?;
+    let value = remove_in(container, &key).map_err(|e| inside("move", &key, e))?;
+    let (container, key) = find(doc, path)
+        .ok_or_else(|| missing("move", format!("doc is missing destination path: {path}")))?;
+    add_in(container, &key, value).map_err(|e| inside("move", path, e))
+}
+
+fn copy_value(doc: &mut Value, from: &str, path: &str) -> Result<()> {
+    let (container, key) = find(doc, from)
+        .ok_or_else(|| missing("copy", format!("doc is missing from path: {from}")))?;
+    let value = get_in(container, &key)
+        .map_err(|e| Error::CopyFrom { from: from.to_string(), cause: Box::new(e) })?
+        .cloned()
+        .unwrap_or(Value::Null);
+    let (container, key) = find(doc, path)
+        .ok_or_else(|| missing("copy", format!("doc is missing destination path: {path}")))?;
+    add_in(container, &key, value).map_err(|e| inside("copy", path, e))
+}
+
+fn test(doc: &mut Value, path: &str, value: &Value) -> Result<()> {
+    let failed = || Error::TestFailed { path: path.to_string() };
+    if path.is_empty() {
+        return if same(doc, value) { Ok(()) } else { Err(failed()) };
+    }
+    let (container, key) =
+        find(doc, path).ok_or_else(|| missing("test", format!("is missing path: {path}")))?;
+    let found = get_in(container, &key).map_err(|e| inside("test", path, e))?;
+    if same(found.unwrap_or(&Value::Null), value) { Ok(()) } else { Err(failed()) }
+}
+
+/// Equality as JSON has it: `1` and `1.0` are the same number, the order of keys does not matter.
+fn same(a: &Value, b: &Value) -> bool {
+    match (a, b) {
+        (Value::Number(a), Value::Number(b)) => {
+            a == b
+                || match (a.as_i64(), b.as_i64()) {
+                    (Some(a), Some(b)) => a == b,
+                    _ => a.as_f64() == b.as_f64(),
+                }
+        }
+        (Value::Array(a), Value::Array(b)) => a.len() == b.len() && a.iter().zip(b).all(|(a, b)| same(a, b)),
+        (Value::Object(a), Value::Object(b)) => {
+            a.len() == b.len() && a.iter().all(|(k, a)| b.get(k).is_some_and(|b| same(a, b)))
+        }
+        _ => a == b,
+    }
+}
+
+fn missing(operation: &'static str, what: String) -> Error {
+    Error::DoesNotApply { operation, what }
+}
+
+fn inside(operation: &'static str, path: &str, cause: Error) -> Error {
+    Error::InOperation { operation, path: path.to_string(), cause: Box::new(cause) }
+}
+
+/// The container that a path's last segment lies in, and that segment. `None` if a segment before it is missing.
+fn find<'a>(doc: &'a mut Value, path: &str) -> Option<(&'a mut Value, String)> {
+    let segments: Vec<&str> = path.split('/').collect();
+    let (last, parents) = segments.get(1..)?.split_last()?;
+    let mut at = doc;
+    for segment in parents {
+        let key = unescape(segment);
+        at = match at {
+            Value::Object(map) => map.get_mut(&key)?,
+            Value::Array(items) => {
+                let index = existing_index(items.len(), &key).ok()?;
+                &mut items[index]
+            }
+            _ => return None,
+        };
+    }
+    (at.is_object() || at.is_array()).then(|| (at, unescape(last)))
+}
+
+fn unescape(segment: &str) -> String {
+    segment.replace("~1", "/").replace("~0", "~")
+}
+
+fn number(key: &str) -> Option<i64> {
+    // like Go's Atoi: an optional sign and digits
+    key.parse::<i64>().ok()
+}
+
+fn existing_index(len: usize, key: &str) -> Result<usize> {
+    let index = number(key).ok_or_else(|| Error::NotANumber { key: key.to_string() })?;
+    let len = len as i64;
+    if index >= len || index < -len {
+        return Err(Error::InvalidIndex { index });
+    }
+    Ok(if index < 0 { index + len } else { index } as usize)
+}
+
+fn get_in<'a>(container: &'a Value, key: &str) -> Result<Option<&'a Value>> {
+    match container {
+        Value::Array(items) => Ok(Some(&items[existing_index(items.len(), key)?])),
+        other => Ok(other.get(key)),
+    }
+}
+
+fn add_in(container: &mut Value, key: &str, value: Value) -> Result<()> {
+    match container {
+        Value::Array(items) if key == "-" => items.push(value),
+        Value::Array(items) => {
+            let index = number(key).ok_or_else(|| Error::NotAnIndex { key: key.to_string() })?;
+            let places = items.len() as i64 + 1;
+            if index >= places || index < -places {
+                return Err(Error::InvalidIndex { index });
+            }
+            items.insert(if index < 0 { index + places } else { index } as usize, value);
+        }
+        Value::Object(map) => {
+            map.insert(key.to_string(), value);
+        }
+        _ => {}
+    }
+    Ok(())
+}
+
+fn remove_in(container: &mut Value, key: &str) -> Result<Value> {
+    match container {
+        Value::Array(items) => {
+            let index = existing_index(items.len(), key)?;
+            Ok(items.remove(index))
+        }
+        Value::Object(map) => {
+            map.shift_remove(key).ok_or_else(|| Error::NoSuchKey { key: key.to_string() })
+        }
+        _ => Err(Error::NoSuchKey { key: key.to_string() }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{json_patch, parse_operations};
+    use expect_test::{Expect, expect};
+    use serde_json::{Value, json};
+
+    fn run(mut target: Value, patch: Value) -> String {
+        let operations = match parse_operations(&patch) {
+            Ok(operations) => operations,
+            Err(e) => return e.to_string(),
+        };
+        match json_patch(&mut target, &operations) {
+            Ok(()) => target.to_string(),
+            Err(e) => e.to_string(),
+        }
+    }
+
+    fn check(target: Value, patch: Value, expected: Expect) {
+        expected.assert_eq(&run(target, patch));
+    }
+
+    #[test]
+    fn each_operation() {
+        check(
+            json!({"a": {"b": [1, 2]}, "z": 1}),
+            json!([
+                {"op": "add", "path": "/a/b/-", "value": 3},
+                {"op": "add", "path": "/a/b/0", "value": 0},
+                {"op": "add", "path": "/a/b/-1", "value": 4},
+                {"op": "replace", "path": "/a/b/-2", "value": 33},
+                {"op": "remove", "path": "/z"},
+                {"op": "copy", "from": "/a/b", "path": "/c"},
+                {"op": "move", "from": "/c/0", "path": "/d"},
+                {"op": "test", "path": "/d", "value": 0.0},
+                {"op": "add", "path": "/x~1y~0z", "value": null},
+                {"op": "replace", "path": "/new", "value": "replace adds"},
+            ]),
+            expect![[r#"{"a":{"b":[0,1,2,33,4]},"c":[1,2,33,4],"d":0,"x/y~z":null,"new":"replace adds"}"#]],
+        );
+    }
+
+    #[test]
+    fn order_of_keys_is_kept() {
+        check(
+            json!({"a": 1, "b": 2, "c": 3}),
+            json!([{"op": "remove", "path": "/a"}, {"op": "replace", "path": "/b", "value": 9}]),
+            expect![[r#"{"b":9,"c":3}"#]],
+        );
+    }
+
+    #[test]
+    fn errors_in_the_words_of_the_api_server() {
+        let doc = || json!({"a": [1], "s": "x", "spec": {}});
+        let errors: Vec<String> = [
+            json!([{"op": "add", "path": "/a/9", "value": 1}]),
+            json!([{"op": "add", "path": "/a/x", "value": 1}]),
+            json!([{"op": "add", "path": "/q/r", "value": 1}]),
+            json!([{"op": "add", "path": "/s/r", "value": 1}]),
+            json!([{"op": "remove", "path": "/spec/nope"}]),
+            json!([{"op": "remove", "path": "/a/3"}]),
+            json!([{"op": "remove", "path": "/q/r"}]),
+            json!([{"op": "replace", "path": "/q/r", "value": 1}]),
+            json!([{"op": "replace", "path": "/a/4", "value": 1}]),
+            json!([{"op": "replace", "path": "", "value": 1}]),
+            json!([{"op": "test", "path": "/a/0", "value": 2}]),
+            json!([{"op": "test", "path": "/q/0", "value": 2}]),
+            json!([{"op": "move", "from": "/q/r", "path": "/x"}]),
+            json!([{"op": "move", "from": "/nope", "path": "/x"}]),
+            json!([{"op": "copy", "from": "/a/7", "path": "/x"}]),
+            json!([{"op": "frob", "path": "/x"}]),
+            json!([{"path": "/x"}]),
+            json!([{"op": "copy", "path": "/x"}]),
+            json!([7]),
+            json!({}),
+        ]
+        .into_iter()
+        .map(|patch| run(doc(), patch))
+        .collect();
+        expect![[r#"
+            error in add for path: '/a/9': Unable to access invalid index: 9: invalid index referenced
+            error in add for path: '/a/x': value was not a proper array index: 'x': strconv.Atoi: parsing "x": invalid syntax
+            add operation does not apply: doc is missing path: "/q/r": missing value
+            add operation does not apply: doc is missing path: "/s/r": missing value
+            error in remove for path: '/spec/nope': Unable to remove nonexistent key: nope: missing value
+            error in remove for path: '/a/3': Unable to access invalid index: 3: invalid index referenced
+            remove operation does not apply: doc is missing path: "/q/r": missing value
+            replace operation does not apply: doc is missing path: /q/r: missing value
+            replace operation does not apply: doc is missing key: /a/4: missing value
+            replace operation value must be object or array
+            testing value /a/0 failed: test failed
+            test operation does not apply: is missing path: /q/0: missing value
+            move operation does not apply: doc is missing from path: /q/r: missing value
+            error in move for path: 'nope': Unable to remove nonexistent key: nope: missing value
+            error in copy for from: '/a/7': Unable to access invalid index: 7: invalid index referenced
+            Unexpected kind: frob
+            JSON patch operation 0 has no op
+            JSON patch operation 0 has no from
+            JSON patch operation 0 is not an object
+            a JSON patch is a list of operations, this is a map
+        "#]]
+        .assert_eq(&(errors.join("\n") + "\n"));
+    }
+
+    #[test]
+    fn a_failing_patch_changes_nothing() {
+        let mut target = json!({"a": 1});
+        let operations = parse_operations(&json!([
+            {"op": "add", "path": "/b", "value": 1},
+            {"op": "test", "path": "/a", "value": 2},
+        ]))
+        .unwrap();
+        json_patch(&mut target, &operations).unwrap_err();
+        assert_eq!(target, json!({"a": 1}));
+    }
+
+    #[test]
+    fn a_test_for_null_passes_on_a_missing_key() {
+        check(json!({"a": 1}), json!([{"op": "test", "path": "/b", "value": null}]), expect![[r#"{"a":1}"#]]);
+    }
+}
