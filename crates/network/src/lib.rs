@@ -4,6 +4,14 @@
 //! (AnyIP on `lo`), the DNS server and the redirect for traffic to the outside. Nothing is added to the host's
 //! interfaces, routes or firewall. The namespace is held by a sandbox process and outlives the daemon.
 
+mod error;
+mod ingress;
+mod network;
+
+pub use error::{Error, Result};
+pub use ingress::Ingress;
+pub use network::Network;
+
 use ipnet::Ipv4Net;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
