@@ -240,7 +240,7 @@ mod tests {
             expect![[r#"
                 error: the image name is empty
                 error: invalid image name `a//b`: repository `a//b` has a character that it must not have
-                error: invalid image name `../x`: repository `x` has a character that it must not have
+                error: invalid image name `../x`: registry `..` has a character that it must not have
                 error: invalid image name `a:`: tag `` has a character that it must not have
                 error: invalid image name `a:b/c`: registry `a:b` has a character that it must not have
                 error: invalid image name `a b`: repository `a b` has a character that it must not have
