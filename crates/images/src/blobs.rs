@@ -36,7 +36,7 @@ impl BlobWriter {
             });
         }
         let path = self.blobs.join(digest.hex());
-        if !path.exists() {
+        if !touch(&path) {
             self.file.as_file().sync_data().map_err(Error::file("write", &path))?;
             self.file
                 .persist(&path)
@@ -119,7 +119,7 @@ impl Images {
 
     pub fn put_blob(&self, bytes: &[u8]) -> Result<Digest> {
         let digest = Digest::of(bytes);
-        if !self.blob_path(&digest).exists() {
+        if !touch(&self.blob_path(&digest)) {
             let mut writer = self.writer()?;
             writer.write_all(bytes).map_err(Error::file("write", &self.blob_path(&digest)))?;
             writer.finish(Some(&digest))?;
@@ -130,6 +130,14 @@ impl Images {
     pub fn delete_blob(&self, digest: &Digest) -> Result<bool> {
         remove_if_there(&self.blob_path(digest))
     }
+}
+
+/// Makes content young again, so that garbage collection leaves it to whoever has just found it. False: not there.
+pub(crate) fn touch(path: &Path) -> bool {
+    use rustix::fs::{AtFlags, CWD, Timespec, Timestamps, UTIME_NOW, UTIME_OMIT};
+    let keep = Timespec { tv_sec: 0, tv_nsec: UTIME_OMIT };
+    let now = Timespec { tv_sec: 0, tv_nsec: UTIME_NOW };
+    rustix::fs::utimensat(CWD, path, &Timestamps { last_access: now, last_modification: keep }, AtFlags::empty()).is_ok()
 }
 
 pub(crate) fn remove_if_there(path: &Path) -> Result<bool> {

@@ -111,6 +111,10 @@ impl<W: Write> Packer<'_, W> {
         let mut header = Header::new_ustar();
         header.set_entry_type(EntryType::Regular);
         header.set_mode(0);
+        header.set_uid(0);
+        header.set_gid(0);
+        header.set_size(0);
+        header.set_mtime(0);
         self.write_header(header, name, b"", Vec::new()).map_err(Error::file("pack", self.tree))
     }
 
@@ -168,6 +172,9 @@ impl<W: Write> Packer<'_, W> {
             let mut extra = Header::new_ustar();
             extra.set_entry_type(EntryType::XHeader);
             extra.set_mode(0o644);
+            extra.set_uid(0);
+            extra.set_gid(0);
+            extra.set_mtime(0);
             extra.set_size(body.len() as u64);
             extra.as_old_mut().name[..9].copy_from_slice(b"PaxHeader");
             extra.set_cksum();

@@ -4,6 +4,7 @@
 //! blob can be written when a registry client asks for it. `<layer>.size` beside the tree says how long that tar is.
 
 use crate::error::{Error, Result};
+use crate::blobs::touch;
 use crate::store::{Images, Resolved};
 use crate::{Rootfs, layer_tar, unpack};
 use oci::{Digest, Hasher};
@@ -46,7 +47,7 @@ impl Images {
         let path = self.layer_path(&diff_id);
         let lock = self.layer_lock(&diff_id);
         let _held = lock.lock();
-        if !path.exists() {
+        if !touch(&path) {
             // The size first: a tree without it could not be packed again.
             crate::index::replace(&self.size_path(&diff_id), size.to_string().as_bytes())?;
             move_tree(self, tree, &path)?;
@@ -110,7 +111,7 @@ impl Images {
         let lock = expected.map(|diff_id| self.layer_lock(diff_id));
         let _held = lock.as_ref().map(|lock| lock.lock());
         if let Some(diff_id) = expected
-            && self.has_layer(diff_id)
+            && touch(&self.layer_path(diff_id))
         {
             return Ok((diff_id.clone(), self.layer_path(diff_id)));
         }

@@ -18,6 +18,9 @@ mod store;
 mod unpack;
 mod view;
 
+#[cfg(test)]
+mod tests;
+
 pub use blobs::BlobWriter;
 pub use error::{Error, Result};
 pub use gc::Collected;

@@ -227,6 +227,9 @@ impl Unpacker {
             Ok(()) | Err(Errno::EXIST) => {}
             Err(errno) => return Err(errno.into()),
         }
+        // The archive gives it no time; that of its making would differ from machine to machine.
+        let epoch = Timespec { tv_sec: 0, tv_nsec: 0 };
+        self.times.insert(folder.to_owned(), Timestamps { last_access: epoch, last_modification: epoch });
         if let Some(node) = self.below.get(Path::new(OsStr::from_bytes(folder))) {
             let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
             let fd = rustix::fs::openat(&parent, &name, flags, Mode::empty())?;
