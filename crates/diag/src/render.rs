@@ -112,32 +112,44 @@ mod tests {
 
     #[test]
     fn bare() {
-        check(Diagnostic::warning("nothing to do"), None, expect![[r#"
+        check(
+            Diagnostic::warning("nothing to do"),
+            None,
+            expect![[r#"
             warning: nothing to do
-        "#]]);
+        "#]],
+        );
     }
 
     #[test]
     fn a_span_over_lines_shows_its_first_and_escapes_are_inert() {
         let source = "a: ü\u{1b}[2J x\nb\n";
-        check(Diagnostic::error("bad").at(source, Span::new(3, 17)), Some(source), expect![[r#"
+        check(
+            Diagnostic::error("bad").at(source, Span::new(3, 17)),
+            Some(source),
+            expect![[r#"
             error: bad
              --> 1:4
               |
             1 | a: ü\u{1b}[2J x
               |    ^^^^^^^
-        "#]]);
+        "#]],
+        );
     }
 
     #[test]
     fn past_the_end() {
-        check(Diagnostic::error("unexpected end").at("a", Span::new(9, 12)), Some("a"), expect![[r#"
+        check(
+            Diagnostic::error("unexpected end").at("a", Span::new(9, 12)),
+            Some("a"),
+            expect![[r#"
             error: unexpected end
              --> 1:2
               |
             1 | a
               |  ^
-        "#]]);
+        "#]],
+        );
     }
 
     #[test]

@@ -84,8 +84,8 @@ fn apply(doc: &mut Value, operation: &Operation) -> Result<()> {
 }
 
 fn add(doc: &mut Value, operation: &'static str, path: &str, value: Value) -> Result<()> {
-    let (container, key) = find(doc, path)
-        .ok_or_else(|| missing(operation, format!("doc is missing path: \"{path}\"")))?;
+    let (container, key) =
+        find(doc, path).ok_or_else(|| missing(operation, format!("doc is missing path: \"{path}\"")))?;
     add_in(container, &key, value).map_err(|e| inside(operation, path, e))
 }
 
@@ -97,8 +97,8 @@ fn replace(doc: &mut Value, path: &str, value: Value) -> Result<()> {
         *doc = value;
         return Ok(());
     }
-    let (container, key) = find(doc, path)
-        .ok_or_else(|| missing("replace", format!("doc is missing path: {path}")))?;
+    let (container, key) =
+        find(doc, path).ok_or_else(|| missing("replace", format!("doc is missing path: {path}")))?;
     match container {
         Value::Object(map) => {
             map.insert(key, value);
@@ -115,23 +115,23 @@ fn replace(doc: &mut Value, path: &str, value: Value) -> Result<()> {
 }
 
 fn move_value(doc: &mut Value, from: &str, path: &str) -> Result<()> {
-    let (container, key) = find(doc, from)
-        .ok_or_else(|| missing("move", format!("doc is missing from path: {from}")))?;
+    let (container, key) =
+        find(doc, from).ok_or_else(|| missing("move", format!("doc is missing from path: {from}")))?;
     let value = remove_in(container, &key).map_err(|e| inside("move", &key, e))?;
-    let (container, key) = find(doc, path)
-        .ok_or_else(|| missing("move", format!("doc is missing destination path: {path}")))?;
+    let (container, key) =
+        find(doc, path).ok_or_else(|| missing("move", format!("doc is missing destination path: {path}")))?;
     add_in(container, &key, value).map_err(|e| inside("move", path, e))
 }
 
 fn copy_value(doc: &mut Value, from: &str, path: &str) -> Result<()> {
-    let (container, key) = find(doc, from)
-        .ok_or_else(|| missing("copy", format!("doc is missing from path: {from}")))?;
+    let (container, key) =
+        find(doc, from).ok_or_else(|| missing("copy", format!("doc is missing from path: {from}")))?;
     let value = get_in(container, &key)
         .map_err(|e| Error::CopyFrom { from: from.to_string(), cause: Box::new(e) })?
         .cloned()
         .unwrap_or(Value::Null);
-    let (container, key) = find(doc, path)
-        .ok_or_else(|| missing("copy", format!("doc is missing destination path: {path}")))?;
+    let (container, key) =
+        find(doc, path).ok_or_else(|| missing("copy", format!("doc is missing destination path: {path}")))?;
     add_in(container, &key, value).map_err(|e| inside("copy", path, e))
 }
 
@@ -241,9 +241,7 @@ fn remove_in(container: &mut Value, key: &str) -> Result<Value> {
             let index = existing_index(items.len(), key)?;
             Ok(items.remove(index))
         }
-        Value::Object(map) => {
-            map.shift_remove(key).ok_or_else(|| Error::NoSuchKey { key: key.to_string() })
-        }
+        Value::Object(map) => map.shift_remove(key).ok_or_else(|| Error::NoSuchKey { key: key.to_string() }),
         _ => Err(Error::NoSuchKey { key: key.to_string() }),
     }
 }

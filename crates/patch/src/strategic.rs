@@ -26,10 +26,9 @@ pub fn strategic_merge(
     target: &mut Value,
     patch: &Value,
 ) -> Result<()> {
-    let ty = schema.object(api_version, kind).ok_or_else(|| Error::UnknownType {
-        api_version: api_version.to_string(),
-        kind: kind.to_string(),
-    })?;
+    let ty = schema
+        .object(api_version, kind)
+        .ok_or_else(|| Error::UnknownType { api_version: api_version.to_string(), kind: kind.to_string() })?;
     strategic_merge_typed(schema, ty, target, patch)
 }
 

@@ -63,12 +63,15 @@ fn merge_keyed(
     Ok(order::arrange(merged, &order, &target, Some(key)))
 }
 
+/// The items of a patch list that are no directives.
+type Items<'p> = Vec<&'p Map<String, Value>>;
+
 /// Carries out `$patch` items. Returns what is left of the target and the patch's ordinary items.
 fn apply_list_directives<'p>(
     mut target: Vec<Value>,
     patch: &'p [Value],
     key: &str,
-) -> Result<(Vec<Value>, Vec<&'p Map<String, Value>>)> {
+) -> Result<(Vec<Value>, Items<'p>)> {
     let mut items = Vec::new();
     let mut replace = false;
     for item in patch {

@@ -42,9 +42,7 @@ pub(crate) fn apply_element_orders(
         let merged = match (&old, items) {
             (None, None) => continue,
             (Some(old), None) => old.clone(),
-            (old, Some(items)) => {
-                merge_list(schema, &rule, field, old.clone().unwrap_or_default(), items)?
-            }
+            (old, Some(items)) => merge_list(schema, &rule, field, old.clone().unwrap_or_default(), items)?,
         };
         let arranged = arrange(merged, order, &old.unwrap_or_default(), key);
         target.insert(field.to_string(), Value::Array(arranged));
@@ -79,7 +77,12 @@ fn check_order(directive: &str, items: &[Value], order: &[Value], key: Option<&s
 
 /// Puts merged items in order: those in `order` as they stand there, the others as they stood in `server`, the two
 /// sequences interleaved by the server's order where it tells.
-pub(crate) fn arrange(merged: Vec<Value>, order: &[Value], server: &[Value], key: Option<&str>) -> Vec<Value> {
+pub(crate) fn arrange(
+    merged: Vec<Value>,
+    order: &[Value],
+    server: &[Value],
+    key: Option<&str>,
+) -> Vec<Value> {
     let place = Places::new(order, key);
     let server_place = Places::new(server, key);
     let (mut ours, mut theirs): (Vec<_>, Vec<_>) =

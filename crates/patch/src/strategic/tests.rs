@@ -16,8 +16,12 @@ impl Schema for Things {
 
     fn field(&self, _: TypeId, name: &str) -> FieldRule {
         match name {
-            "items" => FieldRule { ty: Some(TypeId(0)), list: ListRule::Map("name".into()), ..Default::default() },
-            "ports" => FieldRule { ty: Some(TypeId(0)), list: ListRule::Map("port".into()), ..Default::default() },
+            "items" => {
+                FieldRule { ty: Some(TypeId(0)), list: ListRule::Map("name".into()), ..Default::default() }
+            }
+            "ports" => {
+                FieldRule { ty: Some(TypeId(0)), list: ListRule::Map("port".into()), ..Default::default() }
+            }
             "set" => FieldRule { list: ListRule::Set, ..Default::default() },
             "child" => FieldRule { ty: Some(TypeId(0)), ..Default::default() },
             "strategy" => FieldRule { ty: Some(TypeId(0)), retain_keys: true, ..Default::default() },
@@ -73,11 +77,7 @@ fn list_directives() {
         json!({"items": [{"name": "b"}, {"$patch": "replace"}]}),
         expect![[r#"{"items":[{"name":"b"}]}"#]],
     );
-    check(
-        target(),
-        json!({"items": [{"$patch": "replace"}]}),
-        expect![[r#"{"items":[]}"#]],
-    );
+    check(target(), json!({"items": [{"$patch": "replace"}]}), expect![[r#"{"items":[]}"#]]);
     check(
         target(),
         json!({"items": [{"$patch": "merge", "name": "a"}]}),
@@ -103,15 +103,15 @@ fn list_directives() {
 #[test]
 fn map_directives() {
     let target = || json!({"child": {"a": 1, "b": 2}, "z": 1});
-    check(
-        target(),
-        json!({"child": {"$patch": "replace", "c": 3}}),
-        expect![[r#"{"child":{"c":3},"z":1}"#]],
-    );
+    check(target(), json!({"child": {"$patch": "replace", "c": 3}}), expect![[r#"{"child":{"c":3},"z":1}"#]]);
     check(target(), json!({"child": {"$patch": "delete"}}), expect![[r#"{"child":{},"z":1}"#]]);
     check(target(), json!({"$patch": "delete"}), expect!["{}"]);
     check(target(), json!({"$patch": "replace", "q": 1}), expect![[r#"{"q":1}"#]]);
-    check(target(), json!({"child": {"$patch": "merge", "a": 9}}), expect![[r#"{"child":{"a":9,"b":2},"z":1}"#]]);
+    check(
+        target(),
+        json!({"child": {"$patch": "merge", "a": 9}}),
+        expect![[r#"{"child":{"a":9,"b":2},"z":1}"#]],
+    );
     check(
         target(),
         json!({"child": {"$patch": 7}}),
