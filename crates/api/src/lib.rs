@@ -3,26 +3,55 @@
 //! One handle, [`Api`], cheap to clone. A write is defaulted, validated, checked against the current version,
 //! journalled (the bytes are with the operating system before the call returns) and published to watchers.
 
+mod admit;
+mod apply;
 mod changes;
+mod crds;
+mod deletion;
 mod error;
+mod events;
+mod journal;
 mod kinds;
+mod link;
+mod metadata;
 mod options;
+mod patching;
+mod pods;
+mod scale;
+mod selector;
+mod services;
 mod streams;
+#[cfg(test)]
+mod tests;
+mod transaction;
+mod write;
 
 use parking_lot::{Mutex, RwLock};
-use serde_json::Value;
+use serde_json::{Value, json};
+use std::collections::HashSet;
 use std::path::PathBuf;
 use std::sync::Arc;
 use tokio::sync::watch;
+
+use transaction::Transaction;
+use write::Part;
 
 pub use changes::Changes;
 pub use error::{ApiError, Result, qualified};
 pub use kinds::{Kinds, split_api_version};
 pub use options::{ApiConfig, DeleteOptions, FieldValidation, PatchKind, Warnings, WriteOptions};
+pub use schema::Kind;
+pub use selector::{FieldSelector, Selector};
 pub use store::{
     Change, ChangeKind, EventKind, Expired, Key, Object, Propagation, Resource, Snapshot, View, Write,
 };
 pub use streams::{ByteStream, ExecExit, ExecRequest, ExecStreams, LogRequest, NodeHandle, NodeStreams};
+
+/// So many changes can be caught up with.
+const HISTORY: usize = 20_000;
+
+/// Namespaces that are there from the start.
+const NAMESPACES: [&str; 4] = ["default", "kube-system", "kube-public", "kube-node-lease"];
 
 /// Why an [`Api`] could not be opened.
 #[derive(Debug, thiserror::Error)]
@@ -33,8 +62,10 @@ pub enum OpenError {
     Io { doing: &'static str, path: PathBuf, source: std::io::Error },
     #[error("{path} is damaged at byte {offset}: {problem}")]
     Damaged { path: PathBuf, offset: u64, problem: &'static str },
-    #[error("bad service range {text}")]
+    #[error("bad service range {text:?}: an IPv4 range such as 10.43.0.0/16 is needed")]
     ServiceCidr { text: String },
+    #[error("cannot create namespace {name}")]
+    Namespace { name: &'static str, source: ApiError },
 }
 
 /// The API. Clones are the same API.
@@ -45,24 +76,50 @@ pub struct Api {
 
 struct Inner {
     config: ApiConfig,
-    store: Mutex<store::Store>,
+    range: services::Range,
+    /// Held for the length of one write.
+    state: Mutex<State>,
+    /// What readers see: never behind an acknowledged write.
     snapshot: RwLock<Snapshot>,
+    builtin: HashSet<String>,
     kinds: RwLock<Arc<Kinds>>,
     version: watch::Sender<u64>,
+}
+
+struct State {
+    store: store::Store,
+    journal: journal::Journal,
 }
 
 impl Api {
     /// Replays the journal and makes the built-in namespaces.
     pub fn open(config: ApiConfig) -> std::result::Result<Api, OpenError> {
-        let store = store::Store::new(20_000);
+        let range = services::Range::parse(&config.service_cidr)?;
+        let (journal, replayed) = journal::Journal::open(&config.dir)?;
+        let store = store::Store::restore(replayed.version, replayed.objects, HISTORY);
+        let snapshot = store.snapshot();
+        let builtin = link::kinds();
         let inner = Inner {
             config,
-            snapshot: RwLock::new(store.snapshot()),
-            store: Mutex::new(store),
-            kinds: RwLock::default(),
-            version: watch::Sender::new(0),
+            range,
+            builtin: builtin.iter().map(Kind::resource).collect(),
+            kinds: RwLock::new(Arc::new(Kinds::new(builtin))),
+            version: watch::Sender::new(snapshot.version()),
+            snapshot: RwLock::new(snapshot.clone()),
+            state: Mutex::new(State { store, journal }),
         };
-        Ok(Api { inner: Arc::new(inner) })
+        let api = Api { inner: Arc::new(inner) };
+        api.reload_kinds(&snapshot);
+        for name in NAMESPACES {
+            let namespace = json!({ "apiVersion": "v1", "kind": "Namespace", "metadata": { "name": name } });
+            match api.create("namespaces", namespace, &WriteOptions::default()) {
+                Err(error) if error.reason != "AlreadyExists" => {
+                    return Err(OpenError::Namespace { name, source: error });
+                }
+                _ => {}
+            }
+        }
+        Ok(api)
     }
 
     pub fn config(&self) -> &ApiConfig {
@@ -86,40 +143,79 @@ impl Api {
         self.view().list(resource, namespace)
     }
 
-    pub fn create(&self, _resource: &str, _object: Value, _options: &WriteOptions) -> Result<Object> {
-        Err(ApiError::internal("create is not built yet"))
+    pub fn create(&self, resource: &str, object: Value, options: &WriteOptions) -> Result<Object> {
+        let kind = self.kind(resource)?;
+        write::create(&mut Transaction::begin(self, options.dry_run), &kind, object, options)
     }
 
     /// Replaces all but the status (where the kind has a status subresource).
-    pub fn update(&self, _resource: &str, _object: Value, _options: &WriteOptions) -> Result<Object> {
-        Err(ApiError::internal("update is not built yet"))
+    pub fn update(&self, resource: &str, object: Value, options: &WriteOptions) -> Result<Object> {
+        let kind = self.kind(resource)?;
+        write::update(&mut Transaction::begin(self, options.dry_run), &kind, object, Part::Main, options)
     }
 
     /// Replaces the status only.
-    pub fn update_status(&self, _resource: &str, _object: Value, _options: &WriteOptions) -> Result<Object> {
-        Err(ApiError::internal("update_status is not built yet"))
+    pub fn update_status(&self, resource: &str, object: Value, options: &WriteOptions) -> Result<Object> {
+        let kind = self.kind(resource)?;
+        write::update(&mut Transaction::begin(self, options.dry_run), &kind, object, Part::Status, options)
     }
 
-    /// `subresource` is empty, `status` or `scale`.
+    /// `subresource` is empty, `status` or `scale`; `binding` for pods and `finalize` for namespaces take only the
+    /// field that they are about.
     pub fn patch(
         &self,
-        _key: &Key,
-        _kind: PatchKind,
-        _subresource: &str,
-        _patch: &Value,
-        _options: &WriteOptions,
+        key: &Key,
+        kind: PatchKind,
+        subresource: &str,
+        patch: &Value,
+        options: &WriteOptions,
     ) -> Result<Object> {
-        Err(ApiError::internal("patch is not built yet"))
+        let known = self.kind(key.resource.as_str())?;
+        let mut transaction = Transaction::begin(self, options.dry_run);
+        patching::patch(&mut transaction, &known, key, kind, subresource, patch, options)
     }
 
     /// The object's last state, or its state while it waits for its finalizers or its grace period.
-    pub fn delete(&self, _key: &Key, _options: &DeleteOptions) -> Result<Object> {
-        Err(ApiError::internal("delete is not built yet"))
+    pub fn delete(&self, key: &Key, options: &DeleteOptions) -> Result<Object> {
+        let kind = self.kind(key.resource.as_str())?;
+        deletion::delete(&mut Transaction::begin(self, options.dry_run), &kind, key, options)
+    }
+
+    /// The `autoscaling/v1` Scale of an object.
+    pub fn scale(&self, key: &Key) -> Result<Value> {
+        scale::read(self, key)
+    }
+
+    /// Deletes a pod unless a PodDisruptionBudget forbids it now.
+    pub fn evict(&self, namespace: &str, name: &str, options: &DeleteOptions) -> Result<Object> {
+        let kind = self.kind("pods")?;
+        let mut transaction = Transaction::begin(self, options.dry_run);
+        pods::may_evict(&transaction.view(), namespace, name)?;
+        deletion::delete(&mut transaction, &kind, &Key::new("pods", namespace, name), options)
     }
 
     /// Carries out what a controller or the node wants.
-    pub fn write(&self, _write: Write) -> Result<()> {
-        Err(ApiError::internal("write is not built yet"))
+    pub fn write(&self, write: Write) -> Result<()> {
+        let options = WriteOptions { field_validation: FieldValidation::Ignore, ..WriteOptions::default() };
+        match write {
+            Write::Create { resource, object } => self.create(resource.as_str(), object, &options).map(drop),
+            Write::Update { resource, object } => self.update(resource.as_str(), object, &options).map(drop),
+            Write::UpdateStatus { resource, object } => {
+                self.update_status(resource.as_str(), object, &options).map(drop)
+            }
+            Write::Merge { key, subresource, patch } => {
+                self.patch(&key, PatchKind::Merge, subresource, &patch, &options).map(drop)
+            }
+            Write::Delete { key, uid, grace_seconds, propagation } => {
+                let propagation = Some(propagation);
+                let options = DeleteOptions { uid, grace_seconds, propagation, ..DeleteOptions::default() };
+                self.delete(&key, &options).map(drop)
+            }
+            Write::Event { regarding, kind, reason, message, component } => {
+                let event = events::Event { regarding, kind, reason, message, component };
+                events::record(&mut Transaction::begin(self, false), event)
+            }
+        }
     }
 
     /// Everything that changes after `since`.
@@ -131,7 +227,24 @@ impl Api {
         self.inner.kinds.read().clone()
     }
 
+    /// Whether a resource is Kubernetes' own, not one of a CustomResourceDefinition.
+    pub fn is_builtin(&self, resource: &str) -> bool {
+        self.inner.builtin.contains(resource)
+    }
+
+    fn kind(&self, resource: &str) -> Result<Arc<Kind>> {
+        self.kinds()
+            .by_resource(resource)
+            .ok_or_else(|| ApiError::new(404, "NotFound", "the server could not find the requested resource"))
+    }
+
+    fn reload_kinds(&self, view: &Snapshot) {
+        let mut kinds = link::kinds();
+        kinds.extend(crds::kinds(view));
+        *self.inner.kinds.write() = Arc::new(Kinds::new(kinds));
+    }
+
     fn since(&self, version: u64, limit: usize) -> std::result::Result<Vec<Change>, Expired> {
-        self.inner.store.lock().since(version, limit)
+        self.inner.state.lock().store.since(version, limit)
     }
 }

@@ -1,0 +1,119 @@
+//! The `scale` subresource: one shape for everything that has replicas.
+
+use crate::metadata::text;
+use crate::{Api, ApiError, Key, Result, crds};
+use serde_json::{Value, json};
+use store::View;
+
+/// Where an object keeps what a Scale shows.
+struct Paths {
+    spec: Vec<String>,
+    status: Vec<String>,
+    selector: Vec<String>,
+}
+
+fn paths(api: &Api, resource: &str) -> Result<Paths> {
+    let split =
+        |path: &str| path.split('.').filter(|p| !p.is_empty()).map(str::to_string).collect::<Vec<_>>();
+    let kind = api.kinds().by_resource(resource);
+    if !kind.is_some_and(|kind| kind.subresources.iter().any(|sub| sub == "scale")) {
+        return Err(ApiError::new(404, "NotFound", "the server could not find the requested resource"));
+    }
+    if api.is_builtin(resource) {
+        return Ok(Paths {
+            spec: split("spec.replicas"),
+            status: split("status.replicas"),
+            selector: split("spec.selector"),
+        });
+    }
+    let (group, plural) = resource.split_once('/').unwrap_or(("", resource));
+    let definition = api.get(crds::RESOURCE, "", &format!("{plural}.{group}"))?;
+    let versions = definition["spec"]["versions"].as_array().into_iter().flatten();
+    let mut scales = versions.into_iter().map(|version| &version["subresources"]["scale"]);
+    let scale = scales.find(|scale| scale.is_object()).unwrap_or(&Value::Null);
+    let path = |field: &str| split(scale[field].as_str().unwrap_or_default());
+    Ok(Paths {
+        spec: path("specReplicasPath"),
+        status: path("statusReplicasPath"),
+        selector: path("labelSelectorPath"),
+    })
+}
+
+fn at<'a>(object: &'a Value, path: &[String]) -> &'a Value {
+    path.iter().fold(object, |value, field| &value[field.as_str()])
+}
+
+pub(crate) fn read(api: &Api, key: &Key) -> Result<Value> {
+    let paths = paths(api, key.resource.as_str())?;
+    let resource = key.resource.as_str();
+    let object = api
+        .view()
+        .get(resource, &key.namespace, &key.name)
+        .ok_or_else(|| ApiError::not_found(resource, &key.name))?;
+    let meta = ["name", "namespace", "uid", "resourceVersion", "creationTimestamp"];
+    let meta: serde_json::Map<String, Value> = meta
+        .iter()
+        .filter_map(|field| Some((field.to_string(), object["metadata"].get(*field)?.clone())))
+        .collect();
+    Ok(json!({
+        "kind": "Scale", "apiVersion": "autoscaling/v1", "metadata": meta,
+        "spec": { "replicas": at(&object, &paths.spec).as_i64().unwrap_or(0) },
+        "status": {
+            "replicas": at(&object, &paths.status).as_i64().unwrap_or(0),
+            "selector": selector_text(at(&object, &paths.selector)),
+        },
+    }))
+}
+
+/// The object with the replicas that `scale` asks for.
+pub(crate) fn apply(api: &Api, key: &Key, object: &Value, scale: &Value) -> Result<Value> {
+    let paths = paths(api, key.resource.as_str())?;
+    let replicas = scale["spec"]["replicas"].as_i64().unwrap_or(0);
+    if replicas < 0 {
+        let text = format!("Invalid value: {replicas}: must be greater than or equal to 0");
+        let cause = ("spec.replicas".into(), "FieldValueInvalid".into(), text);
+        return Err(ApiError::invalid("autoscaling/scales", "Scale", text_name(object), &[cause]));
+    }
+    let version = text(scale, "resourceVersion");
+    if !version.is_empty() && version != text(object, "resourceVersion") {
+        return Err(ApiError::stale(key));
+    }
+    let mut next = object.clone();
+    let mut slot = &mut next;
+    for field in &paths.spec {
+        slot = &mut slot[field.as_str()];
+    }
+    *slot = replicas.into();
+    Ok(next)
+}
+
+fn text_name(object: &Value) -> &str {
+    text(object, "name")
+}
+
+/// A LabelSelector (or a plain map of labels, or text) as one line.
+fn selector_text(selector: &Value) -> String {
+    if let Some(text) = selector.as_str() {
+        return text.to_string();
+    }
+    let labels =
+        selector.get("matchLabels").or(selector.get("matchExpressions").is_none().then_some(selector));
+    let mut terms: Vec<String> = labels
+        .and_then(Value::as_object)
+        .into_iter()
+        .flatten()
+        .map(|(name, value)| format!("{name}={}", value.as_str().unwrap_or_default()))
+        .collect();
+    for expression in selector["matchExpressions"].as_array().into_iter().flatten() {
+        let key = expression["key"].as_str().unwrap_or_default();
+        let values: Vec<&str> =
+            expression["values"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+        terms.push(match expression["operator"].as_str().unwrap_or_default() {
+            "In" => format!("{key} in ({})", values.join(",")),
+            "NotIn" => format!("{key} notin ({})", values.join(",")),
+            "DoesNotExist" => format!("!{key}"),
+            _ => key.to_string(),
+        });
+    }
+    terms.join(",")
+}

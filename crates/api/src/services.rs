@@ -1,0 +1,249 @@
+//! Service addresses and node ports. The Services themselves are the record of what is taken.
+
+use crate::OpenError;
+use crate::metadata::{default_to, text};
+use serde_json::{Value, json};
+use std::collections::HashSet;
+use std::net::Ipv4Addr;
+use store::{Snapshot, View};
+
+const NODE_PORTS: std::ops::RangeInclusive<u16> = 30000..=32767;
+/// So many addresses at the start of the range are only given to who asks for them, as upstream does.
+const RESERVED: u32 = 256;
+
+type Causes = Vec<(String, String, String)>;
+
+/// The service range.
+#[derive(Debug, Clone)]
+pub(crate) struct Range {
+    text: String,
+    first: u32,
+    size: u32,
+}
+
+impl Range {
+    pub(crate) fn parse(text: &str) -> Result<Self, OpenError> {
+        let bad = || OpenError::ServiceCidr { text: text.to_string() };
+        let (address, bits) = text.split_once('/').ok_or_else(bad)?;
+        let address: Ipv4Addr = address.parse().map_err(|_| bad())?;
+        let bits: u32 = bits.parse().map_err(|_| bad())?;
+        if !(8..=30).contains(&bits) {
+            return Err(bad());
+        }
+        let size = 1 << (32 - bits);
+        Ok(Self { text: text.to_string(), first: u32::from(address) & !(size - 1), size })
+    }
+
+    fn address(&self, offset: u32) -> Ipv4Addr {
+        Ipv4Addr::from(self.first + offset)
+    }
+
+    fn holds(&self, address: Ipv4Addr) -> bool {
+        let offset = u32::from(address).wrapping_sub(self.first);
+        offset > 0 && offset < self.size - 1
+    }
+
+    fn any_free(&self, taken: &HashSet<String>) -> Option<Ipv4Addr> {
+        use rand::Rng;
+        let reserved = RESERVED.min(self.size / 16).max(2);
+        let count = self.size - 1 - reserved;
+        let start = rand::rng().random_range(0..count);
+        let upper = (0..count).map(|n| reserved + (start + n) % count);
+        let mut candidates = upper.chain(2..reserved).map(|offset| self.address(offset));
+        candidates.find(|address| !taken.contains(&address.to_string()))
+    }
+}
+
+/// What other Services hold.
+struct Taken {
+    addresses: HashSet<String>,
+    ports: HashSet<u64>,
+}
+
+impl Taken {
+    fn by_others(view: &Snapshot, service: &Value) -> Self {
+        let mut taken = Self { addresses: HashSet::new(), ports: HashSet::new() };
+        for other in view.list("services", "") {
+            if text(&other, "namespace") == text(service, "namespace")
+                && text(&other, "name") == text(service, "name")
+            {
+                continue;
+            }
+            let addresses = other["spec"]["clusterIPs"].as_array().into_iter().flatten();
+            taken.addresses.extend(addresses.filter_map(Value::as_str).map(str::to_string));
+            let ports = other["spec"]["ports"].as_array().into_iter().flatten();
+            taken.ports.extend(ports.filter_map(|port| port["nodePort"].as_u64()));
+            taken.ports.extend(other["spec"]["healthCheckNodePort"].as_u64());
+        }
+        taken
+    }
+}
+
+/// Fills in what the caller left open and refuses what cannot be had. `previous` is the Service as it is.
+pub(crate) fn allocate(
+    range: &Range,
+    view: &Snapshot,
+    service: &mut Value,
+    previous: Option<&Value>,
+) -> Result<(), Causes> {
+    if let Some(previous) = previous {
+        carry_over(service, previous);
+    }
+    let kind = service["spec"]["type"].as_str().unwrap_or("ClusterIP").to_string();
+    if kind == "ExternalName" {
+        return Ok(());
+    }
+    let taken = Taken::by_others(view, service);
+    address(range, &taken, service, previous)?;
+    families(service);
+    ports(&taken, service, &kind)
+}
+
+/// An update that does not mention what was allocated keeps it.
+fn carry_over(service: &mut Value, previous: &Value) {
+    let Some(was) = previous["spec"].as_object() else { return };
+    let was_external = was.get("type").is_some_and(|kind| kind == "ExternalName");
+    let kind = service["spec"]["type"].as_str().unwrap_or("ClusterIP").to_string();
+    if kind == "ExternalName" {
+        if let Some(spec) = service["spec"].as_object_mut()
+            && !was_external
+        {
+            for field in ["clusterIP", "clusterIPs", "ipFamilies", "ipFamilyPolicy", "internalTrafficPolicy"]
+            {
+                if spec.get(field) == was.get(field) {
+                    spec.remove(field);
+                }
+            }
+        }
+        return;
+    }
+    if !was_external && let Some(spec) = service["spec"].as_object_mut() {
+        for field in ["clusterIP", "clusterIPs"] {
+            let absent = spec
+                .get(field)
+                .is_none_or(|v| v.is_null() || v == "" || v.as_array().is_some_and(Vec::is_empty));
+            if absent && let Some(value) = was.get(field) {
+                spec.insert(field.into(), value.clone());
+            }
+        }
+    }
+    let exposes = matches!(kind.as_str(), "NodePort" | "LoadBalancer");
+    let old_ports = was.get("ports").and_then(Value::as_array).cloned().unwrap_or_default();
+    for port in service["spec"]["ports"].as_array_mut().into_iter().flatten() {
+        let same = |old: &&Value| {
+            old["port"] == port["port"]
+                && old["protocol"].as_str().unwrap_or("TCP") == port["protocol"].as_str().unwrap_or("TCP")
+        };
+        let held = old_ports.iter().find(same).and_then(|old| old["nodePort"].as_u64());
+        match (exposes, held, port["nodePort"].as_u64().filter(|n| *n > 0)) {
+            (true, Some(held), None) => port["nodePort"] = held.into(),
+            (false, Some(held), Some(now)) if held == now => {
+                port.as_object_mut().expect("indexed by name above").remove("nodePort");
+            }
+            _ => {}
+        }
+    }
+}
+
+fn address(
+    range: &Range,
+    taken: &Taken,
+    service: &mut Value,
+    previous: Option<&Value>,
+) -> Result<(), Causes> {
+    let spec = &service["spec"];
+    let wanted = spec["clusterIP"].as_str().filter(|ip| !ip.is_empty());
+    let wanted = wanted.or_else(|| spec["clusterIPs"][0].as_str()).map(str::to_string);
+    let had = previous.and_then(|p| p["spec"]["clusterIP"].as_str()).filter(|ip| !ip.is_empty());
+    let address = match wanted {
+        Some(ip) if ip == "None" => ip,
+        Some(ip) => {
+            if let Some(had) = had
+                && had != ip
+            {
+                let text = format!("Invalid value: [{ip:?}]: may not change once set");
+                return Err(vec![("spec.clusterIPs[0]".into(), "FieldValueInvalid".into(), text)]);
+            }
+            let problem = match ip.parse::<Ipv4Addr>() {
+                Err(_) => Some("not a valid IP".to_string()),
+                Ok(address) if !range.holds(address) => Some(format!(
+                    "the provided IP ({ip}) is not in the valid range. The range of valid IPs is {}",
+                    range.text
+                )),
+                Ok(_) if taken.addresses.contains(&ip) => {
+                    Some("provided IP is already allocated".to_string())
+                }
+                Ok(_) => None,
+            };
+            if let Some(problem) = problem {
+                let text = format!("Invalid value: [{ip:?}]: failed to allocate IP {ip}: {problem}");
+                return Err(vec![("spec.clusterIPs".into(), "FieldValueInvalid".into(), text)]);
+            }
+            ip
+        }
+        None if text(service, "name") == "kubernetes" && text(service, "namespace") == "default" => {
+            range.address(1).to_string()
+        }
+        None => match range.any_free(&taken.addresses) {
+            Some(address) => address.to_string(),
+            None => {
+                let text = "Internal error: failed to allocate a serviceIP: range is full".to_string();
+                return Err(vec![("spec.clusterIPs".into(), "InternalError".into(), text)]);
+            }
+        },
+    };
+    service["spec"]["clusterIP"] = address.clone().into();
+    service["spec"]["clusterIPs"] = json!([address]);
+    Ok(())
+}
+
+fn families(service: &mut Value) {
+    default_to(&mut service["spec"], "ipFamilies", json!(["IPv4"]));
+    default_to(&mut service["spec"], "ipFamilyPolicy", "SingleStack");
+}
+
+fn ports(taken: &Taken, service: &mut Value, kind: &str) -> Result<(), Causes> {
+    let exposes = match kind {
+        "NodePort" => true,
+        "LoadBalancer" => service["spec"]["allocateLoadBalancerNodePorts"].as_bool() != Some(false),
+        _ => false,
+    };
+    let mut mine: HashSet<(u64, String)> = HashSet::new();
+    let mut held = taken.ports.clone();
+    let protocol = |port: &Value| port["protocol"].as_str().unwrap_or("TCP").to_string();
+    let list = service["spec"]["ports"].as_array_mut();
+    let mut open = Vec::new();
+    for (index, port) in list.into_iter().flatten().enumerate() {
+        let Some(wanted) = port["nodePort"].as_u64().filter(|wanted| *wanted > 0) else {
+            open.push(index);
+            continue;
+        };
+        let field = format!("spec.ports[{index}].nodePort");
+        let problem = if !u16::try_from(wanted).is_ok_and(|wanted| NODE_PORTS.contains(&wanted)) {
+            "provided port is not in the valid range. The range of valid ports is 30000-32767"
+        } else if taken.ports.contains(&wanted) || !mine.insert((wanted, protocol(port))) {
+            "provided port is already allocated"
+        } else {
+            held.insert(wanted);
+            continue;
+        };
+        return Err(vec![(field, "FieldValueInvalid".into(), format!("Invalid value: {wanted}: {problem}"))]);
+    }
+    for index in open.into_iter().filter(|_| exposes) {
+        let Some(free) = free_port(&held) else {
+            let text = "Internal error: failed to allocate a nodePort: range is full".to_string();
+            return Err(vec![(format!("spec.ports[{index}].nodePort"), "InternalError".into(), text)]);
+        };
+        held.insert(free);
+        service["spec"]["ports"][index]["nodePort"] = free.into();
+    }
+    Ok(())
+}
+
+fn free_port(held: &HashSet<u64>) -> Option<u64> {
+    use rand::Rng;
+    let (first, last) = (u64::from(*NODE_PORTS.start()), u64::from(*NODE_PORTS.end()));
+    let count = last - first + 1;
+    let start = rand::rng().random_range(0..count);
+    (0..count).map(|n| first + (start + n) % count).find(|port| !held.contains(port))
+}

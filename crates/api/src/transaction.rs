@@ -1,0 +1,77 @@
+//! One write at a time: reading, deciding and storing under one lock, so that nothing changes in between.
+
+use crate::{Api, ApiError, Change, Key, Object, Result, Snapshot, State, crds};
+use parking_lot::MutexGuard;
+use serde_json::Value;
+use std::sync::Arc;
+use store::ChangeKind;
+
+pub(crate) struct Transaction<'a> {
+    pub(crate) api: &'a Api,
+    state: MutexGuard<'a, State>,
+    dry_run: bool,
+    pub(crate) now: jiff::Timestamp,
+}
+
+impl<'a> Transaction<'a> {
+    pub(crate) fn begin(api: &'a Api, dry_run: bool) -> Self {
+        Self { api, state: api.inner.state.lock(), dry_run, now: jiff::Timestamp::now() }
+    }
+
+    pub(crate) fn view(&self) -> Snapshot {
+        self.state.store.snapshot()
+    }
+
+    /// Stores an object and returns it as stored; in a dry run, as it would have been stored.
+    pub(crate) fn put(&mut self, key: Key, object: Value) -> Result<Object> {
+        if self.dry_run {
+            return Ok(Arc::new(object));
+        }
+        let change = self.state.store.stage(key, object);
+        self.commit(change)
+    }
+
+    /// Removes an object; `last` is what watchers are told of it.
+    pub(crate) fn remove(&mut self, key: Key, last: Value) -> Result<Object> {
+        if self.dry_run {
+            return Ok(Arc::new(last));
+        }
+        match self.state.store.stage_removal(key.clone(), last) {
+            Some(change) => self.commit(change),
+            None => Err(ApiError::not_found(key.resource.as_str(), &key.name)),
+        }
+    }
+
+    fn commit(&mut self, change: Change) -> Result<Object> {
+        self.state.journal.append(&change).map_err(|error| {
+            tracing::error!(%error, key = %change.key, "cannot write the journal");
+            ApiError::internal(format!("cannot write the journal: {error}"))
+        })?;
+        let object = change.object.clone();
+        let (version, defines_kinds) = (change.version, change.key.resource.as_str() == crds::RESOURCE);
+        let goes = change.kind == ChangeKind::Deleted;
+        self.state.store.commit(change);
+        let snapshot = self.state.store.snapshot();
+        if defines_kinds {
+            self.api.reload_kinds(&snapshot);
+        }
+        *self.api.inner.snapshot.write() = snapshot;
+        self.api.inner.version.send_replace(version);
+        if goes && defines_kinds {
+            tracing::info!(kind = %object["metadata"]["name"], "a custom kind is no longer served");
+        }
+        self.compact_if_grown();
+        Ok(object)
+    }
+
+    fn compact_if_grown(&mut self) {
+        if !self.state.journal.wants_compaction() {
+            return;
+        }
+        let snapshot = self.state.store.snapshot();
+        // The journal is as good as before when this fails, only longer; it is tried again at the next write.
+        if let Err(error) = self.state.journal.compact(snapshot.version(), &snapshot.all()) {
+            tracing::error!(%error, "cannot compact the journal");
+        }
+    }
+}

@@ -1,0 +1,317 @@
+//! Create and update: the path that every write takes.
+
+use crate::metadata::{self, text};
+use crate::transaction::Transaction;
+use crate::{ApiError, Key, Object, Result, WriteOptions, admit, crds, pods, services};
+use schema::Kind;
+use serde_json::{Value, json};
+use store::View;
+
+/// Which part of the object a write may change.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Part {
+    Main,
+    Status,
+}
+
+pub(crate) fn create(
+    tx: &mut Transaction<'_>,
+    kind: &Kind,
+    mut object: Value,
+    options: &WriteOptions,
+) -> Result<Object> {
+    let resource = kind.resource();
+    admit::identify(kind, &mut object)?;
+    if !text(&object, "resourceVersion").is_empty() {
+        return Err(ApiError::bad_request("resourceVersion should not be set on objects to be created"));
+    }
+    let view = tx.view();
+    place(&view, kind, &mut object)?;
+    let key = Key::new(&resource, text(&object, "namespace"), text(&object, "name"));
+    if view.get(&resource, &key.namespace, &key.name).is_some() {
+        return Err(ApiError::already_exists(&resource, &key.name));
+    }
+    admit::fields(kind, &mut object, options)?;
+    if kind.subresources.iter().any(|sub| sub == "status") && !keeps_status_on_create(&resource) {
+        object.as_object_mut().map(|fields| fields.remove("status"));
+    }
+    admit::defaults(tx.api, kind, &mut object);
+    initial(tx, kind, &mut object)?;
+    admit::validate(tx.api, kind, &object, None)?;
+    let meta = metadata::of(&mut object);
+    for field in ["deletionTimestamp", "deletionGracePeriodSeconds", "selfLink", "generation"] {
+        meta.remove(field);
+    }
+    meta.insert("uid".into(), uuid::Uuid::new_v4().to_string().into());
+    meta.insert("creationTimestamp".into(), metadata::timestamp(tx.now).into());
+    if has_generation(kind) {
+        meta.insert("generation".into(), 1.into());
+    }
+    tx.put(key, object)
+}
+
+/// A node reports its own status when it registers.
+fn keeps_status_on_create(resource: &str) -> bool {
+    matches!(resource, "nodes")
+}
+
+/// Name and namespace.
+fn place(view: &store::Snapshot, kind: &Kind, object: &mut Value) -> Result<()> {
+    let resource = kind.resource();
+    if kind.namespaced {
+        if text(object, "namespace").is_empty() {
+            metadata::of(object).insert("namespace".into(), "default".into());
+        }
+    } else {
+        metadata::of(object).remove("namespace");
+    }
+    if text(object, "name").is_empty() {
+        let prefix = text(object, "generateName").to_string();
+        if prefix.is_empty() {
+            let cause = (
+                "metadata.name".into(),
+                "FieldValueRequired".into(),
+                "Required value: name or generateName is required".into(),
+            );
+            return Err(ApiError::invalid(&resource, &kind.kind, "", &[cause]));
+        }
+        // The suffix must fit into 63 characters with its prefix, as upstream has it.
+        let prefix: String = prefix.chars().take(58).collect();
+        let namespace = text(object, "namespace").to_string();
+        let free = |name: &String| view.get(&resource, &namespace, name).is_none();
+        let mut names = std::iter::repeat_with(|| format!("{prefix}{}", metadata::random_suffix())).take(8);
+        let Some(name) = names.find(free) else {
+            return Err(ApiError::already_exists(&resource, &prefix));
+        };
+        metadata::of(object).insert("name".into(), name.into());
+    }
+    if kind.namespaced {
+        let namespace = text(object, "namespace");
+        let Some(found) = view.get("namespaces", "", namespace) else {
+            return Err(ApiError::not_found("namespaces", namespace));
+        };
+        if metadata::is_deleting(&found) {
+            let why = format!(
+                "unable to create new content in namespace {namespace} because it is being terminated"
+            );
+            let mut error = ApiError::forbidden(&resource, text(object, "name"), &why);
+            error.details["causes"] = json!([{
+                "reason": "NamespaceTerminating", "field": "metadata.namespace",
+                "message": format!("namespace {namespace} is being terminated"),
+            }]);
+            return Err(error);
+        }
+    }
+    Ok(())
+}
+
+/// What a new object of some kinds gets from the server.
+fn initial(tx: &Transaction<'_>, kind: &Kind, object: &mut Value) -> Result<()> {
+    let view = tx.view();
+    match kind.resource().as_str() {
+        "namespaces" => {
+            let name = text(object, "name").to_string();
+            let labels = metadata::of(object).entry("labels").or_insert_with(|| json!({}));
+            labels["kubernetes.io/metadata.name"] = name.into();
+            metadata::field_map(object, "spec").insert("finalizers".into(), json!(["kubernetes"]));
+            object["status"] = json!({ "phase": "Active" });
+        }
+        "secrets" => admit::string_data(object),
+        "pods" => pods::admit(&view, object)?,
+        "services" => {
+            services::allocate(&tx.api.inner.range, &view, object, None)
+                .map_err(|causes| ApiError::invalid("services", "Service", text(object, "name"), &causes))?;
+            object["status"] = json!({ "loadBalancer": {} });
+        }
+        "persistentvolumeclaims" => {
+            admit::default_storage_class(&view, object);
+            object["status"] = json!({ "phase": "Pending" });
+        }
+        "persistentvolumes" => object["status"] = json!({ "phase": "Pending" }),
+        "networking.k8s.io/ingresses" => {
+            admit::default_ingress_class(&view, object);
+            object["status"] = json!({ "loadBalancer": {} });
+        }
+        crds::RESOURCE => crds::admit(tx.api, object, tx.now),
+        _ if kind.subresources.iter().any(|sub| sub == "status") && tx.api.is_builtin(&kind.resource()) => {
+            metadata::field_map(object, "status");
+        }
+        _ => {}
+    }
+    Ok(())
+}
+
+pub(crate) fn update(
+    tx: &mut Transaction<'_>,
+    kind: &Kind,
+    mut object: Value,
+    part: Part,
+    options: &WriteOptions,
+) -> Result<Object> {
+    let resource = kind.resource();
+    admit::identify(kind, &mut object)?;
+    if kind.namespaced && text(&object, "namespace").is_empty() {
+        metadata::of(&mut object).insert("namespace".into(), "default".into());
+    }
+    if part == Part::Status && !kind.subresources.iter().any(|sub| sub == "status") {
+        return Err(ApiError::new(404, "NotFound", "the server could not find the requested resource"));
+    }
+    let key = Key::new(&resource, text(&object, "namespace"), text(&object, "name"));
+    let Some(previous) = tx.view().get(&resource, &key.namespace, &key.name) else {
+        return Err(ApiError::not_found(&resource, &key.name));
+    };
+    check_current(&key, &object, &previous)?;
+    admit::fields(kind, &mut object, options)?;
+    let mut next = merge_part(kind, &previous, object, part);
+    keep_bookkeeping(&mut next, &previous);
+    if part != Part::Status {
+        admit::defaults(tx.api, kind, &mut next);
+        changed(tx, kind, &mut next, &previous)?;
+    }
+    admit::validate(tx.api, kind, &next, Some(&previous))?;
+    finish(tx, kind, key, next, &previous)
+}
+
+/// Optimistic concurrency: what the caller says about the object that it has read must still be so.
+fn check_current(key: &Key, object: &Value, previous: &Value) -> Result<()> {
+    let uid = text(object, "uid");
+    if !uid.is_empty() && uid != text(previous, "uid") {
+        let is = text(previous, "uid");
+        let why = format!("Precondition failed: UID in precondition: {uid}, UID in object meta: {is}");
+        return Err(ApiError::conflict(key, &why));
+    }
+    let version = text(object, "resourceVersion");
+    if !version.is_empty() && version != text(previous, "resourceVersion") {
+        return Err(ApiError::stale(key));
+    }
+    Ok(())
+}
+
+fn merge_part(kind: &Kind, previous: &Value, mut object: Value, part: Part) -> Value {
+    match part {
+        Part::Main => {
+            if kind.subresources.iter().any(|sub| sub == "status")
+                && let Some(fields) = object.as_object_mut()
+            {
+                metadata::keep(fields, previous, "status");
+            }
+            object
+        }
+        Part::Status => {
+            let managers = object["metadata"].get("managedFields").cloned();
+            let mut next = previous.clone();
+            if let Some(fields) = next.as_object_mut() {
+                metadata::keep(fields, &object, "status");
+            }
+            if let Some(managers) = managers {
+                metadata::of(&mut next).insert("managedFields".into(), managers);
+            }
+            next
+        }
+    }
+}
+
+/// Fields of the metadata that are the server's own.
+fn keep_bookkeeping(next: &mut Value, previous: &Value) {
+    let was = &previous["metadata"];
+    let meta = metadata::of(next);
+    for field in [
+        "uid",
+        "creationTimestamp",
+        "generation",
+        "deletionTimestamp",
+        "deletionGracePeriodSeconds",
+        "resourceVersion",
+        "generateName",
+        "selfLink",
+    ] {
+        metadata::keep(meta, was, field);
+    }
+    if !meta.contains_key("managedFields") {
+        metadata::keep(meta, was, "managedFields");
+    }
+    for field in ["labels", "annotations", "finalizers", "ownerReferences", "managedFields"] {
+        if meta.get(field).is_some_and(|value| value.is_null() || value == &json!([]) || value == &json!({}))
+        {
+            meta.remove(field);
+        }
+    }
+}
+
+/// What the server sees to when objects of some kinds change.
+fn changed(tx: &Transaction<'_>, kind: &Kind, next: &mut Value, previous: &Value) -> Result<()> {
+    match kind.resource().as_str() {
+        "secrets" => admit::string_data(next),
+        "services" => {
+            services::allocate(&tx.api.inner.range, &tx.view(), next, Some(previous))
+                .map_err(|causes| ApiError::invalid("services", "Service", text(next, "name"), &causes))?;
+        }
+        crds::RESOURCE => crds::admit(tx.api, next, tx.now),
+        _ => {}
+    }
+    Ok(())
+}
+
+/// Stores `next` unless nothing has changed; an object that has only waited for this goes.
+pub(crate) fn finish(
+    tx: &mut Transaction<'_>,
+    kind: &Kind,
+    key: Key,
+    mut next: Value,
+    previous: &Object,
+) -> Result<Object> {
+    if has_generation(kind) && metadata::spec_differs(&next, previous) {
+        let generation = previous["metadata"]["generation"].as_i64().unwrap_or_default();
+        metadata::of(&mut next).insert("generation".into(), (generation + 1).into());
+    }
+    if metadata::is_deleting(&next) && may_go(&key, &next, previous) {
+        return tx.remove(key, next);
+    }
+    if metadata::same(&next, previous) {
+        return Ok(previous.clone());
+    }
+    tx.put(key, next)
+}
+
+/// Whether an object that is being deleted has nothing left to wait for. Pods also wait for their node, which
+/// deletes them finally itself; namespaces for their emptying.
+fn may_go(key: &Key, next: &Value, previous: &Value) -> bool {
+    if !metadata::finalizers(next).is_empty() {
+        return false;
+    }
+    match key.resource.as_str() {
+        "namespaces" => next["spec"]["finalizers"].as_array().is_none_or(Vec::is_empty),
+        "pods" => {
+            next["metadata"]["deletionGracePeriodSeconds"].as_i64() == Some(0)
+                && !metadata::finalizers(previous).is_empty()
+        }
+        _ => true,
+    }
+}
+
+/// Which kinds count their changes, as upstream does.
+pub(crate) fn has_generation(kind: &Kind) -> bool {
+    match kind.group.as_str() {
+        "" => matches!(kind.plural.as_str(), "pods" | "replicationcontrollers"),
+        "apps"
+        | "batch"
+        | "networking.k8s.io"
+        | "policy"
+        | "discovery.k8s.io"
+        | "apiextensions.k8s.io"
+        | "scheduling.k8s.io"
+        | "admissionregistration.k8s.io" => true,
+        "autoscaling"
+        | "coordination.k8s.io"
+        | "events.k8s.io"
+        | "rbac.authorization.k8s.io"
+        | "storage.k8s.io"
+        | "node.k8s.io"
+        | "certificates.k8s.io"
+        | "apiregistration.k8s.io"
+        | "authentication.k8s.io"
+        | "authorization.k8s.io" => false,
+        // custom resources
+        _ => true,
+    }
+}
