@@ -1,0 +1,1 @@
+"""Codex: a small lab notebook."""
