@@ -8,7 +8,11 @@ pub struct Ingress {
 }
 
 impl Ingress {
-    pub async fn start(network: Network, _http: Vec<TcpListener>, _https: Vec<TcpListener>) -> Result<Ingress> {
+    pub async fn start(
+        network: Network,
+        _http: Vec<TcpListener>,
+        _https: Vec<TcpListener>,
+    ) -> Result<Ingress> {
         Ok(Ingress { _network: network })
     }
     pub fn set_routes(&self, _routes: Vec<Route>) {}

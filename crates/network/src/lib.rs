@@ -4,9 +4,16 @@
 //! (AnyIP on `lo`), the DNS server and the redirect for traffic to the outside. Nothing is added to the host's
 //! interfaces, routes or firewall. The namespace is held by a sandbox process and outlives the daemon.
 
+mod address;
+mod dns;
+mod egress;
 mod error;
 mod ingress;
+mod namespace;
+mod netlink;
 mod network;
+mod proxy;
+mod router;
 
 pub use error::{Error, Result};
 pub use ingress::Ingress;
