@@ -1,1 +1,93 @@
-//! A kustomization directory becomes manifests
+//! A kustomization directory becomes manifests, as `kustomize build` makes them, byte for byte.
+//!
+//! The pipeline has kustomize's shape: [`build`] accumulates a target (resources, generators, components, then
+//! transformers in their fixed order, recursively), then once at the top adds hash suffixes, follows name
+//! references, sorts and prints. Files come through the [`Files`] trait; nothing here knows a disk. Resources are
+//! held as values with their history of names beside them, and are found through index maps, so that time grows
+//! with their number and not with its square.
+
+mod accumulate;
+mod config;
+mod decode;
+mod disk;
+mod error;
+mod fieldpath;
+mod fieldspec;
+mod files;
+mod generate;
+mod hash;
+mod id;
+mod load;
+mod merge;
+mod namereference;
+mod order;
+mod path;
+mod replacement;
+mod resmap;
+mod resource;
+mod schema;
+mod select;
+mod spec;
+mod transform;
+
+use serde_json::Value;
+
+pub use disk::Disk;
+pub use error::Error;
+pub use files::{FileError, Files, Memory};
+pub use spec::FILE_NAMES;
+
+/// The version of kustomize that the managed-by label names.
+const MANAGED_BY: &str = "kustomize-v5.8.1";
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum LoadRestrictor {
+    /// Files must lie in or below the directory of the kustomization that names them.
+    #[default]
+    RootOnly,
+    None,
+}
+
+/// `--reorder`; the kustomization's `sortOptions` has precedence.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Reorder {
+    #[default]
+    Unspecified,
+    Legacy,
+    None,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Options {
+    pub load_restrictor: LoadRestrictor,
+    pub reorder: Reorder,
+    pub managed_by_label: bool,
+}
+
+/// What a build gives.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Built {
+    pub objects: Vec<Value>,
+    pub yaml: String,
+    /// Every file read or looked for in vain, and every kustomization, for watchers. Sorted.
+    pub files: Vec<String>,
+    /// As kustomize prints them on stderr, a line each.
+    pub warnings: Vec<String>,
+}
+
+/// Builds the kustomization in `dir`.
+pub fn build(files: &dyn Files, dir: &str, options: &Options) -> Result<Built, Error> {
+    let session = accumulate::Session::new(files, *options);
+    let (mut resources, sort) = session.build(dir)?;
+    resources.add_hash_suffixes()?;
+    namereference::fix(&mut resources, session.config())?;
+    resources.drop_local_config();
+    let mut resources = resources.into_resources();
+    order::sort(&mut resources, sort.as_ref(), options.reorder);
+    let managed_by = options.managed_by_label || session.managed_by_label();
+    let objects: Vec<Value> =
+        resources.into_iter().map(|r| r.finish(managed_by.then_some(MANAGED_BY))).collect();
+    let yaml = yaml::to_string_documents(&objects);
+    let (files, warnings) = session.finish();
+    Ok(Built { objects, yaml, files, warnings })
+}

@@ -1,0 +1,188 @@
+//! Typed reading of kustomization files: field names without regard to case, unknown ones refused with their place.
+
+use std::collections::{BTreeMap, HashSet};
+
+use diag::{Diagnostic, Span};
+use serde_json::Value;
+use yaml::{Entry, Node, Spanned};
+
+use crate::error::{Error, Result};
+
+/// The text that a node came from.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Source<'a> {
+    pub(crate) file: &'a str,
+    pub(crate) text: &'a str,
+}
+
+impl Source<'_> {
+    pub(crate) fn diagnostic(&self, span: Span, message: impl Into<String>) -> Diagnostic {
+        Diagnostic::error(message).at(self.text, span).in_file(self.file)
+    }
+
+    pub(crate) fn error(&self, span: Span, message: impl Into<String>) -> Error {
+        Error::Input { diagnostic: Box::new(self.diagnostic(span, message)) }
+    }
+
+    fn mismatch(&self, node: &Spanned, field: &str, wanted: &str) -> Error {
+        let found = match &node.node {
+            Node::Mapping(_) => "object",
+            Node::Sequence(_) => "array",
+            Node::Scalar(Value::Bool(_)) => "bool",
+            Node::Scalar(Value::Number(_)) => "number",
+            Node::Scalar(Value::String(_)) => "string",
+            Node::Scalar(_) => "null",
+        };
+        let error = self.error(
+            node.span,
+            format!("json: cannot unmarshal {found} into Go struct field {field} of type {wanted}"),
+        );
+        if wanted == "string" && matches!(node.node, Node::Scalar(_)) {
+            error.hint("put it in quotes")
+        } else {
+            error
+        }
+    }
+
+    pub(crate) fn string(&self, node: &Spanned, field: &str) -> Result<String> {
+        match &node.node {
+            Node::Scalar(Value::String(text)) => Ok(text.clone()),
+            Node::Scalar(Value::Null) => Ok(String::new()),
+            _ => Err(self.mismatch(node, field, "string")),
+        }
+    }
+}
+
+/// The fields of one mapping, taken one by one; [`Fields::finish`] refuses what is left.
+pub(crate) struct Fields<'a> {
+    pub(crate) source: Source<'a>,
+    type_name: &'static str,
+    entries: BTreeMap<String, &'a Entry>,
+    taken: HashSet<&'static str>,
+    pub(crate) span: Span,
+}
+
+impl<'a> Fields<'a> {
+    pub(crate) fn new(source: Source<'a>, node: &'a Spanned, type_name: &'static str) -> Result<Fields<'a>> {
+        if !matches!(node.node, Node::Mapping(_)) {
+            return Err(source.mismatch(node, type_name, "object"));
+        }
+        // a later field of the same name wins
+        let entries = node.entries().iter().map(|e| (e.key.to_lowercase(), e)).collect();
+        Ok(Fields { source, type_name, entries, taken: HashSet::new(), span: node.span })
+    }
+
+    pub(crate) fn entry(&mut self, name: &'static str) -> Option<&'a Entry> {
+        self.taken.insert(name);
+        self.entries.get(&name.to_lowercase()).copied().filter(|e| !e.value.is_null())
+    }
+
+    pub(crate) fn node(&mut self, name: &'static str) -> Option<&'a Spanned> {
+        self.entry(name).map(|e| &e.value)
+    }
+
+    pub(crate) fn has(&self, name: &str) -> bool {
+        self.entries.get(&name.to_lowercase()).is_some_and(|e| !e.value.is_null())
+    }
+
+    fn path(&self, name: &str) -> String {
+        format!("{}.{name}", self.type_name)
+    }
+
+    pub(crate) fn string(&mut self, name: &'static str) -> Result<String> {
+        match self.node(name) {
+            Some(node) => self.source.string(node, &self.path(name)),
+            None => Ok(String::new()),
+        }
+    }
+
+    pub(crate) fn strings(&mut self, name: &'static str) -> Result<Vec<String>> {
+        let path = self.path(name);
+        self.list(name)?.iter().map(|node| self.source.string(node, &path)).collect()
+    }
+
+    pub(crate) fn list(&mut self, name: &'static str) -> Result<&'a [Spanned]> {
+        match self.node(name) {
+            None => Ok(&[]),
+            Some(Spanned { node: Node::Sequence(items), .. }) => Ok(items),
+            Some(node) => Err(self.source.mismatch(node, &self.path(name), "array")),
+        }
+    }
+
+    pub(crate) fn bool(&mut self, name: &'static str) -> Result<bool> {
+        match self.node(name) {
+            None => Ok(false),
+            Some(Spanned { node: Node::Scalar(Value::Bool(b)), .. }) => Ok(*b),
+            Some(node) => Err(self.source.mismatch(node, &self.path(name), "bool")),
+        }
+    }
+
+    pub(crate) fn int(&mut self, name: &'static str) -> Result<Option<i64>> {
+        match self.node(name) {
+            None => Ok(None),
+            Some(node) => match &node.node {
+                Node::Scalar(Value::Number(n)) if n.as_i64().is_some() => Ok(n.as_i64()),
+                _ => Err(self.source.mismatch(node, &self.path(name), "int64")),
+            },
+        }
+    }
+
+    pub(crate) fn string_map(&mut self, name: &'static str) -> Result<BTreeMap<String, String>> {
+        let path = self.path(name);
+        match self.node(name) {
+            None => Ok(BTreeMap::new()),
+            Some(Spanned { node: Node::Mapping(entries), .. }) => {
+                entries.iter().map(|e| Ok((e.key.clone(), self.source.string(&e.value, &path)?))).collect()
+            }
+            Some(node) => Err(self.source.mismatch(node, &path, "object")),
+        }
+    }
+
+    /// Reads a list of mappings.
+    pub(crate) fn each<T>(
+        &mut self,
+        name: &'static str,
+        type_name: &'static str,
+        read: impl Fn(Fields<'a>) -> Result<T>,
+    ) -> Result<Vec<T>> {
+        let source = self.source;
+        self.list(name)?.iter().map(|node| read(Fields::new(source, node, type_name)?)).collect()
+    }
+
+    pub(crate) fn one<T>(
+        &mut self,
+        name: &'static str,
+        type_name: &'static str,
+        read: impl Fn(Fields<'a>) -> Result<T>,
+    ) -> Result<Option<T>> {
+        let source = self.source;
+        self.node(name).map(|node| read(Fields::new(source, node, type_name)?)).transpose()
+    }
+
+    pub(crate) fn error(&self, message: impl Into<String>) -> Error {
+        self.source.error(self.span, message)
+    }
+
+    pub(crate) fn finish(self) -> Result<()> {
+        let known: HashSet<String> = self.taken.iter().map(|name| name.to_lowercase()).collect();
+        let unknown = self.entries.iter().find(|(name, _)| !known.contains(*name));
+        let Some((_, entry)) = unknown else { return Ok(()) };
+        let error = self.source.error(
+            entry.key_span,
+            format!("invalid {}: json: unknown field \"{}\"", self.type_name, entry.key),
+        );
+        let near = self.taken.iter().find(|name| is_near(&name.to_lowercase(), &entry.key.to_lowercase()));
+        Err(match near {
+            Some(near) => error.hint(&format!("did you mean {near}?")),
+            None => error,
+        })
+    }
+}
+
+/// Equal but for one character more, less or other.
+fn is_near(a: &str, b: &str) -> bool {
+    let (a, b): (Vec<char>, Vec<char>) = (a.chars().collect(), b.chars().collect());
+    let head = a.iter().zip(&b).take_while(|(a, b)| a == b).count();
+    let tail = a.iter().rev().zip(b.iter().rev()).take_while(|(a, b)| a == b).count();
+    a.len().abs_diff(b.len()) <= 1 && head + tail + 1 >= a.len().max(b.len())
+}

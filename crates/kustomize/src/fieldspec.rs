@@ -1,0 +1,99 @@
+//! Field specs: which path of which kinds a transformer touches, and the walk to it.
+
+use serde_json::{Map, Value};
+
+use crate::error::{Error, Result};
+use crate::id::Gvk;
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
+pub(crate) struct FieldSpec {
+    pub(crate) gvk: Gvk,
+    pub(crate) path: String,
+    pub(crate) create: bool,
+    segments: Vec<Segment>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+struct Segment {
+    name: String,
+    /// Written with `[]`: never created.
+    list: bool,
+}
+
+/// What the last segment of a path becomes where it is created.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Leaf {
+    Map,
+    Scalar,
+}
+
+impl FieldSpec {
+    /// The path has `/` between segments; `\/` is a slash within one.
+    pub(crate) fn new(gvk: Gvk, path: &str, create: bool) -> FieldSpec {
+        let escaped = path.replace("\\/", "\u{0}");
+        let segments = escaped
+            .trim_start_matches('/')
+            .split('/')
+            .filter(|segment| !segment.is_empty())
+            .map(|segment| {
+                let list = segment.ends_with("[]");
+                let name = segment.strip_suffix("[]").unwrap_or(segment).replace('\u{0}', "/");
+                Segment { name, list }
+            })
+            .collect();
+        FieldSpec { gvk, path: path.to_string(), create, segments }
+    }
+
+    /// Calls `set` on every value at the path, if the object is one of the spec's kinds.
+    pub(crate) fn apply(
+        &self,
+        object: &mut Value,
+        leaf: Leaf,
+        set: &mut dyn FnMut(&mut Value) -> Result<()>,
+    ) -> Result<()> {
+        if !Gvk::of(object).is_selected(&self.gvk) {
+            return Ok(());
+        }
+        self.apply_unchecked(object, leaf, set)
+    }
+
+    /// The same when the caller has matched the kind.
+    pub(crate) fn apply_unchecked(
+        &self,
+        object: &mut Value,
+        leaf: Leaf,
+        set: &mut dyn FnMut(&mut Value) -> Result<()>,
+    ) -> Result<()> {
+        walk(object, &self.segments, self.create, leaf, set)
+            .map_err(|e| e.doing(format!("considering field '{}'", self.path)))
+    }
+}
+
+fn walk(
+    value: &mut Value,
+    path: &[Segment],
+    create: bool,
+    leaf: Leaf,
+    set: &mut dyn FnMut(&mut Value) -> Result<()>,
+) -> Result<()> {
+    let Some((first, rest)) = path.split_first() else { return set(value) };
+    match value {
+        Value::Null => Ok(()),
+        Value::Array(items) => items.iter_mut().try_for_each(|item| walk(item, path, create, leaf, set)),
+        Value::Object(map) => {
+            if create && !first.list && map.get(&first.name).is_none_or(Value::is_null) {
+                let new = if rest.is_empty() && leaf == Leaf::Scalar {
+                    Value::String(String::new())
+                } else {
+                    Value::Object(Map::new())
+                };
+                map.insert(first.name.clone(), new);
+            }
+            match map.get_mut(&first.name) {
+                Some(next) => walk(next, rest, create, leaf, set),
+                None => Ok(()),
+            }
+        }
+        _ => Err(Error::new(format!("'{}' lies below a value that is no map and no list", first.name))),
+    }
+}

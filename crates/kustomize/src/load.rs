@@ -1,0 +1,63 @@
+//! From the text of a resource or patch file to objects.
+
+use serde_json::Value;
+use yaml::{Duplicates, Keys, Node, Options, Rules, Spanned};
+
+use crate::decode::Source;
+use crate::error::{Error, Result};
+
+/// How resources and patches are read.
+pub(crate) const RESOURCE_YAML: Options =
+    Options { rules: Rules::Kyaml, duplicates: Duplicates::Refuse, keys: Keys::Refuse };
+
+pub(crate) fn text(bytes: Vec<u8>, file: &str) -> Result<String> {
+    let text = String::from_utf8(bytes).map_err(|e| {
+        Error::new(format!("{file} is not UTF-8 from byte {} on", e.utf8_error().valid_up_to()))
+    })?;
+    // a byte order mark is no content
+    Ok(text.strip_prefix('\u{feff}').map(str::to_string).unwrap_or(text))
+}
+
+/// The objects of a file; lists are replaced by their items.
+pub(crate) fn objects(source: Source<'_>) -> Result<Vec<Value>> {
+    let documents = yaml::parse_spanned_with(source.text, &RESOURCE_YAML)
+        .map_err(|e| Error::from(e.in_file(source.file)).doing("reading YAML"))?;
+    let mut objects = Vec::new();
+    for document in documents {
+        expand(source, document, &mut objects)?;
+    }
+    Ok(objects)
+}
+
+fn expand(source: Source<'_>, node: Spanned, objects: &mut Vec<Value>) -> Result<()> {
+    if !matches!(node.node, Node::Mapping(_)) {
+        return Err(source.error(node.span, "a resource must be a map with apiVersion, kind and metadata"));
+    }
+    let kind = node.get("kind").and_then(Spanned::as_str).unwrap_or("");
+    if kind.ends_with("List") && node.entry("items").is_some() {
+        let Some(items) = node.get("items").filter(|items| !items.is_null()) else { return Ok(()) };
+        return items.items().iter().try_for_each(|item| expand(source, item.clone(), objects));
+    }
+    check(source, &node, kind)?;
+    objects.push(node.into_value());
+    Ok(())
+}
+
+fn check(source: Source<'_>, node: &Spanned, kind: &str) -> Result<()> {
+    let metadata = node.get("metadata").filter(|m| !m.is_null());
+    if kind.is_empty() {
+        let message = if metadata.is_none() { "missing Resource metadata" } else { "missing kind in object" };
+        return Err(source.error(node.span, message));
+    }
+    if kind.ends_with("List") {
+        return Ok(());
+    }
+    let name = metadata.and_then(|m| m.get("name")).filter(|n| !n.is_null());
+    match name {
+        None => Err(source.error(node.span, format!("missing metadata.name in object {kind}"))),
+        Some(name) if name.as_str().is_none() => {
+            Err(source.error(name.span, "metadata.name must be a string").hint("put it in quotes"))
+        }
+        Some(_) => Ok(()),
+    }
+}

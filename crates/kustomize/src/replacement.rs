@@ -1,0 +1,200 @@
+//! Replacements: a value from one field of one resource goes into fields of others.
+
+use serde_json::Value;
+
+use crate::accumulate::Root;
+use crate::decode::Source;
+use crate::error::{Error, Result};
+use crate::fieldpath::FieldPath;
+use crate::id::ResId;
+use crate::resmap::ResMap;
+use crate::resource::Resource;
+use crate::select::Matcher;
+use crate::spec::{
+    FieldOptions, Replacement, ReplacementField, ReplacementSource, ReplacementTarget, Selector,
+    read_replacements,
+};
+
+pub(crate) fn run(root: &Root<'_, '_>, fields: &[ReplacementField], resources: &mut ResMap) -> Result<()> {
+    for field in fields {
+        match field {
+            ReplacementField::Inline(replacement) => apply(replacement, resources)?,
+            ReplacementField::Path(path) => {
+                let (file, text) = root.load_text(&path.text).map_err(|e| e.at_place(&path.place))?;
+                for replacement in read_replacements(Source { file: &file, text: &text })? {
+                    apply(&replacement, resources)?;
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+fn apply(replacement: &Replacement, resources: &mut ResMap) -> Result<()> {
+    apply_unplaced(replacement, resources).map_err(|e| e.at_place(&replacement.place))
+}
+
+fn apply_unplaced(replacement: &Replacement, resources: &mut ResMap) -> Result<()> {
+    let value = match (&replacement.source, &replacement.source_value) {
+        (Some(_), Some(_)) => return Err(Error::new("value specified by both source and sourceValue")),
+        (None, None) => return Err(Error::new("replacements must specify a source and at least one target")),
+        (None, Some(text)) => Value::String(text.clone()),
+        (Some(source), None) => source_value(source, resources)?,
+    };
+    if replacement.targets.is_empty() {
+        return Err(Error::new("replacements must specify a source and at least one target"));
+    }
+    replacement.targets.iter().try_for_each(|target| apply_target(target, &value, resources))
+}
+
+fn source_value(source: &ReplacementSource, resources: &ResMap) -> Result<Value> {
+    let selector = &source.selector;
+    let found: Vec<&Resource> = resources
+        .resources()
+        .iter()
+        .filter(|r| all_ids(r).iter().any(|id| is_literally(selector, id)))
+        .collect();
+    let resource = match found.as_slice() {
+        [] => return Err(Error::new(format!("nothing selected by {}", describe(selector)))),
+        [resource] => resource,
+        _ => return Err(Error::new(format!("multiple matches for selector {}", describe(selector)))),
+    };
+    let path = if source.field_path.is_empty() { "metadata.name" } else { &source.field_path };
+    let value = FieldPath::parse(path)?.get(&resource.object).filter(|v| !v.is_null()).cloned();
+    let value = value.ok_or_else(|| {
+        Error::new(format!("fieldPath `{path}` is missing for replacement source {}", describe(selector)))
+    })?;
+    refine(&source.options, value)
+}
+
+/// `delimiter` and `index` of a source.
+fn refine(options: &FieldOptions, value: Value) -> Result<Value> {
+    if options.delimiter.is_empty() {
+        return Ok(value);
+    }
+    let text = scalar_text(&value)
+        .ok_or_else(|| Error::new("delimiter option can only be used with scalar nodes"))?;
+    let part = usize::try_from(options.index).ok().and_then(|at| text.split(&options.delimiter).nth(at));
+    part.map(|part| Value::String(part.to_string())).ok_or_else(|| {
+        Error::new(format!("options.index {} is out of bounds for value {text}", options.index))
+    })
+}
+
+fn apply_target(target: &ReplacementTarget, value: &Value, resources: &mut ResMap) -> Result<()> {
+    let Some(select) = &target.select else {
+        return Err(Error::new("target must specify resources to select"));
+    };
+    let matcher = Matcher::new(select)?;
+    let rejects = target.reject.iter().map(Matcher::new).collect::<Result<Vec<_>>>()?;
+    let default = ["metadata.name".to_string()];
+    let paths = if target.field_paths.is_empty() { &default[..] } else { &target.field_paths[..] };
+    let paths = paths.iter().map(|path| FieldPath::parse(path)).collect::<Result<Vec<_>>>()?;
+    for at in 0..resources.resources().len() {
+        let resource = resources.get(at);
+        let ids = all_ids(resource);
+        let rejected = target.reject.iter().zip(&rejects).any(|(selector, matcher)| {
+            (!is_blank(selector)
+                && ids.iter().any(|id| matcher.matches_id(id))
+                && matcher.matches_metadata(resource))
+                || (is_blank(selector) && has_metadata(selector) && matcher.matches_metadata(resource))
+        });
+        let selected = ids.iter().any(|id| matcher.matches_id(id)) && matcher.matches_metadata(resource);
+        if rejected || !selected {
+            continue;
+        }
+        for path in &paths {
+            resources.change(at, |resource| {
+                path.change(&mut resource.object, target.options.create, &mut |field| {
+                    write(field, value, &target.options)
+                })
+            })?;
+        }
+    }
+    Ok(())
+}
+
+/// A scalar keeps its type, other values are replaced.
+fn write(field: &mut Value, value: &Value, options: &FieldOptions) -> Result<()> {
+    let Some(new) = scalar_text(value).filter(|_| !field.is_object() && !field.is_array()) else {
+        if !options.delimiter.is_empty() {
+            return Err(Error::new("delimiter option can only be used with scalar nodes"));
+        }
+        *field = value.clone();
+        return Ok(());
+    };
+    let new = if options.delimiter.is_empty() { new } else { splice(field, &new, options) };
+    *field = match field {
+        Value::Null => retyped(value, &new),
+        Value::String(_) => Value::String(new),
+        Value::Number(_) | Value::Bool(_) => {
+            let parsed = parse_scalar(&new);
+            let fits = parsed.is_number() == field.is_number() && parsed.is_boolean() == field.is_boolean();
+            if !fits {
+                return Err(Error::new(format!("cannot put '{new}' where a number or boolean is")));
+            }
+            parsed
+        }
+        _ => value.clone(),
+    };
+    Ok(())
+}
+
+/// A value of the source's type from a text that may have been spliced.
+fn retyped(value: &Value, text: &str) -> Value {
+    match value {
+        Value::String(_) => Value::String(text.to_string()),
+        _ => parse_scalar(text),
+    }
+}
+
+fn parse_scalar(text: &str) -> Value {
+    let options = crate::load::RESOURCE_YAML;
+    let documents = yaml::parse_documents_with(&format!("v: {text}"), &options).unwrap_or_default();
+    documents.first().and_then(|d| d.get("v")).cloned().unwrap_or_else(|| Value::String(text.to_string()))
+}
+
+/// The part of a field between delimiters replaced; before the first and past the last part, added.
+fn splice(field: &Value, new: &str, options: &FieldOptions) -> String {
+    let old = scalar_text(field).unwrap_or_default();
+    let mut parts: Vec<&str> = old.split(&options.delimiter).collect();
+    match usize::try_from(options.index) {
+        Err(_) => parts.insert(0, new),
+        Ok(at) if at >= parts.len() => parts.push(new),
+        Ok(at) => parts[at] = new,
+    }
+    parts.join(&options.delimiter)
+}
+
+fn scalar_text(value: &Value) -> Option<String> {
+    match value {
+        Value::String(text) => Some(text.clone()),
+        Value::Number(n) => Some(n.to_string()),
+        Value::Bool(b) => Some(b.to_string()),
+        Value::Null => Some(String::new()),
+        Value::Array(_) | Value::Object(_) => None,
+    }
+}
+
+fn all_ids(resource: &Resource) -> Vec<ResId> {
+    resource.previous_ids().chain([resource.id()]).collect()
+}
+
+fn is_literally(selector: &Selector, id: &ResId) -> bool {
+    let fits = |wanted: &str, have: &str| wanted.is_empty() || wanted == have;
+    id.gvk.is_selected(&selector.gvk)
+        && fits(&selector.name, &id.name)
+        && (fits(&selector.namespace, &id.namespace) || fits(&selector.namespace, id.effective_namespace()))
+}
+
+fn is_blank(selector: &Selector) -> bool {
+    selector.gvk == Default::default() && selector.name.is_empty() && selector.namespace.is_empty()
+}
+
+fn has_metadata(selector: &Selector) -> bool {
+    !selector.label_selector.is_empty() || !selector.annotation_selector.is_empty()
+}
+
+fn describe(selector: &Selector) -> String {
+    ResId { gvk: selector.gvk.clone(), name: selector.name.clone(), namespace: selector.namespace.clone() }
+        .to_string()
+}

@@ -1,0 +1,170 @@
+//! The resources of a build in order, found by id through an index.
+
+use std::collections::HashMap;
+
+use crate::error::{Error, Result};
+use crate::hash;
+use crate::id::ResId;
+use crate::resource::Resource;
+use crate::spec::Behavior;
+
+#[derive(Debug, Clone, Default)]
+pub(crate) struct ResMap {
+    list: Vec<Resource>,
+    /// Present ids, in their normal form. `None`: to be made anew.
+    current: Option<HashMap<ResId, Vec<usize>>>,
+    /// Present and former ids.
+    any: Option<HashMap<ResId, Vec<usize>>>,
+}
+
+impl ResMap {
+    pub(crate) fn resources(&self) -> &[Resource] {
+        &self.list
+    }
+
+    pub(crate) fn into_resources(self) -> Vec<Resource> {
+        self.list
+    }
+
+    /// For changes that may touch ids: the indices are made anew when they are next needed.
+    pub(crate) fn resources_mut(&mut self) -> &mut [Resource] {
+        self.current = None;
+        self.any = None;
+        &mut self.list
+    }
+
+    pub(crate) fn get(&self, at: usize) -> &Resource {
+        &self.list[at]
+    }
+
+    /// Changes one resource. The indices stay unless its ids have changed.
+    pub(crate) fn change<T>(&mut self, at: usize, change: impl FnOnce(&mut Resource) -> T) -> T {
+        let resource = &mut self.list[at];
+        let before = (resource.id(), resource.previous_names().count());
+        let result = change(resource);
+        if before != (resource.id(), resource.previous_names().count()) {
+            self.current = None;
+            self.any = None;
+        }
+        result
+    }
+
+    fn current(&mut self) -> &mut HashMap<ResId, Vec<usize>> {
+        let list = &self.list;
+        self.current.get_or_insert_with(|| {
+            let mut index: HashMap<ResId, Vec<usize>> = HashMap::with_capacity(list.len());
+            for (at, resource) in list.iter().enumerate() {
+                index.entry(resource.id().normal()).or_default().push(at);
+            }
+            index
+        })
+    }
+
+    /// The resources that have or once had this id.
+    pub(crate) fn by_any_id(&mut self, id: &ResId) -> &[usize] {
+        let list = &self.list;
+        let index = self.any.get_or_insert_with(|| {
+            let mut index: HashMap<ResId, Vec<usize>> = HashMap::with_capacity(list.len());
+            for (at, resource) in list.iter().enumerate() {
+                index_any(&mut index, at, resource);
+            }
+            index
+        });
+        index.get(&id.normal()).map_or(&[], Vec::as_slice)
+    }
+
+    pub(crate) fn append(&mut self, resource: Resource) -> Result<()> {
+        let id = resource.id();
+        let at = self.list.len();
+        if self.current().contains_key(&id.normal()) {
+            return Err(Error::new(format!("may not add resource with an already registered id: {id}")));
+        }
+        self.current().entry(id.normal()).or_default().push(at);
+        if let Some(any) = &mut self.any {
+            index_any(any, at, &resource);
+        }
+        self.list.push(resource);
+        Ok(())
+    }
+
+    pub(crate) fn append_all(&mut self, other: ResMap) -> Result<()> {
+        other.list.into_iter().try_for_each(|resource| self.append(resource))
+    }
+
+    /// Adds a generated object, or puts it over the one that it names.
+    pub(crate) fn absorb(&mut self, mut generated: Resource, behavior: Behavior) -> Result<()> {
+        let id = generated.id();
+        match (self.by_any_id(&id).to_vec().as_slice(), behavior) {
+            ([], Behavior::Create) => self.append(generated),
+            ([], _) => Err(Error::new(format!("id {id} does not exist; cannot merge or replace"))),
+            ([_], Behavior::Create) => {
+                Err(Error::new(format!("id {id} exists; behavior must be merge or replace")))
+            }
+            (&[at], _) => {
+                let old = self.list[at].clone();
+                generated.inherit(&old);
+                if behavior == Behavior::Merge {
+                    merge_data(&mut generated, &old);
+                }
+                self.change(at, |resource| *resource = generated);
+                Ok(())
+            }
+            _ => Err(Error::new(format!("found multiple objects that could accept merge of {id}"))),
+        }
+    }
+
+    /// Drops what a transformer has emptied.
+    pub(crate) fn drop_empty(&mut self) {
+        if self.list.iter().any(Resource::is_empty) {
+            self.resources_mut();
+            self.list.retain(|resource| !resource.is_empty());
+        }
+    }
+
+    pub(crate) fn drop_local_config(&mut self) {
+        self.resources_mut();
+        self.list.retain(|resource| !resource.is_local_config());
+    }
+
+    /// Ids that more than one resource has.
+    pub(crate) fn conflicts(&mut self) -> Vec<ResId> {
+        let mut ids: Vec<ResId> =
+            self.current().iter().filter(|(_, at)| at.len() > 1).map(|(id, _)| id.clone()).collect();
+        ids.sort_by_key(ToString::to_string);
+        ids
+    }
+
+    pub(crate) fn add_hash_suffixes(&mut self) -> Result<()> {
+        for resource in self.resources_mut() {
+            if !resource.needs_hash {
+                continue;
+            }
+            let name = format!("{}-{}", resource.name(), hash::suffix(resource));
+            resource.store_previous_id();
+            resource.set_meta("name", &name);
+        }
+        Ok(())
+    }
+}
+
+fn index_any(index: &mut HashMap<ResId, Vec<usize>>, at: usize, resource: &Resource) {
+    for id in resource.previous_ids().chain([resource.id()]) {
+        let places = index.entry(id.normal()).or_default();
+        if places.last() != Some(&at) {
+            places.push(at);
+        }
+    }
+}
+
+/// `behavior: merge`: the old entries stay where the new object has none.
+fn merge_data(generated: &mut Resource, old: &Resource) {
+    for field in ["data", "binaryData"] {
+        let entries =
+            |r: &Resource| r.object.get(field).and_then(|d| d.as_object()).cloned().unwrap_or_default();
+        let mut merged = entries(old);
+        merged.extend(entries(generated));
+        if let (false, Some(object)) = (merged.is_empty(), generated.object.as_object_mut()) {
+            object.insert(field.to_string(), merged.into());
+        }
+    }
+}

@@ -1,0 +1,164 @@
+//! One object on its way through a build, with the history of its names beside it.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Map, Value};
+
+use crate::id::{Gvk, ResId};
+
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Resource {
+    /// Null or an empty map: deleted, dropped after the transformer that did it.
+    pub(crate) object: Value,
+    /// Former ids, oldest first. Their group and version are always the present ones.
+    previous: Vec<ResId>,
+    pub(crate) prefixes: Vec<String>,
+    pub(crate) suffixes: Vec<String>,
+    pub(crate) needs_hash: bool,
+}
+
+const BUILD_ANNOTATIONS: &str = "internal.config.kubernetes.io/";
+const NEEDS_HASH: &str = "internal.config.kubernetes.io/needsHashSuffix";
+const LOCAL_CONFIG: &str = "config.kubernetes.io/local-config";
+const MANAGED_BY: &str = "app.kubernetes.io/managed-by";
+
+impl Resource {
+    pub(crate) fn new(object: Value) -> Resource {
+        let mut resource = Resource {
+            object,
+            previous: Vec::new(),
+            prefixes: Vec::new(),
+            suffixes: Vec::new(),
+            needs_hash: false,
+        };
+        resource.needs_hash = resource.annotation(NEEDS_HASH).is_some();
+        resource
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        match &self.object {
+            Value::Object(map) => map.is_empty(),
+            other => other.is_null(),
+        }
+    }
+
+    pub(crate) fn id(&self) -> ResId {
+        ResId::of(&self.object)
+    }
+
+    pub(crate) fn gvk(&self) -> Gvk {
+        Gvk::of(&self.object)
+    }
+
+    fn meta(&self, field: &str) -> &str {
+        self.object.get("metadata").and_then(|m| m.get(field)).and_then(Value::as_str).unwrap_or("")
+    }
+
+    pub(crate) fn name(&self) -> &str {
+        self.meta("name")
+    }
+
+    pub(crate) fn namespace(&self) -> &str {
+        self.meta("namespace")
+    }
+
+    pub(crate) fn kind(&self) -> &str {
+        self.object.get("kind").and_then(Value::as_str).unwrap_or("")
+    }
+
+    pub(crate) fn annotation(&self, key: &str) -> Option<&str> {
+        self.object.get("metadata")?.get("annotations")?.get(key)?.as_str()
+    }
+
+    pub(crate) fn meta_map(&self, field: &str) -> Option<&Map<String, Value>> {
+        self.object.get("metadata")?.get(field)?.as_object()
+    }
+
+    /// The id that the object was loaded or generated with.
+    pub(crate) fn original_id(&self) -> ResId {
+        self.previous_ids().next().unwrap_or_else(|| self.id())
+    }
+
+    pub(crate) fn previous_ids(&self) -> impl Iterator<Item = ResId> + '_ {
+        let gvk = self.gvk();
+        self.previous.iter().map(move |id| ResId {
+            gvk: Gvk { kind: id.gvk.kind.clone(), ..gvk.clone() },
+            name: id.name.clone(),
+            namespace: id.namespace.clone(),
+        })
+    }
+
+    pub(crate) fn previous_names(&self) -> impl Iterator<Item = &str> {
+        self.previous.iter().map(|id| id.name.as_str())
+    }
+
+    pub(crate) fn store_previous_id(&mut self) {
+        let id = self.id();
+        let namespace = id.effective_namespace().to_string();
+        self.previous.push(ResId { namespace, ..id });
+    }
+
+    pub(crate) fn set_meta(&mut self, field: &str, value: &str) {
+        let Value::Object(object) = &mut self.object else { return };
+        let meta = object.entry("metadata").or_insert_with(|| Value::Object(Map::new()));
+        if meta.is_null() {
+            *meta = Value::Object(Map::new());
+        }
+        let Value::Object(meta) = meta else { return };
+        if value.is_empty() && field == "namespace" {
+            meta.shift_remove(field);
+        } else {
+            meta.insert(field.to_string(), Value::String(value.to_string()));
+        }
+    }
+
+    pub(crate) fn set_meta_map(&mut self, field: &str, pairs: BTreeMap<String, Value>) {
+        if pairs.is_empty() {
+            return;
+        }
+        let Value::Object(object) = &mut self.object else { return };
+        let meta = object.entry("metadata").or_insert_with(|| Value::Object(Map::new()));
+        if let Value::Object(meta) = meta {
+            meta.insert(field.to_string(), Value::Object(pairs.into_iter().collect()));
+        }
+    }
+
+    /// Takes over what a generated object inherits from the one that it is merged into or replaces.
+    pub(crate) fn inherit(&mut self, old: &Resource) {
+        for field in ["labels", "annotations"] {
+            let pairs = |r: &Resource| r.meta_map(field).cloned().unwrap_or_default();
+            self.set_meta_map(field, pairs(old).into_iter().chain(pairs(self)).collect());
+        }
+        self.set_meta("namespace", old.namespace());
+        self.set_meta("name", old.name());
+        self.previous.clone_from(&old.previous);
+        self.prefixes.clone_from(&old.prefixes);
+        self.suffixes.clone_from(&old.suffixes);
+        self.needs_hash &= old.needs_hash;
+    }
+
+    /// Only for tools on the developer's machine: not part of the output.
+    pub(crate) fn is_local_config(&self) -> bool {
+        self.annotation(LOCAL_CONFIG).is_some_and(|value| value != "false")
+    }
+
+    /// The object as it is printed.
+    pub(crate) fn finish(mut self, managed_by: Option<&str>) -> Value {
+        if let Some(version) = managed_by {
+            let mut labels: BTreeMap<String, Value> =
+                self.meta_map("labels").cloned().unwrap_or_default().into_iter().collect();
+            labels.insert(MANAGED_BY.to_string(), Value::String(version.to_string()));
+            self.set_meta_map("labels", labels);
+        }
+        if let Some(Value::Object(meta)) = self.object.get_mut("metadata")
+            && let Some(Value::Object(annotations)) = meta.get_mut("annotations")
+        {
+            let before = annotations.len();
+            annotations.retain(|key, _| !key.starts_with(BUILD_ANNOTATIONS));
+            if annotations.is_empty() && before > 0 {
+                meta.shift_remove("annotations");
+            }
+        }
+        self.object
+    }
+}

@@ -1,0 +1,379 @@
+//! From YAML to [`Kustomization`].
+
+use diag::Diagnostic;
+use serde_json::Value;
+use yaml::{Duplicates, Keys, Node, Options, Rules, Spanned};
+
+use super::{
+    Behavior, FieldOptions, Generator, GeneratorOptions, Image, Kustomization, Label, Named, Patch, Place,
+    Replacement, ReplacementField, ReplacementSource, ReplacementTarget, Replica, Selector, SortOptions,
+};
+use crate::decode::{Fields, Source};
+use crate::error::{Error, Result};
+use crate::fieldspec::FieldSpec;
+use crate::id::Gvk;
+
+const DEPRECATED: [(&str, &str); 6] = [
+    ("bases", "Please use 'resources' instead. Run"),
+    ("commonLabels", "Please use 'labels' instead. Run"),
+    ("imageTags", "Please use 'images' instead. Run"),
+    ("patchesJson6902", "Please use 'patches' instead. Run"),
+    ("patchesStrategicMerge", "Please use 'patches' instead. Run"),
+    ("vars", "Please use 'replacements' instead. [EXPERIMENTAL] Run"),
+];
+
+/// Fields that kustomize knows and that are refused, each with what to do instead.
+const NOT_BUILT: [(&str, &str); 10] = [
+    ("vars", "use replacements"),
+    ("crds", "name the fields in replacements or patches"),
+    ("configurations", "use labels[].fields, patches or replacements"),
+    ("openapi", "use JSON6902 patches for lists of custom resources"),
+    ("generators", "use configMapGenerator, secretGenerator or resources"),
+    ("transformers", "use the kustomization's own fields"),
+    ("validators", "check the output of the build"),
+    ("helmCharts", "render the chart with helm template, and name the result in resources"),
+    ("helmGlobals", "render the chart with helm template, and name the result in resources"),
+    ("helmChartInflationGenerator", "render the chart with helm template, and name the result in resources"),
+];
+
+fn not_built(source: Source<'_>, span: diag::Span, field: &str, hint: &str) -> Error {
+    let message = format!("the field {field} is not supported yet");
+    Error::NotBuilt {
+        field: field.to_string(),
+        diagnostic: Box::new(source.diagnostic(span, message).hint(hint)),
+    }
+}
+
+/// Reads a kustomization file. `dir` is for the messages only.
+pub(crate) fn read_kustomization(source: Source<'_>, dir: &str) -> Result<Kustomization> {
+    let options = Options { rules: Rules::Sigs, duplicates: Duplicates::LastWins, keys: Keys::ToText };
+    let documents =
+        yaml::parse_spanned_with(source.text, &options).map_err(|e| Error::from(e.in_file(source.file)))?;
+    let empty = || {
+        let diagnostic = Diagnostic::error("kustomization.yaml is empty").in_file(source.file);
+        Error::Input { diagnostic: Box::new(diagnostic) }
+    };
+    let root = documents.first().ok_or_else(empty)?;
+    let mut f = Fields::new(source, root, "Kustomization")?;
+    let mut k = Kustomization::default();
+    read_type(&mut f, &mut k, dir)?;
+    let meta = |e: &&yaml::Entry| {
+        !e.value.is_null() && !["apiversion", "kind", "metadata"].contains(&e.key.to_lowercase().as_str())
+    };
+    if !root.entries().iter().any(|e| meta(&e)) {
+        return Err(empty());
+    }
+    for (field, advice) in DEPRECATED {
+        if f.has(field) {
+            k.warnings.push(format!(
+                "# Warning: '{field}' is deprecated. {advice} 'kustomize edit fix' to update your Kustomization automatically."
+            ));
+        }
+    }
+    for (field, hint) in NOT_BUILT {
+        if let Some(entry) = f.entry(field)
+            && !is_empty(&entry.value)
+        {
+            return Err(not_built(source, entry.key_span, field, hint));
+        }
+    }
+    read_transformers(&mut f, &mut k)?;
+    read_generators(&mut f, &mut k)?;
+    k.resources = read_named(&mut f, "resources")?;
+    k.resources.extend(read_named(&mut f, "bases")?);
+    k.components = read_named(&mut f, "components")?;
+    k.sort = read_sort(&mut f)?;
+    read_build_metadata(&mut f, &mut k)?;
+    f.finish()?;
+    Ok(k)
+}
+
+fn is_empty(node: &Spanned) -> bool {
+    match &node.node {
+        Node::Sequence(items) => items.is_empty(),
+        Node::Mapping(entries) => entries.is_empty(),
+        Node::Scalar(value) => value.is_null(),
+    }
+}
+
+fn read_type(f: &mut Fields<'_>, k: &mut Kustomization, dir: &str) -> Result<()> {
+    let span = f.node("kind").or(f.node("apiVersion")).map_or(f.span, |n| n.span);
+    let (api_version, kind) = (f.string("apiVersion")?, f.string("kind")?);
+    f.node("metadata");
+    k.is_component = kind == "Component";
+    if !["", "Kustomization", "Component"].contains(&kind.as_str()) {
+        let message = format!(
+            "Failed to read kustomization file under {dir}:\nkind should be Kustomization or Component"
+        );
+        return Err(f.source.error(span, message));
+    }
+    let wanted =
+        if k.is_component { "kustomize.config.k8s.io/v1alpha1" } else { "kustomize.config.k8s.io/v1beta1" };
+    if !api_version.is_empty() && api_version != wanted {
+        let kind = if kind.is_empty() { "Kustomization" } else { &kind };
+        let message = format!(
+            "Failed to read kustomization file under {dir}:\napiVersion for {kind} should be {wanted}"
+        );
+        return Err(f.source.error(span, message));
+    }
+    Ok(())
+}
+
+fn read_transformers(f: &mut Fields<'_>, k: &mut Kustomization) -> Result<()> {
+    k.name_prefix = f.string("namePrefix")?;
+    k.name_suffix = f.string("nameSuffix")?;
+    k.namespace = f.string("namespace")?;
+    k.common_labels = f.string_map("commonLabels")?;
+    k.common_annotations = f.string_map("commonAnnotations")?;
+    k.labels = f.each("labels", "Label", read_label)?;
+    k.patches_strategic_merge = read_named(f, "patchesStrategicMerge")?;
+    k.patches = f.each("patches", "Patch", read_patch)?;
+    k.patches_json6902 = f.each("patchesJson6902", "Patch", read_patch)?;
+    k.images = f.each("images", "Image", read_image)?;
+    k.images.extend(f.each("imageTags", "Image", read_image)?);
+    k.replicas = f.each("replicas", "Replica", |mut f| {
+        let replica = Replica { name: f.string("name")?, count: f.int("count")?.unwrap_or(0) };
+        f.finish()?;
+        Ok(replica)
+    })?;
+    k.replacements = f.each("replacements", "ReplacementField", read_replacement)?;
+    Ok(())
+}
+
+fn read_generators(f: &mut Fields<'_>, k: &mut Kustomization) -> Result<()> {
+    k.config_maps = f.each("configMapGenerator", "ConfigMapArgs", read_generator)?;
+    k.secrets = f.each("secretGenerator", "SecretArgs", |mut f| {
+        let secret_type = f.string("type")?;
+        Ok(Generator { secret_type, ..read_generator(f)? })
+    })?;
+    k.generator_options =
+        f.one("generatorOptions", "GeneratorOptions", read_generator_options)?.unwrap_or_default();
+    Ok(())
+}
+
+fn place(f: &Fields<'_>) -> Place {
+    place_of(f.source, f.span)
+}
+
+fn place_of(source: Source<'_>, span: diag::Span) -> Place {
+    Place { file: source.file.to_string(), position: Some(diag::Position::of(source.text, span.start)), span }
+}
+
+fn read_named(f: &mut Fields<'_>, field: &'static str) -> Result<Vec<Named>> {
+    let source = f.source;
+    f.list(field)?
+        .iter()
+        .map(|node| Ok(Named { text: source.string(node, field)?, place: place_of(source, node.span) }))
+        .collect()
+}
+
+fn read_label(mut f: Fields<'_>) -> Result<Label> {
+    let label = Label {
+        pairs: f.string_map("pairs")?,
+        include_selectors: f.bool("includeSelectors")?,
+        include_templates: f.bool("includeTemplates")?,
+        include_volume_claim_templates: f.bool("includeVolumeClaimTemplates")?,
+        fields: f.each("fields", "FieldSpec", read_fieldspec)?,
+    };
+    f.finish()?;
+    Ok(label)
+}
+
+fn read_gvk(f: &mut Fields<'_>) -> Result<Gvk> {
+    Ok(Gvk { group: f.string("group")?, version: f.string("version")?, kind: f.string("kind")? })
+}
+
+fn read_fieldspec(mut f: Fields<'_>) -> Result<FieldSpec> {
+    let spec = FieldSpec::new(read_gvk(&mut f)?, &f.string("path")?, f.bool("create")?);
+    f.finish()?;
+    Ok(spec)
+}
+
+fn read_selector_fields(f: &mut Fields<'_>) -> Result<Selector> {
+    Ok(Selector {
+        gvk: read_gvk(f)?,
+        name: f.string("name")?,
+        namespace: f.string("namespace")?,
+        label_selector: f.string("labelSelector")?,
+        annotation_selector: f.string("annotationSelector")?,
+    })
+}
+
+fn read_selector(mut f: Fields<'_>) -> Result<Selector> {
+    let selector = read_selector_fields(&mut f)?;
+    f.finish()?;
+    Ok(selector)
+}
+
+fn read_patch(mut f: Fields<'_>) -> Result<Patch> {
+    let options = f.one("options", "PatchArgs", |mut f| {
+        let options = (f.bool("allowNameChange")?, f.bool("allowKindChange")?);
+        f.finish()?;
+        Ok(options)
+    })?;
+    let (allow_name_change, allow_kind_change) = options.unwrap_or_default();
+    let patch = Patch {
+        path: f.string("path")?,
+        patch: f.string("patch")?,
+        target: f.one("target", "Selector", read_selector)?,
+        allow_name_change,
+        allow_kind_change,
+        place: place(&f),
+    };
+    f.finish()?;
+    Ok(patch)
+}
+
+fn read_image(mut f: Fields<'_>) -> Result<Image> {
+    let image = Image {
+        name: f.string("name")?,
+        new_name: f.string("newName")?,
+        new_tag: f.string("newTag")?,
+        tag_suffix: f.string("tagSuffix")?,
+        digest: f.string("digest")?,
+    };
+    f.finish()?;
+    Ok(image)
+}
+
+fn read_generator(mut f: Fields<'_>) -> Result<Generator> {
+    let behavior = match f.string("behavior")?.as_str() {
+        "merge" => Behavior::Merge,
+        "replace" => Behavior::Replace,
+        _ => Behavior::Create,
+    };
+    let mut envs = f.strings("envs")?;
+    let env = f.string("env")?;
+    if !env.is_empty() {
+        envs.push(env);
+    }
+    // `type` belongs to secrets, whose reader has taken it already
+    let generator = Generator {
+        name: f.string("name")?,
+        namespace: f.string("namespace")?,
+        behavior,
+        literals: f.strings("literals")?,
+        files: f.strings("files")?,
+        envs,
+        options: f.one("options", "GeneratorOptions", read_generator_options)?.unwrap_or_default(),
+        secret_type: String::new(),
+        place: place(&f),
+    };
+    f.finish()?;
+    Ok(generator)
+}
+
+fn read_generator_options(mut f: Fields<'_>) -> Result<GeneratorOptions> {
+    let options = GeneratorOptions {
+        labels: f.string_map("labels")?,
+        annotations: f.string_map("annotations")?,
+        disable_name_suffix_hash: f.bool("disableNameSuffixHash")?,
+        immutable: f.bool("immutable")?,
+    };
+    f.finish()?;
+    Ok(options)
+}
+
+fn read_options(mut f: Fields<'_>) -> Result<FieldOptions> {
+    f.node("encoding");
+    let options = FieldOptions {
+        delimiter: f.string("delimiter")?,
+        index: f.int("index")?.unwrap_or(0),
+        create: f.bool("create")?,
+    };
+    f.finish()?;
+    Ok(options)
+}
+
+fn read_replacement(mut f: Fields<'_>) -> Result<ReplacementField> {
+    let path = f.string("path")?;
+    let source = f.one("source", "SourceSelector", |mut f| {
+        let source = ReplacementSource {
+            selector: read_selector_fields(&mut f)?,
+            field_path: f.string("fieldPath")?,
+            options: f.one("options", "FieldOptions", read_options)?.unwrap_or_default(),
+        };
+        f.finish()?;
+        Ok(source)
+    })?;
+    let source_value = match f.node("sourceValue") {
+        Some(node) => Some(f.source.string(node, "Replacement.sourceValue")?),
+        None => None,
+    };
+    let targets = f.each("targets", "TargetSelector", read_target)?;
+    let place = place(&f);
+    if !path.is_empty() {
+        if source.is_some() || !targets.is_empty() {
+            return Err(f.error("cannot specify both path and inline replacement"));
+        }
+        f.finish()?;
+        return Ok(ReplacementField::Path(Named { text: path, place }));
+    }
+    let replacement = Replacement { source, source_value, targets, place };
+    f.finish()?;
+    Ok(ReplacementField::Inline(replacement))
+}
+
+fn read_target(mut f: Fields<'_>) -> Result<ReplacementTarget> {
+    let target = ReplacementTarget {
+        select: f.one("select", "Selector", read_selector)?,
+        reject: f.each("reject", "Selector", read_selector)?,
+        field_paths: f.strings("fieldPaths")?,
+        options: f.one("options", "FieldOptions", read_options)?.unwrap_or_default(),
+    };
+    f.finish()?;
+    Ok(target)
+}
+
+/// The replacements of a file: a list, or one alone.
+pub(crate) fn read_replacements(source: Source<'_>) -> Result<Vec<Replacement>> {
+    let documents = yaml::parse_spanned(source.text).map_err(|e| Error::from(e.in_file(source.file)))?;
+    let mut all = Vec::new();
+    for document in &documents {
+        let single = std::slice::from_ref(document);
+        let items = if matches!(document.node, Node::Sequence(_)) { document.items() } else { single };
+        for item in items {
+            match read_replacement(Fields::new(source, item, "Replacement")?)? {
+                ReplacementField::Inline(replacement) => all.push(replacement),
+                ReplacementField::Path(_) => {
+                    return Err(source.error(item.span, "a replacement file cannot name another one"));
+                }
+            }
+        }
+    }
+    Ok(all)
+}
+
+fn read_sort(f: &mut Fields<'_>) -> Result<Option<SortOptions>> {
+    f.one("sortOptions", "SortOptions", |mut f| {
+        let order = f.string("order")?;
+        let lists = f.one("legacySortOptions", "LegacySortOptions", |mut f| {
+            let lists = (f.strings("orderFirst")?, f.strings("orderLast")?);
+            f.finish()?;
+            Ok(lists)
+        })?;
+        match order.as_str() {
+            "fifo" if lists.is_some() => Err(f.error(
+                "the field 'sortOptions.legacySortOptions' is set but the selected sort order is fifo",
+            )),
+            "fifo" => f.finish().map(|()| SortOptions::Fifo),
+            "legacy" => f.finish().map(|()| SortOptions::Legacy(lists)),
+            _ => Err(f.error("the field 'sortOptions.order' must be one of [fifo, legacy]")),
+        }
+    })
+}
+
+fn read_build_metadata(f: &mut Fields<'_>, k: &mut Kustomization) -> Result<()> {
+    let source = f.source;
+    for node in f.list("buildMetadata")? {
+        match &node.node {
+            Node::Scalar(Value::String(s)) if s == "managedByLabel" => k.managed_by_label = true,
+            Node::Scalar(Value::String(s)) if s == "originAnnotations" || s == "transformerAnnotations" => {
+                let field = format!("buildMetadata: {s}");
+                return Err(not_built(source, node.span, &field, "leave it out: it only adds annotations"));
+            }
+            _ => {}
+        }
+    }
+    Ok(())
+}

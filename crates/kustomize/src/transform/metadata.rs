@@ -1,0 +1,93 @@
+//! Labels, annotations and replica counts.
+
+use std::collections::{BTreeMap, HashMap};
+
+use serde_json::{Number, Value};
+
+use crate::error::{Error, Result};
+use crate::fieldspec::{FieldSpec, Leaf};
+use crate::resmap::ResMap;
+use crate::spec::Replica;
+
+/// Field specs by the kind that they are for, so that each object meets only its own.
+struct ByKind<'a> {
+    kinds: HashMap<&'a str, Vec<&'a FieldSpec>>,
+}
+
+impl<'a> ByKind<'a> {
+    fn new(fields: &'a [FieldSpec]) -> ByKind<'a> {
+        let mut kinds: HashMap<&str, Vec<&FieldSpec>> = HashMap::new();
+        for field in fields {
+            kinds.entry(&field.gvk.kind).or_default().push(field);
+        }
+        ByKind { kinds }
+    }
+
+    fn of(&self, kind: &str) -> impl Iterator<Item = &'a FieldSpec> + '_ {
+        let own = if kind.is_empty() { None } else { self.kinds.get(kind) };
+        self.kinds.get("").into_iter().chain(own).flatten().copied()
+    }
+}
+
+/// Sets pairs in the maps at all fields.
+pub(crate) fn set_pairs(
+    pairs: &BTreeMap<String, String>,
+    fields: &[FieldSpec],
+    resources: &mut ResMap,
+) -> Result<()> {
+    if pairs.is_empty() {
+        return Ok(());
+    }
+    let fields = ByKind::new(fields);
+    for resource in resources.resources_mut() {
+        let id = resource.id();
+        for field in fields.of(&id.gvk.kind) {
+            field
+                .apply(&mut resource.object, Leaf::Map, &mut |value| insert(value, pairs))
+                .map_err(|e| e.doing(format!("setting labels or annotations of '{id}'")))?;
+        }
+    }
+    Ok(())
+}
+
+fn insert(value: &mut Value, pairs: &BTreeMap<String, String>) -> Result<()> {
+    match value {
+        Value::Object(map) => {
+            for (key, text) in pairs {
+                map.insert(key.clone(), Value::String(text.clone()));
+            }
+            Ok(())
+        }
+        Value::Null => Ok(()),
+        _ => Err(Error::new("wrong node kind: expected a map")),
+    }
+}
+
+pub(crate) fn replicas(replica: &Replica, fields: &[FieldSpec], resources: &mut ResMap) -> Result<()> {
+    let mut found = false;
+    for at in 0..resources.resources().len() {
+        let resource = resources.get(at);
+        let ids: Vec<_> = resource.previous_ids().chain([resource.id()]).collect();
+        for field in fields {
+            if !ids.iter().any(|id| id.name == replica.name && id.gvk.is_selected(&field.gvk)) {
+                continue;
+            }
+            found = true;
+            resources.change(at, |resource| {
+                field.apply(&mut resource.object, Leaf::Scalar, &mut |value| {
+                    *value = Value::Number(Number::from(replica.count));
+                    Ok(())
+                })
+            })?;
+        }
+    }
+    if found {
+        return Ok(());
+    }
+    let kinds: Vec<&str> = fields.iter().map(|field| field.gvk.kind.as_str()).collect();
+    Err(Error::new(format!(
+        "resource with name {} does not match a config with the following GVK [{}]",
+        replica.name,
+        kinds.join(", ")
+    )))
+}

@@ -1,0 +1,201 @@
+//! Patches: strategic merge and JSON6902, inline or from files, with and without a target.
+
+use patch::Operation;
+use serde_json::Value;
+
+use crate::accumulate::Root;
+use crate::decode::Source;
+use crate::error::{Error, Result};
+use crate::id::ResId;
+use crate::resmap::ResMap;
+use crate::resource::Resource;
+use crate::select::Matcher;
+use crate::spec::{Named, Patch};
+use crate::{load, merge};
+
+/// An entry of `patchesStrategicMerge`: inline if it parses as objects, else a path.
+pub(crate) fn strategic(root: &Root<'_, '_>, entry: &Named, resources: &mut ResMap) -> Result<()> {
+    let inline = Source { file: &entry.place.file, text: &entry.text };
+    let objects = match load::objects(inline) {
+        Ok(objects) if !objects.is_empty() => objects,
+        _ => {
+            let (file, text) = root.load_text(&entry.text)?;
+            load::objects(Source { file: &file, text: &text })?
+        }
+    };
+    objects.iter().try_for_each(|object| merge_by_id(object, Allow::default(), resources))
+}
+
+/// An entry of `patchesJson6902`.
+pub(crate) fn json(root: &Root<'_, '_>, entry: &Patch, resources: &mut ResMap) -> Result<()> {
+    if entry.target.as_ref().is_none_or(|target| target.name.is_empty()) {
+        return Err(Error::new("must specify the target name"));
+    }
+    let text = Text::of(root, entry)?;
+    let operations = text.operations()?.ok_or_else(|| text.unreadable())?;
+    apply_operations(entry, &operations, resources, false)
+}
+
+/// An entry of `patches`: what it is shows when it is parsed.
+pub(crate) fn any(root: &Root<'_, '_>, entry: &Patch, resources: &mut ResMap) -> Result<()> {
+    let text = Text::of(root, entry)?;
+    if text.is_blank() {
+        return Ok(());
+    }
+    if let Some(operations) = text.operations()? {
+        if entry.target.is_none() {
+            return Err(Error::new(format!("must specify a target for JSON patch {}", text.name))
+                .hint("add target: with kind and name"));
+        }
+        return apply_operations(entry, &operations, resources, true);
+    }
+    let objects = text.objects()?;
+    let allow = Allow { name: entry.allow_name_change, kind: entry.allow_kind_change };
+    if entry.target.is_none() {
+        return objects.iter().try_for_each(|object| merge_by_id(object, allow, resources));
+    }
+    let [object] = objects.as_slice() else {
+        return Err(Error::new(format!(
+            "Multiple Strategic-Merge Patches in one `patches` entry is not allowed to set `patches.target` field: {}",
+            text.name
+        )));
+    };
+    for at in select(entry, resources)? {
+        merge_into(at, object, allow, resources)?;
+    }
+    Ok(())
+}
+
+/// The text of a patch and what to call it in messages.
+struct Text {
+    name: String,
+    file: String,
+    text: String,
+}
+
+impl Text {
+    fn of(root: &Root<'_, '_>, entry: &Patch) -> Result<Text> {
+        match (entry.path.is_empty(), entry.patch.is_empty()) {
+            (true, true) => Err(Error::new("must specify one of patch and path")),
+            (false, false) => Err(Error::new("patch and path can't be set at the same time")),
+            (true, false) => Ok(Text {
+                name: format!("[patch: {:?}]", entry.patch.lines().next().unwrap_or("")),
+                file: format!("{} (patch)", entry.place.file),
+                text: entry.patch.clone(),
+            }),
+            (false, true) => {
+                let (file, text) = root.load_text(&entry.path)?;
+                Ok(Text { name: format!("[path: {:?}]", entry.path), file, text })
+            }
+        }
+    }
+
+    fn is_blank(&self) -> bool {
+        self.text.lines().all(|line| {
+            let line = line.trim();
+            line.is_empty() || line.starts_with('#') || line == "---"
+        })
+    }
+
+    /// The operations of a JSON patch; `None` if it is none.
+    fn operations(&self) -> Result<Option<Vec<Operation>>> {
+        let Ok(documents) = yaml::parse_documents(&self.text) else { return Ok(None) };
+        match documents.as_slice() {
+            [list @ Value::Array(_)] => patch::parse_operations(list)
+                .map(Some)
+                .map_err(|e| Error::new(e.to_string()).doing(format!("reading JSON patch {}", self.name))),
+            _ => Ok(None),
+        }
+    }
+
+    fn objects(&self) -> Result<Vec<Value>> {
+        load::objects(Source { file: &self.file, text: &self.text })
+            .map_err(|e| e.doing(format!("unable to parse SM or JSON patch from {}", self.name)))
+    }
+
+    fn unreadable(&self) -> Error {
+        Error::new(format!("unable to parse JSON patch from {}", self.name))
+    }
+}
+
+fn select(entry: &Patch, resources: &ResMap) -> Result<Vec<usize>> {
+    let Some(target) = &entry.target else { return Ok(Vec::new()) };
+    let matcher = Matcher::new(target).map_err(|e| e.doing("unable to find patch target in `resources`"))?;
+    let found = resources.resources().iter().enumerate().filter(|(_, resource)| matcher.matches(resource));
+    Ok(found.map(|(at, _)| at).collect())
+}
+
+fn apply_operations(
+    entry: &Patch,
+    operations: &[Operation],
+    resources: &mut ResMap,
+    store: bool,
+) -> Result<()> {
+    for at in select(entry, resources)? {
+        resources.change(at, |resource| {
+            if store {
+                resource.store_previous_id();
+            }
+            let id = resource.id();
+            patch::json_patch(&mut resource.object, operations)
+                .map_err(|e| Error::new(e.to_string()).doing(format!("patching '{id}'")))
+        })?;
+    }
+    Ok(())
+}
+
+/// What a patch may change of the identity.
+#[derive(Debug, Clone, Copy, Default)]
+struct Allow {
+    name: bool,
+    kind: bool,
+}
+
+/// Without a target, a patch is for the one resource of its own id.
+fn merge_by_id(patch: &Value, allow: Allow, resources: &mut ResMap) -> Result<()> {
+    let id = ResId::of(patch);
+    match resources.by_any_id(&id).to_vec().as_slice() {
+        &[at] => merge_into(at, patch, allow, resources),
+        [] => Err(Error::new(format!(
+            "no resource matches strategic merge patch \"{id}\": no matches for Id {id}"
+        ))
+        .hint("a patch without a target needs the apiVersion, kind, name and namespace of a resource")),
+        _ => Err(Error::new(format!("multiple matches for Id {id}"))),
+    }
+}
+
+fn merge_into(at: usize, patch: &Value, allow: Allow, resources: &mut ResMap) -> Result<()> {
+    resources.change(at, |resource| {
+        if allow.name || allow.kind {
+            resource.store_previous_id();
+        }
+        let id = resource.id();
+        merge_keeping(resource, patch, allow).map_err(|e| e.doing(format!("patching '{id}'")))
+    })
+}
+
+/// Merges, then puts kind, name and namespace back.
+fn merge_keeping(resource: &mut Resource, patch: &Value, allow: Allow) -> Result<()> {
+    let id = resource.id();
+    let api_version = resource.object.get("apiVersion").cloned();
+    let object = std::mem::take(&mut resource.object);
+    let Some(mut merged) = merge::merge_object(object, patch)? else { return Ok(()) };
+    if let Value::Object(map) = &mut merged {
+        match api_version {
+            Some(api_version) => map.insert("apiVersion".to_string(), api_version),
+            None => map.shift_remove("apiVersion"),
+        };
+        if !allow.kind {
+            map.insert("kind".to_string(), Value::String(id.gvk.kind.clone()));
+        }
+    }
+    resource.object = merged;
+    if resource.is_empty() {
+        return Ok(());
+    }
+    if !allow.name {
+        resource.set_meta("name", &id.name);
+    }
+    resource.set_meta("namespace", &id.namespace);
+    Ok(())
+}

@@ -1,0 +1,140 @@
+//! Runs the shared conformance corpus, where that folder exists, and holds it against the list of known differences.
+//!
+//! `tests/corpus-known.txt` lists every case that is not exact, as `LEVEL NAME`. A case that gets worse fails the
+//! test; after one gets better, `UPDATE_EXPECT=1 cargo test -p kustomize --test corpus` writes the list anew.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use kustomize::{LoadRestrictor, Memory, Options, Reorder, build};
+use serde_json::Value;
+
+fn corpus() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/conformance/kustomize/cases")
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Level {
+    Fail,
+    Structural,
+    Exact,
+}
+
+fn memory(dir: &Path, at: &str, mut memory: Memory) -> Memory {
+    for entry in std::fs::read_dir(dir).unwrap() {
+        let entry = entry.unwrap();
+        let name = format!("{at}/{}", entry.file_name().to_string_lossy());
+        if entry.path().is_dir() {
+            memory = self::memory(&entry.path(), &name, memory);
+        } else {
+            memory = memory.with(&name, std::fs::read(entry.path()).unwrap());
+        }
+    }
+    memory
+}
+
+fn judge(dir: &Path) -> (Level, String) {
+    let case: Value = serde_json::from_slice(&std::fs::read(dir.join("case.json")).unwrap()).unwrap();
+    let text = |value: &Value| value.as_str().unwrap_or("").to_string();
+    let at = case["path_placeholder"]["text"].as_str().unwrap_or("/input");
+    let files = memory(&dir.join("input"), at, Memory::new());
+    let root = format!("{at}/{}", text(&case["root"]).trim_start_matches("input").trim_start_matches('/'));
+    let options = Options {
+        load_restrictor: match text(&case["options"]["load_restrictor"]).as_str() {
+            "LoadRestrictionsNone" => LoadRestrictor::None,
+            _ => LoadRestrictor::RootOnly,
+        },
+        reorder: match text(&case["options"]["reorder"]).as_str() {
+            "none" => Reorder::None,
+            "legacy" => Reorder::Legacy,
+            _ => Reorder::Unspecified,
+        },
+        managed_by_label: case["options"]["add_managed_by_label"] == true,
+    };
+    let result = build(&files, &root, &options);
+    if case["expect"] == "error" {
+        return match result {
+            Ok(built) => (Level::Fail, format!("no error, but:\n{}", built.yaml)),
+            Err(kustomize::Error::NotBuilt { field, .. }) => (Level::Fail, format!("not built: {field}")),
+            Err(e) => {
+                // its words are its own: that it fails is what counts
+                (Level::Exact, e.to_string())
+            }
+        };
+    }
+    let expected = std::fs::read_to_string(dir.join("expected.yaml")).unwrap_or_default();
+    match result {
+        Err(e) => (Level::Fail, format!("error: {e}")),
+        Ok(_) if case["expected_source"] == "success-only" => (Level::Exact, String::new()),
+        Ok(built) if versionless(&built.yaml) == versionless(&expected) => (Level::Exact, String::new()),
+        Ok(built) => {
+            let same = yaml::parse_documents(&expected).ok() == yaml::parse_documents(&built.yaml).ok();
+            let level = if same { Level::Structural } else { Level::Fail };
+            (level, format!("--- expected\n{expected}\n--- got\n{}", built.yaml))
+        }
+    }
+}
+
+fn versionless(text: &str) -> String {
+    let lines: Vec<String> = text
+        .lines()
+        .map(|line| match line.find("managed-by: kustomize-") {
+            Some(at) => line[..at].to_string(),
+            None => line.to_string(),
+        })
+        .collect();
+    lines.join("\n")
+}
+
+#[test]
+fn corpus_as_far_as_known() {
+    let dir = corpus();
+    if !dir.is_dir() {
+        println!("skipped: no conformance corpus at {}", dir.display());
+        return;
+    }
+    let only = std::env::var("CASE").ok();
+    let mut results: BTreeMap<String, (Level, String)> = BTreeMap::new();
+    for entry in std::fs::read_dir(&dir).unwrap() {
+        let entry = entry.unwrap();
+        let name = entry.file_name().to_string_lossy().into_owned();
+        if only.as_ref().is_some_and(|only| !name.contains(only.as_str())) {
+            continue;
+        }
+        let judged = std::panic::catch_unwind(|| judge(&entry.path()))
+            .unwrap_or_else(|_| (Level::Fail, "panicked".to_string()));
+        results.insert(name, judged);
+    }
+    let exact = results.values().filter(|(level, _)| *level == Level::Exact).count();
+    println!("{exact} of {} cases exact", results.len());
+    if only.is_some() {
+        results.iter().for_each(|(name, (level, why))| println!("=== {level:?} {name}\n{why}"));
+        return;
+    }
+    let list: String = results
+        .iter()
+        .filter(|(_, (level, _))| *level != Level::Exact)
+        .map(|(name, (level, _))| format!("{level:?} {name}\n"))
+        .collect();
+    let known_path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/corpus-known.txt");
+    if std::env::var_os("UPDATE_EXPECT").is_some() {
+        std::fs::write(&known_path, list).unwrap();
+        return;
+    }
+    let known = std::fs::read_to_string(&known_path).unwrap_or_default();
+    let known: BTreeMap<&str, &str> =
+        known.lines().filter_map(|line| line.split_once(' ')).map(|(level, name)| (name, level)).collect();
+    let worse: Vec<String> = results
+        .iter()
+        .filter(|(name, (level, _))| {
+            let before = match known.get(name.as_str()) {
+                Some(&"Fail") => Level::Fail,
+                Some(_) => Level::Structural,
+                None => Level::Exact,
+            };
+            *level < before
+        })
+        .map(|(name, (level, why))| format!("{level:?} {name}: {why}"))
+        .collect();
+    assert!(worse.is_empty(), "{} cases got worse:\n{}", worse.len(), worse.join("\n"));
+}
