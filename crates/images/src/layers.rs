@@ -60,6 +60,12 @@ impl Images {
         Ok(Layer { diff_id, size, path })
     }
 
+    /// Unpacks an archive (plain, gzip or zstd) into a new folder, as a layer is unpacked. Blocks.
+    pub fn unpack_archive(&self, name: &str, from: impl Read, into: &Path) -> Result<()> {
+        let plain = unpack::decompress(from).map_err(|source| Error::Archive { layer: name.to_owned(), source })?;
+        unpack::unpack(name, plain, into, &[])
+    }
+
     /// The length of the tar of a layer that was made here.
     pub(crate) fn packed_size(&self, diff_id: &Digest) -> Option<u64> {
         let size = fs::read_to_string(self.size_path(diff_id)).ok()?.parse().ok()?;
