@@ -1,4 +1,18 @@
 //! OCI distribution over the content store.
+//!
+//! The registry keeps nothing of its own: repository `app`, tag `dev` is the image `<first name>/app:dev` of the
+//! store, whether it was pushed here, built here or imported. Layers that were made on this machine have no blob
+//! until a client asks for one. Uploads that are not finished live as files in the store's `ingest` folder.
+
+mod answer;
+mod blobs;
+mod manifests;
+mod names;
+mod routes;
+mod uploads;
+
+#[cfg(test)]
+mod tests;
 
 use images::Images;
 use tokio::net::TcpListener;
@@ -12,7 +26,6 @@ pub async fn serve(
     names: Vec<String>,
     shutdown: CancellationToken,
 ) -> std::io::Result<()> {
-    let _all = (listener, images, names);
-    shutdown.cancelled().await;
-    Ok(())
+    let app = routes::router(routes::Registry::new(images, names));
+    axum::serve(listener, app).with_graceful_shutdown(async move { shutdown.cancelled().await }).await
 }
