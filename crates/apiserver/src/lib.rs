@@ -1,7 +1,27 @@
 //! The Kubernetes API over HTTP: discovery, tables, watches, exec, logs, port-forward.
+//!
+//! One set of handlers for every kind: [`request`] takes a URL apart, [`dispatch`] finds the handler, [`resources`]
+//! reads and writes, [`output`] gives objects the form that the client asked for. It knows no controllers and no
+//! containers; what needs a container goes through [`api::NodeStreams`].
 
 mod auth;
+mod body;
+mod certificate;
+mod discovery;
+mod dispatch;
+mod information;
+mod link;
+mod openapi;
+mod output;
+mod query;
+mod request;
+mod resources;
+mod respond;
+mod reviews;
 mod server;
+mod spdy;
+mod streams;
+mod watch;
 
 pub use auth::{Authenticate, PeerCertificate, TokenRequest, User};
 pub use server::{Options, Server, serve};

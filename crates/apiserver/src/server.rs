@@ -1,9 +1,24 @@
 //! The server: its settings, its router and the loop that accepts connections.
 
-use crate::auth::{Authenticate, TokenRequest};
+use crate::auth::{Authenticate, PeerCertificate, Remote, TokenRequest};
+use crate::dispatch;
+use crate::openapi::OpenApi;
 use api::{Api, NodeHandle};
+use axum::body::Body;
+use axum::extract::Request;
+use axum::middleware::{self, Next};
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use hyper_util::server::conn::auto;
+use hyper_util::server::graceful::GracefulShutdown;
+use hyper_util::service::TowerToHyperService;
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+use tokio::net::{TcpListener, TcpStream};
+use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
+
+/// How long a TLS handshake may take, and running requests after the shutdown.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// What the daemon decides about a server.
 #[derive(Clone, Default)]
@@ -27,11 +42,20 @@ pub(crate) struct Inner {
     pub(crate) api: Api,
     pub(crate) options: Options,
     pub(crate) node: OnceLock<NodeHandle>,
+    pub(crate) openapi: OpenApi,
+    /// Ends watches and other streams that have no end of their own.
+    pub(crate) closing: CancellationToken,
 }
 
 impl Server {
     pub fn new(api: Api, options: Options) -> Self {
-        let inner = Inner { api, options, node: OnceLock::new() };
+        let inner = Inner {
+            api,
+            options,
+            node: OnceLock::new(),
+            openapi: OpenApi::default(),
+            closing: CancellationToken::new(),
+        };
         Self { inner: Arc::new(inner), extra: axum::Router::new() }
     }
 
@@ -50,16 +74,94 @@ impl Server {
 
     /// For in-process use: callers are taken to be `system:masters`.
     pub fn router(&self) -> axum::Router {
-        axum::Router::new().nest("/coracle", self.extra.clone())
+        let known = self.inner.clone();
+        let guard = middleware::from_fn(move |request: Request, next: Next| {
+            let inner = known.clone();
+            async move {
+                let (parts, body) = request.into_parts();
+                match dispatch::caller(&inner, &parts) {
+                    Ok(user) => {
+                        let mut request = Request::from_parts(parts, body);
+                        request.extensions_mut().insert(user);
+                        next.run(request).await
+                    }
+                    Err(answer) => answer,
+                }
+            }
+        });
+        let inner = self.inner.clone();
+        axum::Router::new().nest("/coracle", self.extra.clone().layer(guard)).fallback(
+            move |request: axum::http::Request<Body>| dispatch::handle(inner.clone(), request),
+        )
     }
 }
 
-/// Serves until `shutdown`, then lets running requests end.
+/// Serves until `shutdown`, then lets running requests end (watches are ended).
 pub async fn serve(
-    _listener: tokio::net::TcpListener,
-    _tls: Arc<rustls::ServerConfig>,
-    _server: Server,
+    listener: TcpListener,
+    tls: Arc<rustls::ServerConfig>,
+    server: Server,
     shutdown: CancellationToken,
 ) {
-    shutdown.cancelled().await;
+    let acceptor = TlsAcceptor::from(with_alpn(tls));
+    let router = server.router();
+    let running = GracefulShutdown::new();
+    let mut tasks = tokio::task::JoinSet::new();
+    loop {
+        tokio::select! {
+            () = shutdown.cancelled() => break,
+            Some(_) = tasks.join_next() => {}
+            accepted = listener.accept() => match accepted {
+                Ok((stream, _)) => {
+                    let watcher = running.watcher();
+                    tasks.spawn(connection(stream, acceptor.clone(), router.clone(), watcher));
+                }
+                Err(error) => {
+                    // Out of descriptors, say: it passes when connections close.
+                    tracing::warn!(%error, "cannot accept a connection");
+                    tokio::time::sleep(Duration::from_millis(50)).await;
+                }
+            }
+        }
+    }
+    server.inner.closing.cancel();
+    if tokio::time::timeout(PATIENCE, running.shutdown()).await.is_err() {
+        tracing::warn!("some requests did not end in time and are cut off");
+    }
+    tasks.shutdown().await;
+}
+
+/// Upgrades need HTTP/1.1, everything else is better with HTTP/2.
+fn with_alpn(tls: Arc<rustls::ServerConfig>) -> Arc<rustls::ServerConfig> {
+    if !tls.alpn_protocols.is_empty() {
+        return tls;
+    }
+    let mut tls = (*tls).clone();
+    tls.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    Arc::new(tls)
+}
+
+async fn connection(
+    stream: TcpStream,
+    acceptor: TlsAcceptor,
+    router: axum::Router,
+    watcher: hyper_util::server::graceful::Watcher,
+) {
+    if let Err(error) = stream.set_nodelay(true) {
+        tracing::debug!(%error, "cannot set TCP_NODELAY");
+    }
+    let stream = match tokio::time::timeout(PATIENCE, acceptor.accept(stream)).await {
+        Ok(Ok(stream)) => stream,
+        Ok(Err(error)) => return tracing::debug!(%error, "TLS handshake failed"),
+        Err(_) => return tracing::debug!("TLS handshake took too long"),
+    };
+    let peer = stream.get_ref().1.peer_certificates().and_then(<[_]>::first);
+    let remote = Remote { peer: peer.map(|certificate| Arc::new(PeerCertificate(certificate.to_vec()))) };
+    let router = router.layer(axum::Extension(remote));
+    let mut builder = auto::Builder::new(TokioExecutor::new());
+    builder.http2().max_concurrent_streams(1000);
+    let served = builder.serve_connection_with_upgrades(TokioIo::new(stream), TowerToHyperService::new(router));
+    if let Err(error) = watcher.watch(served.into_owned()).await {
+        tracing::debug!(error = %error, "a connection ended badly");
+    }
 }

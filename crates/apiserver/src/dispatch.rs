@@ -1,0 +1,81 @@
+//! From a request to its handler.
+
+use crate::auth::{self, User};
+use crate::output;
+use crate::query::Query;
+use crate::request::{self, Target};
+use crate::resources::{self, Call};
+use crate::respond::{self, Answer};
+use crate::server::Inner;
+use crate::{discovery, information, reviews};
+use api::{ApiError, Result};
+use axum::body::Body;
+use http::request::Parts;
+use http::{Request, StatusCode};
+use std::sync::Arc;
+
+pub(crate) async fn handle(inner: Arc<Inner>, request: Request<Body>) -> Answer {
+    let (parts, body) = request.into_parts();
+    let user = match caller(&inner, &parts) {
+        Ok(user) => user,
+        Err(answer) => return answer,
+    };
+    route(inner, user, parts, body).await.unwrap_or_else(|error| respond::failure(&error))
+}
+
+/// The caller; nobody known is somebody only where everybody may read.
+pub(crate) fn caller(inner: &Inner, parts: &Parts) -> std::result::Result<User, Answer> {
+    match auth::identify(inner, parts) {
+        Some(user) => Ok(user),
+        None if auth::is_open(parts.uri.path()) => {
+            Ok(User { name: "system:anonymous".into(), groups: vec!["system:unauthenticated".into()], uid: String::new() })
+        }
+        None => Err(respond::failure(&ApiError::new(401, "Unauthorized", "Unauthorized"))),
+    }
+}
+
+async fn route(inner: Arc<Inner>, user: User, parts: Parts, body: Body) -> Result<Answer> {
+    let path = parts.uri.path().to_string();
+    let query = Query::parse(parts.uri.query().unwrap_or_default());
+    if let Some(target) = request::target(&path) {
+        return in_group(inner, user, parts, query, target, body).await;
+    }
+    let segments: Vec<&str> = path.split('/').filter(|segment| !segment.is_empty()).collect();
+    match segments.as_slice() {
+        [] => Ok(respond::json(StatusCode::OK, &information::paths(&inner))),
+        ["version"] => Ok(respond::json(StatusCode::OK, &information::version(&inner))),
+        ["livez" | "readyz" | "healthz", rest @ ..] => Ok(information::health(segments[0], rest, &query)),
+        ["api"] => Ok(discovery::core(&inner, &parts.headers)),
+        ["apis"] => Ok(discovery::groups(&inner, &parts.headers)),
+        ["apis", group] => discovery::group(&inner, group),
+        ["openapi", "v2"] => information::openapi_v2(&inner, &parts.headers),
+        ["openapi", "v3"] => Ok(respond::json(StatusCode::OK, &information::openapi_v3_index(&inner))),
+        ["openapi", "v3", rest @ ..] => information::openapi_v3(&inner, &rest.join("/")),
+        _ => Err(resources::missing()),
+    }
+}
+
+async fn in_group(
+    inner: Arc<Inner>,
+    user: User,
+    parts: Parts,
+    query: Query,
+    target: Target,
+    body: Body,
+) -> Result<Answer> {
+    if target.plural.is_empty() {
+        return discovery::resources(&inner, &target.group, &target.version);
+    }
+    let kind = inner.api.kinds().by_plural(&target.group, &target.version, &target.plural);
+    match kind {
+        Some(kind) if !reviews::is_review(&target) => {
+            resources::handle(Call { inner, kind, target, query, parts, user }, body).await
+        }
+        _ => {
+            let mut problems = Vec::new();
+            let given = crate::body::read(&parts.headers, body, &mut problems).await?;
+            let review = reviews::answer(&target, &parts.method, &user, given)?;
+            Ok(respond::bytes(StatusCode::CREATED, output::to_bytes(&review)))
+        }
+    }
+}

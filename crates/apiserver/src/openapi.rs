@@ -1,0 +1,48 @@
+//! OpenAPI documents, made when first asked for and kept until the kinds change.
+
+use crate::link;
+use api::{Api, Kinds};
+use bytes::Bytes;
+use parking_lot::Mutex;
+use std::collections::HashMap;
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::sync::{Arc, Weak};
+
+#[derive(Default)]
+pub(crate) struct OpenApi {
+    documents: Mutex<Cache>,
+}
+
+#[derive(Default)]
+struct Cache {
+    /// Which kinds the documents describe.
+    of: Weak<Kinds>,
+    documents: HashMap<String, Bytes>,
+}
+
+impl OpenApi {
+    pub(crate) fn document(&self, api: &Api, path: &str) -> Option<Bytes> {
+        let kinds = api.kinds();
+        {
+            let mut cache = self.documents.lock();
+            if !cache.of.upgrade().is_some_and(|of| Arc::ptr_eq(&of, &kinds)) {
+                *cache = Cache { of: Arc::downgrade(&kinds), documents: HashMap::new() };
+            }
+            if let Some(document) = cache.documents.get(path) {
+                return Some(document.clone());
+            }
+        }
+        let document: Bytes = serde_json::to_vec(&link::openapi_v3(api, path)?).ok()?.into();
+        self.documents.lock().documents.insert(path.to_string(), document.clone());
+        Some(document)
+    }
+
+    /// Clients keep a document for as long as its hash stays the same. The hash is of what the document is made from,
+    /// so that the index of all documents costs nothing.
+    pub(crate) fn hash(&self, api: &Api, path: &str) -> String {
+        let mut hasher = DefaultHasher::new();
+        link::VERSION.hash(&mut hasher);
+        link::openapi_seed(api, path).hash(&mut hasher);
+        format!("{:016X}", hasher.finish())
+    }
+}

@@ -1,0 +1,447 @@
+//! Reading and writing objects of any kind.
+
+use crate::auth::User;
+use crate::body::{self, Media};
+use crate::output::Output;
+use crate::query::Query;
+use crate::request::Target;
+use crate::respond::{self, Answer};
+use crate::server::Inner;
+use crate::{reviews, streams, watch};
+use api::{
+    ApiError, DeleteOptions, FieldSelector, FieldValidation, Key, Kind, Object, PatchKind, Propagation, Result,
+    Selector, View, WriteOptions,
+};
+use axum::body::Body;
+use base64::Engine as _;
+use http::request::Parts;
+use http::{Method, StatusCode};
+use serde_json::{Value, json};
+use std::sync::Arc;
+
+/// A request for objects of a kind that is served.
+pub(crate) struct Call {
+    pub(crate) inner: Arc<Inner>,
+    pub(crate) kind: Arc<Kind>,
+    pub(crate) target: Target,
+    pub(crate) query: Query,
+    pub(crate) parts: Parts,
+    pub(crate) user: User,
+}
+
+impl Call {
+    pub(crate) fn resource(&self) -> String {
+        self.kind.resource()
+    }
+
+    pub(crate) fn key(&self) -> Key {
+        Key::new(&self.resource(), &self.target.namespace, &self.target.name)
+    }
+
+    pub(crate) fn output(&self) -> Output {
+        Output::new(&self.inner.api, &self.kind, &self.target.version, &self.parts.headers, &self.query)
+    }
+
+    pub(crate) fn get(&self) -> Result<Object> {
+        self.inner.api.get(&self.resource(), &self.target.namespace, &self.target.name)
+    }
+
+    fn written(&self, code: StatusCode, object: &Object, options: &WriteOptions) -> Answer {
+        let answer = respond::json(code, &self.output().for_write().object(object));
+        respond::with_warnings(answer, &options.warnings)
+    }
+}
+
+pub(crate) async fn handle(call: Call, body: Body) -> Result<Answer> {
+    if call.kind.namespaced && call.target.namespace.is_empty() && !call.target.name.is_empty() {
+        return Err(missing());
+    }
+    if !call.target.subresource.is_empty() {
+        return subresource(call, body).await;
+    }
+    let method = call.parts.method.clone();
+    match (method, call.target.name.is_empty()) {
+        (Method::GET, true) if call.target.watch || call.query.flag("watch") => watch::start(&call),
+        (Method::GET, false) if call.target.watch || call.query.flag("watch") => watch::start(&call),
+        (Method::GET, true) => list(&call),
+        (Method::GET, false) => {
+            let object = call.get()?;
+            Ok(respond::json(StatusCode::OK, &call.output().object(&object)))
+        }
+        (Method::POST, true) => create(call, body).await,
+        (Method::PUT, false) => replace(call, body, "").await,
+        (Method::PATCH, false) => patch(call, body, "").await,
+        (Method::DELETE, false) => delete(call, body).await,
+        (Method::DELETE, true) => delete_collection(call, body).await,
+        _ => Err(not_allowed()),
+    }
+}
+
+pub(crate) fn missing() -> ApiError {
+    ApiError::new(404, "NotFound", "the server could not find the requested resource")
+}
+
+fn not_allowed() -> ApiError {
+    ApiError::new(405, "MethodNotAllowed", "the server does not allow this method on the requested resource")
+}
+
+async fn subresource(call: Call, body: Body) -> Result<Answer> {
+    let known = call.target.subresource.as_str();
+    let served = call.kind.subresources.iter().any(|sub| sub == known);
+    let resource = call.resource();
+    match (resource.as_str(), known, call.parts.method.as_str()) {
+        ("pods", "log", "GET") => streams::logs::handle(call).await,
+        ("pods", "exec" | "attach", "GET" | "POST") => streams::exec::handle(call).await,
+        ("pods", "portforward", "GET" | "POST") => streams::port_forward::handle(call).await,
+        ("pods", "eviction", "POST") => evict(call, body).await,
+        ("pods", "binding", "POST") => bind(call, body).await,
+        ("pods", "ephemeralcontainers", "GET" | "PUT" | "PATCH") => Err(ApiError::new(
+            501,
+            "NotImplemented",
+            "ephemeral containers are not built: use kubectl debug --copy-to, or kubectl exec",
+        )),
+        ("pods" | "services" | "nodes", "proxy", _) => Err(ApiError::new(
+            501,
+            "NotImplemented",
+            "the proxy subresource is not built: use kubectl port-forward, or the Service's address, which this machine reaches",
+        )),
+        ("serviceaccounts", "token", "POST") => reviews::token(call, body).await,
+        ("namespaces", "finalize", "PUT") => finalize(call, body).await,
+        (_, "scale", "GET") if served => {
+            Ok(respond::json(StatusCode::OK, &call.inner.api.scale(&call.key())?))
+        }
+        (_, "status", "GET") if served => {
+            let object = call.get()?;
+            Ok(respond::json(StatusCode::OK, &call.output().object(&object)))
+        }
+        (_, "status" | "scale", "PUT") if served => {
+            let sub = if known == "status" { "status" } else { "scale" };
+            replace(call, body, sub).await
+        }
+        (_, "status" | "scale", "PATCH") if served => {
+            let sub = if known == "status" { "status" } else { "scale" };
+            patch(call, body, sub).await
+        }
+        _ => Err(missing()),
+    }
+}
+
+fn list(call: &Call) -> Result<Answer> {
+    let view = call.inner.api.view();
+    let version = view.version();
+    let wanted: Option<u64> = call.query.number("resourceVersion")?;
+    if wanted.is_some_and(|wanted| wanted > version) {
+        let message = format!("Too large resource version: {}, current: {version}", wanted.unwrap_or_default());
+        return Err(ApiError::new(504, "Timeout", message));
+    }
+    if call.query.text("resourceVersionMatch") == "Exact" && wanted.is_some_and(|wanted| wanted < version) {
+        return Err(ApiError::expired("The provided resource version is too old: only the latest one can be listed"));
+    }
+    let filter = Filter::new(call)?;
+    let mut objects = view.list(&call.resource(), &call.target.namespace);
+    objects.retain(|object| filter.matches(object));
+    let mut metadata = json!({ "resourceVersion": version.to_string() });
+    if let Some(from) = Continue::parse(call.query.text("continue"))? {
+        objects.retain(|object| place(object) > from.after);
+        metadata["resourceVersion"] = from.version.to_string().into();
+    }
+    let limit: usize = call.query.number("limit")?.unwrap_or(0);
+    if limit > 0 && objects.len() > limit {
+        let left = objects.len() - limit;
+        objects.truncate(limit);
+        let version = metadata["resourceVersion"].as_str().and_then(|v| v.parse().ok()).unwrap_or(version);
+        if let Some(last) = objects.last() {
+            metadata["continue"] = Continue { version, after: place(last) }.token().into();
+        }
+        if filter.is_empty() {
+            metadata["remainingItemCount"] = left.into();
+        }
+    }
+    Ok(respond::bytes(StatusCode::OK, call.output().list(&objects, metadata)))
+}
+
+/// Where a list in parts goes on: behind this namespace and name, with the version that the first part told.
+struct Continue {
+    version: u64,
+    after: (String, String),
+}
+
+impl Continue {
+    fn token(&self) -> String {
+        let value = json!({ "v": "meta.k8s.io/v1", "rv": self.version, "ns": self.after.0, "name": self.after.1 });
+        base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(value.to_string())
+    }
+
+    fn parse(token: &str) -> Result<Option<Self>> {
+        if token.is_empty() {
+            return Ok(None);
+        }
+        let bytes = base64::engine::general_purpose::URL_SAFE_NO_PAD.decode(token).ok();
+        let value: Option<Value> = bytes.and_then(|bytes| serde_json::from_slice(&bytes).ok());
+        let text = |value: &Value, field: &str| value[field].as_str().map(str::to_string);
+        value
+            .and_then(|v| Some(Self { version: v["rv"].as_u64()?, after: (text(&v, "ns")?, text(&v, "name")?) }))
+            .map(Some)
+            .ok_or_else(|| ApiError::bad_request("continue key is not valid"))
+    }
+}
+
+fn place(object: &Value) -> (String, String) {
+    let text = |field: &str| object["metadata"][field].as_str().unwrap_or_default().to_string();
+    (text("namespace"), text("name"))
+}
+
+/// The selectors of a request.
+pub(crate) struct Filter {
+    labels: Selector,
+    fields: FieldSelector,
+    name: String,
+}
+
+impl Filter {
+    pub(crate) fn new(call: &Call) -> Result<Self> {
+        Ok(Self {
+            labels: Selector::parse(call.query.text("labelSelector"))?,
+            fields: FieldSelector::parse(call.query.text("fieldSelector"))?,
+            name: call.target.name.clone(),
+        })
+    }
+
+    fn is_empty(&self) -> bool {
+        self.labels.is_empty() && self.fields.is_empty()
+    }
+
+    pub(crate) fn matches(&self, object: &Value) -> bool {
+        (self.name.is_empty() || object["metadata"]["name"] == self.name.as_str())
+            && self.labels.matches(&object["metadata"]["labels"])
+            && self.fields.matches(object)
+    }
+}
+
+/// The body of a write, with the URL's namespace in it.
+async fn object_of(call: &Call, body: Body, options: &WriteOptions) -> Result<Value> {
+    let mut problems = Vec::new();
+    let mut object = body::read(&call.parts.headers, body, &mut problems).await?;
+    strictly(options, problems, &call.kind)?;
+    if !object.is_object() {
+        return Err(ApiError::bad_request("the body of the request must be an object"));
+    }
+    if !object["metadata"].is_object() {
+        object["metadata"] = json!({});
+    }
+    if call.kind.namespaced {
+        let given = object["metadata"]["namespace"].as_str().unwrap_or_default();
+        if !given.is_empty() && given != call.target.namespace {
+            return Err(ApiError::bad_request(format!(
+                "the namespace of the provided object does not match the namespace sent on the request: {given}, {}",
+                call.target.namespace
+            )));
+        }
+        object["metadata"]["namespace"] = call.target.namespace.clone().into();
+    }
+    if !call.target.name.is_empty() {
+        let given = object["metadata"]["name"].as_str().unwrap_or_default().to_string();
+        if given.is_empty() {
+            object["metadata"]["name"] = call.target.name.clone().into();
+        } else if given != call.target.name {
+            return Err(ApiError::bad_request(format!(
+                "the name of the object ({given}) does not match the name on the URL ({})",
+                call.target.name
+            )));
+        }
+    }
+    Ok(object)
+}
+
+/// What a lenient reader overlooks, by the caller's wish: nothing, a warning, an error.
+fn strictly(options: &WriteOptions, problems: Vec<String>, kind: &Kind) -> Result<()> {
+    match options.field_validation {
+        FieldValidation::Ignore => Ok(()),
+        FieldValidation::Warn => {
+            problems.into_iter().for_each(|problem| options.warnings.push(problem));
+            Ok(())
+        }
+        FieldValidation::Strict if problems.is_empty() => Ok(()),
+        FieldValidation::Strict => Err(ApiError::bad_request(format!(
+            "{} in version \"{}\" cannot be handled as a {}: strict decoding error: {}",
+            kind.kind,
+            kind.versions.first().map_or("v1", String::as_str),
+            kind.kind,
+            problems.join(", ")
+        ))),
+    }
+}
+
+async fn create(call: Call, body: Body) -> Result<Answer> {
+    if call.kind.namespaced && call.target.namespace.is_empty() {
+        return Err(not_allowed());
+    }
+    let options = call.query.write_options(&call.parts.headers)?;
+    let object = object_of(&call, body, &options).await?;
+    let made = call.inner.api.create(&call.resource(), object, &options)?;
+    Ok(call.written(StatusCode::CREATED, &made, &options))
+}
+
+async fn replace(call: Call, body: Body, subresource: &str) -> Result<Answer> {
+    let options = call.query.write_options(&call.parts.headers)?;
+    let api = &call.inner.api;
+    if subresource == "scale" {
+        let mut problems = Vec::new();
+        let scale = body::read(&call.parts.headers, body, &mut problems).await?;
+        let change = json!({
+            "metadata": { "resourceVersion": scale["metadata"]["resourceVersion"] },
+            "spec": { "replicas": scale["spec"]["replicas"].as_i64().unwrap_or(0) },
+        });
+        let made = api.patch(&call.key(), PatchKind::Merge, "scale", &change, &options)?;
+        return Ok(respond::with_warnings(respond::json(StatusCode::OK, &made), &options.warnings));
+    }
+    let object = object_of(&call, body, &options).await?;
+    let made = match subresource {
+        "status" => api.update_status(&call.resource(), object, &options)?,
+        _ => api.update(&call.resource(), object, &options)?,
+    };
+    Ok(call.written(StatusCode::OK, &made, &options))
+}
+
+async fn patch(call: Call, body: Body, subresource: &str) -> Result<Answer> {
+    let options = call.query.write_options(&call.parts.headers)?;
+    let kind = match body::media(&call.parts.headers)? {
+        Media::JsonPatch => PatchKind::Json,
+        Media::MergePatch => PatchKind::Merge,
+        Media::StrategicPatch => PatchKind::Strategic,
+        Media::Apply => PatchKind::Apply { force: call.query.flag("force") },
+        Media::Json | Media::Yaml | Media::Protobuf => {
+            return Err(ApiError::new(
+                415,
+                "UnsupportedMediaType",
+                "the body of the request was in an unknown format - accepted media types include: \
+                 application/json-patch+json, application/merge-patch+json, \
+                 application/strategic-merge-patch+json, application/apply-patch+yaml",
+            ));
+        }
+    };
+    if matches!(kind, PatchKind::Apply { .. }) && call.query.text("fieldManager").is_empty() {
+        return Err(ApiError::bad_request(
+            "PatchOptions.meta.k8s.io \"\" is invalid: fieldManager: Required value: is required for apply patch",
+        ));
+    }
+    let mut problems = Vec::new();
+    let patch = body::read(&call.parts.headers, body, &mut problems).await?;
+    strictly(&options, problems, &call.kind)?;
+    let existed = call.get().is_ok();
+    let made = call.inner.api.patch(&call.key(), kind, subresource, &patch, &options)?;
+    let code = if existed { StatusCode::OK } else { StatusCode::CREATED };
+    if subresource == "scale" {
+        return Ok(respond::with_warnings(respond::json(code, &made), &options.warnings));
+    }
+    Ok(call.written(code, &made, &options))
+}
+
+async fn delete_options(call: &Call, body: Body) -> Result<DeleteOptions> {
+    let mut problems = Vec::new();
+    let given = body::read(&call.parts.headers, body, &mut problems).await?;
+    let preconditions = &given["preconditions"];
+    let text = |value: &Value| value.as_str().map(str::to_string);
+    let propagation = given["propagationPolicy"].as_str().unwrap_or(call.query.text("propagationPolicy"));
+    let orphan = given["orphanDependents"].as_bool().or(call.query.optional_flag("orphanDependents"));
+    let propagation = match (propagation, orphan) {
+        ("Foreground", _) => Some(Propagation::Foreground),
+        ("Orphan", _) | ("", Some(true)) => Some(Propagation::Orphan),
+        ("Background", _) | ("", Some(false)) => Some(Propagation::Background),
+        ("", None) => None,
+        (other, _) => {
+            return Err(ApiError::bad_request(format!(
+                "DeleteOptions.meta.k8s.io \"\" is invalid: propagationPolicy: Unsupported value: \"{other}\": supported values: \"Foreground\", \"Background\", \"Orphan\", \"nil\""
+            )));
+        }
+    };
+    Ok(DeleteOptions {
+        uid: text(&preconditions["uid"]),
+        resource_version: text(&preconditions["resourceVersion"]),
+        grace_seconds: given["gracePeriodSeconds"].as_i64().or(call.query.number("gracePeriodSeconds")?),
+        propagation,
+        dry_run: call.query.dry_run()? || given["dryRun"].as_array().is_some_and(|all| !all.is_empty()),
+    })
+}
+
+async fn delete(call: Call, body: Body) -> Result<Answer> {
+    let options = delete_options(&call, body).await?;
+    let last = call.inner.api.delete(&call.key(), &options)?;
+    Ok(deleted(&call, &last))
+}
+
+/// The object if it still waits for something, else that it is gone.
+fn deleted(call: &Call, last: &Object) -> Answer {
+    let uid = &last["metadata"]["uid"];
+    let waits = call.get().is_ok_and(|now| &now["metadata"]["uid"] == uid);
+    if waits {
+        return respond::json(StatusCode::OK, &call.output().for_write().object(last));
+    }
+    let mut details = json!({ "name": call.target.name, "kind": call.kind.plural, "uid": uid });
+    if !call.kind.group.is_empty() {
+        details["group"] = call.kind.group.clone().into();
+    }
+    let status = json!({
+        "kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "details": details,
+    });
+    respond::json(StatusCode::OK, &status)
+}
+
+async fn delete_collection(call: Call, body: Body) -> Result<Answer> {
+    if call.kind.namespaced && call.target.namespace.is_empty() {
+        return Err(not_allowed());
+    }
+    let options = delete_options(&call, body).await?;
+    let filter = Filter::new(&call)?;
+    let view = call.inner.api.view();
+    let mut gone = Vec::new();
+    for object in view.list(&call.resource(), &call.target.namespace).iter().filter(|o| filter.matches(o)) {
+        let (namespace, name) = place(object);
+        match call.inner.api.delete(&Key::new(&call.resource(), &namespace, &name), &options) {
+            Ok(last) => gone.push(last),
+            // Somebody was quicker.
+            Err(error) if error.code == 404 => {}
+            Err(error) => return Err(error),
+        }
+    }
+    let metadata = json!({ "resourceVersion": call.inner.api.version().to_string() });
+    Ok(respond::bytes(StatusCode::OK, call.output().for_write().list(&gone, metadata)))
+}
+
+fn success(code: StatusCode) -> Answer {
+    let status = json!({ "kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "code": code.as_u16() });
+    respond::json(code, &status)
+}
+
+async fn evict(call: Call, body: Body) -> Result<Answer> {
+    let mut problems = Vec::new();
+    let eviction = body::read(&call.parts.headers, body, &mut problems).await?;
+    let options = &eviction["deleteOptions"];
+    let options = DeleteOptions {
+        uid: options["preconditions"]["uid"].as_str().map(str::to_string),
+        grace_seconds: options["gracePeriodSeconds"].as_i64(),
+        dry_run: call.query.dry_run()?,
+        ..DeleteOptions::default()
+    };
+    call.inner.api.evict(&call.target.namespace, &call.target.name, &options)?;
+    Ok(success(StatusCode::CREATED))
+}
+
+async fn bind(call: Call, body: Body) -> Result<Answer> {
+    let options = call.query.write_options(&call.parts.headers)?;
+    let mut problems = Vec::new();
+    let binding = body::read(&call.parts.headers, body, &mut problems).await?;
+    let change = json!({ "target": binding["target"] });
+    call.inner.api.patch(&call.key(), PatchKind::Merge, "binding", &change, &options)?;
+    Ok(success(StatusCode::CREATED))
+}
+
+async fn finalize(call: Call, body: Body) -> Result<Answer> {
+    let options = call.query.write_options(&call.parts.headers)?;
+    let mut problems = Vec::new();
+    let namespace = body::read(&call.parts.headers, body, &mut problems).await?;
+    let finalizers = namespace["spec"]["finalizers"].as_array().cloned().unwrap_or_default();
+    let change = json!({ "spec": { "finalizers": finalizers } });
+    let made = call.inner.api.patch(&call.key(), PatchKind::Merge, "finalize", &change, &options)?;
+    Ok(call.written(StatusCode::OK, &made, &options))
+}

@@ -1,0 +1,52 @@
+//! Answers.
+
+use api::{ApiError, Warnings};
+use axum::body::Body;
+use bytes::Bytes;
+use http::{HeaderValue, Response, StatusCode, header};
+use serde_json::Value;
+
+pub(crate) type Answer = Response<Body>;
+
+pub(crate) fn json(code: StatusCode, value: &Value) -> Answer {
+    bytes(code, serde_json::to_vec(value).expect("JSON values serialise").into())
+}
+
+pub(crate) fn bytes(code: StatusCode, bytes: Bytes) -> Answer {
+    let mut answer = Response::new(Body::from(bytes));
+    *answer.status_mut() = code;
+    answer.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    answer.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache, private"));
+    answer
+}
+
+pub(crate) fn text(code: StatusCode, text: impl Into<String>) -> Answer {
+    let mut answer = Response::new(Body::from(text.into()));
+    *answer.status_mut() = code;
+    answer.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
+    answer
+}
+
+pub(crate) fn failure(error: &ApiError) -> Answer {
+    let code = StatusCode::from_u16(error.code).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let mut answer = json(code, &error.status());
+    if error.code == 429 || error.code == 503 {
+        answer.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+    }
+    answer
+}
+
+pub(crate) fn not_found() -> Answer {
+    failure(&ApiError::new(404, "NotFound", "the server could not find the requested resource"))
+}
+
+/// `Warning: 299 - "…"`, which kubectl prints.
+pub(crate) fn with_warnings(mut answer: Answer, warnings: &Warnings) -> Answer {
+    for warning in warnings.take() {
+        let quoted = warning.replace('\\', "\\\\").replace('"', "\\\"").replace(['\r', '\n'], " ");
+        if let Ok(value) = HeaderValue::from_str(&format!("299 - \"{quoted}\"")) {
+            answer.headers_mut().append(header::WARNING, value);
+        }
+    }
+    answer
+}

@@ -1,0 +1,204 @@
+//! Watches: a stream of events, a JSON object a line, each sent as soon as it has happened.
+
+use crate::output::{Form, Output, to_bytes};
+use crate::resources::{Call, Filter};
+use crate::respond::Answer;
+use api::{ApiError, Change, ChangeKind, Changes, Object, Result, View};
+use axum::body::Body;
+use bytes::Bytes;
+use futures::stream::{self, Stream};
+use http::{HeaderValue, Response, header};
+use serde_json::{Value, json};
+use std::collections::VecDeque;
+use std::time::Duration;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+/// How often a quiet watch tells its version, if the client wants to know.
+const BOOKMARK_EVERY: Duration = Duration::from_secs(60);
+/// When the client sets no end: as upstream, half an hour to an hour.
+const LONGEST: Duration = Duration::from_secs(2700);
+
+/// What the client wants to see first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Start {
+    /// Everything that there is, as ADDED.
+    State { bookmark_at_end: bool },
+    /// Only what changes after this version.
+    After(u64),
+}
+
+struct Watch {
+    output: Output,
+    filter: Filter,
+    resource: String,
+    namespace: String,
+    changes: Changes,
+    ready: VecDeque<Bytes>,
+    /// A Table's columns are told once.
+    headed: bool,
+    next_bookmark: Option<Instant>,
+    until: Instant,
+    closing: CancellationToken,
+    over: bool,
+}
+
+pub(crate) fn start(call: &Call) -> Result<Answer> {
+    let api = &call.inner.api;
+    let start = start_of(call)?;
+    let view = api.view();
+    let since = match start {
+        Start::State { .. } => view.version(),
+        Start::After(version) => version,
+    };
+    if since > view.version() {
+        let message = format!("Too large resource version: {since}, current: {}", view.version());
+        return Err(ApiError::new(504, "Timeout", message));
+    }
+    let mut changes = api.changes(since);
+    // A version that is too old is refused at once; later it can only be told in the stream.
+    let first = changes.try_next().map_err(|error| ApiError::expired(error.to_string()))?;
+    let bookmarks = call.query.flag("allowWatchBookmarks");
+    let seconds: Option<u64> = call.query.number("timeoutSeconds")?;
+    let mut watch = Watch {
+        output: call.output(),
+        filter: Filter::new(call)?,
+        resource: call.resource(),
+        namespace: call.target.namespace.clone(),
+        changes,
+        ready: VecDeque::new(),
+        headed: true,
+        next_bookmark: bookmarks.then(|| Instant::now() + BOOKMARK_EVERY),
+        until: Instant::now() + seconds.filter(|s| *s > 0).map_or(LONGEST, Duration::from_secs),
+        closing: call.inner.closing.clone(),
+        over: false,
+    };
+    if let Start::State { bookmark_at_end } = start {
+        for object in view.list(&watch.resource, &watch.namespace) {
+            if watch.filter.matches(&object) {
+                watch.push("ADDED", &object);
+            }
+        }
+        if bookmark_at_end {
+            watch.bookmark(view.version(), true);
+        }
+    }
+    if let Some(change) = first {
+        watch.take(&change);
+    }
+    let mut answer = Response::new(Body::from_stream(watch.into_stream()));
+    answer.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    answer.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache, private"));
+    Ok(answer)
+}
+
+fn start_of(call: &Call) -> Result<Start> {
+    let version = call.query.text("resourceVersion");
+    let matching = call.query.text("resourceVersionMatch");
+    match call.query.optional_flag("sendInitialEvents") {
+        Some(true) => {
+            if matching != "NotOlderThan" {
+                return Err(ApiError::bad_request(
+                    "resourceVersionMatch: Forbidden: resourceVersionMatch is required for watch unless sendInitialEvents is not set",
+                ));
+            }
+            Ok(Start::State { bookmark_at_end: call.query.flag("allowWatchBookmarks") })
+        }
+        Some(false) if version.is_empty() || version == "0" => Ok(Start::After(call.inner.api.version())),
+        None if version.is_empty() || version == "0" => Ok(Start::State { bookmark_at_end: false }),
+        _ => version.parse().map(Start::After).map_err(|_| {
+            ApiError::bad_request(format!("resourceVersion: Invalid value: {version:?}: must be a number"))
+        }),
+    }
+}
+
+impl Watch {
+    fn into_stream(self) -> impl Stream<Item = std::result::Result<Bytes, std::convert::Infallible>> {
+        stream::unfold(self, |mut watch| async move {
+            let line = watch.next().await?;
+            Some((Ok(line), watch))
+        })
+    }
+
+    async fn next(&mut self) -> Option<Bytes> {
+        loop {
+            if let Some(line) = self.ready.pop_front() {
+                return Some(line);
+            }
+            if self.over {
+                return None;
+            }
+            let bookmark = self.next_bookmark.unwrap_or(self.until);
+            let closing = self.closing.clone();
+            tokio::select! {
+                biased;
+                () = closing.cancelled() => return None,
+                change = self.changes.next() => match change {
+                    Ok(change) => self.take(&change),
+                    Err(expired) => {
+                        let status = ApiError::expired(expired.to_string()).status();
+                        self.line("ERROR", &status);
+                        self.over = true;
+                    }
+                },
+                () = tokio::time::sleep_until(self.until) => return None,
+                () = tokio::time::sleep_until(bookmark), if self.next_bookmark.is_some() => {
+                    self.next_bookmark = Some(Instant::now() + BOOKMARK_EVERY);
+                    self.bookmark(self.changes.seen(), false);
+                }
+            }
+        }
+    }
+
+    /// What a change means to this watch: an object that starts to match is new to it, one that stops is gone.
+    fn take(&mut self, change: &Change) {
+        if change.key.resource.as_str() != self.resource
+            || !(self.namespace.is_empty() || *change.key.namespace == *self.namespace)
+        {
+            return;
+        }
+        let matched = change.previous.as_ref().is_some_and(|previous| self.filter.matches(previous));
+        let matches = change.kind != ChangeKind::Deleted && self.filter.matches(&change.object);
+        match (matched, matches) {
+            (false, true) => self.push("ADDED", &change.object),
+            (true, true) => self.push("MODIFIED", &change.object),
+            (true, false) => self.push("DELETED", &last_seen(change)),
+            (false, false) => {}
+        }
+    }
+
+    fn push(&mut self, kind: &str, object: &Object) {
+        let shown = match self.output.form {
+            Form::Table => {
+                let metadata = json!({ "resourceVersion": object["metadata"]["resourceVersion"] });
+                let headed = std::mem::take(&mut self.headed);
+                self.output.table(std::slice::from_ref(object), metadata, headed)
+            }
+            Form::Object | Form::Metadata => self.output.object(object),
+        };
+        self.line(kind, &shown);
+    }
+
+    fn bookmark(&mut self, version: u64, initial_events_end: bool) {
+        let bookmark = self.output.bookmark(version, initial_events_end);
+        self.line("BOOKMARK", &bookmark);
+    }
+
+    fn line(&mut self, kind: &str, object: &Value) {
+        let mut line = to_bytes(&json!({ "type": kind, "object": object })).to_vec();
+        line.push(b'\n');
+        self.ready.push_back(line.into());
+    }
+}
+
+/// The state in which the client knew the object, with the version in which it went.
+fn last_seen(change: &Change) -> Object {
+    match &change.previous {
+        Some(previous) if change.kind != ChangeKind::Deleted => {
+            let mut last = (**previous).clone();
+            last["metadata"]["resourceVersion"] = change.version.to_string().into();
+            last.into()
+        }
+        _ => change.object.clone(),
+    }
+}
