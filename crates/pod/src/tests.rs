@@ -1,0 +1,1 @@
+//! Whole lives of pods, with a clock that stands still.
