@@ -3,15 +3,31 @@
 //! Enter at [`evaluate`]. Evaluation asks the world only through [`Host`], so the same Tiltfile and the same answers
 //! always give the same plan. Nothing here knows a cluster, a builder or a terminal.
 
+mod assemble;
+mod builtins;
+mod call;
+mod config;
+#[expect(unsafe_code, reason = "the interpreter's derive implements an unsafe marker trait; no unsafe code is written here")]
+mod env;
+mod eval;
+mod ext;
 mod host;
+pub mod ignore;
+pub mod jsonpath;
+mod manifest;
 pub mod plan;
+mod text;
+#[expect(unsafe_code, reason = "the interpreter's derives implement unsafe marker traits; no unsafe code is written here")]
+mod values;
 
 pub use host::{
     DirEntry, FileKind, HelmRequest, Host, HostError, KubeContext, KustomizeRequest, Level, LocalCommand,
     LocalOutput, Rendered,
 };
+pub use text::ImageRef;
 pub use plan::{Dependency, ImageBuild, Plan, Resource, ResourceKind};
 
+use env::Env;
 use serde::Serialize;
 use std::collections::BTreeSet;
 use std::fmt;
@@ -33,7 +49,7 @@ pub struct Settings {
     pub executable: String,
 }
 
-/// What evaluation gives. With an `error`, `plan` is what had been registered until then and must not be run.
+/// What evaluation gives. With an `error`, `plan` is empty.
 #[derive(Debug, Clone, Default)]
 pub struct Evaluation {
     pub plan: Plan,
@@ -78,14 +94,19 @@ pub struct TiltfileError {
 
 /// Evaluates the Tiltfile at an absolute path.
 pub fn evaluate(host: &dyn Host, tiltfile: &Path, settings: &Settings) -> Evaluation {
-    let _ = (host, settings);
+    let env = Env::new(host, tiltfile, settings);
+    let result = builtins::tiltignore(&env)
+        .and_then(|()| eval::run_main(&env))
+        .and_then(|main| assemble::assemble(&env, &main));
+    let (plan, error) = match result {
+        Ok(plan) => (plan, None),
+        Err(failure) => (Plan::default(), Some(eval::tiltfile_error(failure))),
+    };
     Evaluation {
-        error: Some(TiltfileError {
-            message: format!("{} cannot be evaluated yet", tiltfile.display()),
-            traceback: String::new(),
-            position: None,
-            hint: None,
-        }),
-        ..Evaluation::default()
+        plan,
+        error,
+        warnings: env.warnings.take(),
+        files_read: env.files_read.take(),
+        output: env.output.take(),
     }
 }

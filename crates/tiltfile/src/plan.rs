@@ -283,10 +283,12 @@ pub enum Step {
     InitialSync,
     /// A change in one of these means a full build.
     FallBackOn(Vec<PathBuf>),
-    /// `container` is absolute; with a `/` at its end, `local` (a file) goes into it.
+    /// `container` is absolute; with a `/` at its end, a file goes into it.
     Sync {
         local: PathBuf,
         container: String,
+        /// `local` is a file now (else a directory, or nothing yet).
+        local_is_file: bool,
     },
     /// Runs in the container; with triggers, only if a synced file is one of them or below one.
     Run {

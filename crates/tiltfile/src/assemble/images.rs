@@ -1,0 +1,225 @@
+//! Images find the objects that use them.
+
+use super::{Draft, objects};
+use crate::call::{Result, fail};
+use crate::env::{Env, ImageDef, Registry};
+use crate::plan::{ImageBuild, ImageKind, Step};
+use crate::text::ImageRef;
+use crate::{jsonpath, manifest};
+use serde_json::Value;
+
+/// The definition of an image by a reference as written.
+pub(super) fn definition_of(env: &Env<'_>, written: &str) -> Option<usize> {
+    let reference = ImageRef::parse(written).ok()?;
+    let reg = env.reg();
+    reg.images.iter().position(|d| matches(d, &reference))
+}
+
+/// The image that this definition builds is what the reference means.
+fn matches(definition: &ImageDef, reference: &ImageRef) -> bool {
+    if definition.build.match_exact {
+        let tag = |r: &ImageRef| r.tag.clone().unwrap_or_else(|| "latest".to_owned());
+        return definition.reference.name == reference.name && tag(&definition.reference) == tag(reference);
+    }
+    definition.reference.name == reference.name
+}
+
+/// Sets the images of all drafts, and gives those that are used, in the order of definition.
+pub(super) fn find(env: &Env<'_>, drafts: &mut [Draft], has_k8s: bool) -> Result<Vec<ImageBuild>> {
+    let reg = env.reg();
+    let bases = base_images(&reg)?;
+    let mut seen_references = Vec::new();
+    for draft in drafts.iter_mut() {
+        let mut found = draft.image_defs.clone();
+        for object in &draft.k8s.objects {
+            let located = located_images(&reg, object)?;
+            for locator in reg.locators.iter().filter(|l| objects::selects(&l.selector, object)) {
+                if !draft.k8s.image_locators.contains(&locator.locator()) {
+                    draft.k8s.image_locators.push(locator.locator());
+                }
+            }
+            let written = manifest::container_images(object).into_iter().map(str::to_owned).chain(located);
+            for text in written {
+                let reference = match ImageRef::parse(&text) {
+                    Ok(reference) => reference,
+                    Err(e) => fail!(
+                        "error parsing image reference {text:?} in {} {}: {e}",
+                        manifest::text(object, "kind"),
+                        manifest::Id::of(object).name
+                    ),
+                };
+                found.extend(reg.images.iter().position(|d| matches(d, &reference)));
+                seen_references.push(reference);
+            }
+            for value in manifest::env_values(object) {
+                let Ok(reference) = ImageRef::parse(value) else { continue };
+                found.extend(
+                    reg.images.iter().position(|d| d.build.match_in_env_vars && matches(d, &reference)),
+                );
+            }
+        }
+        draft.image_defs.clear();
+        for index in found {
+            add_with_bases(index, &bases, &mut draft.image_defs, &mut Vec::new(), &reg)?;
+        }
+    }
+    let used: Vec<usize> =
+        (0..reg.images.len()).filter(|i| drafts.iter().any(|d| d.image_defs.contains(i))).collect();
+    let place = |definition: &usize| used.iter().position(|u| u == definition).expect("a used image is in the list");
+    for draft in drafts.iter_mut() {
+        draft.k8s.images = draft.image_defs.iter().map(place).collect();
+    }
+    check_restart(&reg, &used)?;
+    let builds = used
+        .iter()
+        .map(|i| {
+            let mut build = reg.images[*i].build.clone();
+            build.image_deps = bases[*i].iter().map(place).collect();
+            build
+        })
+        .collect();
+    let unused = unused_warning(&reg, &used, &seen_references, has_k8s);
+    drop(reg);
+    if let Some((text, position)) = unused {
+        env.warn(text, position);
+    }
+    Ok(builds)
+}
+
+/// For each definition, those that it is built from.
+fn base_images(reg: &Registry) -> Result<Vec<Vec<usize>>> {
+    let mut all = Vec::new();
+    for definition in &reg.images {
+        let mut own = Vec::new();
+        for (reference, required) in &definition.bases {
+            match reg.images.iter().position(|d| matches(d, reference)) {
+                Some(index) if !own.contains(&index) => own.push(index),
+                Some(_) => {}
+                None if *required => fail!(
+                    "image {:?}: image dep {:?} not found",
+                    definition.reference.familiar(),
+                    reference.familiar()
+                ),
+                None => {}
+            }
+        }
+        all.push(own);
+    }
+    Ok(all)
+}
+
+/// Bases first.
+fn add_with_bases(
+    index: usize,
+    bases: &[Vec<usize>],
+    out: &mut Vec<usize>,
+    path: &mut Vec<usize>,
+    reg: &Registry,
+) -> Result<()> {
+    if path.contains(&index) {
+        fail!("Image dependency cycle: {}", reg.images[index].reference.familiar());
+    }
+    if out.contains(&index) {
+        return Ok(());
+    }
+    path.push(index);
+    for base in &bases[index] {
+        add_with_bases(*base, bases, out, path, reg)?;
+    }
+    path.pop();
+    out.push(index);
+    Ok(())
+}
+
+/// References at the places that `k8s_kind` and `k8s_image_json_path` name.
+fn located_images(reg: &Registry, object: &Value) -> Result<Vec<String>> {
+    let mut found = Vec::new();
+    for locator in reg.locators.iter().filter(|l| objects::selects(&l.selector, object)) {
+        let Ok(path) = jsonpath::parse(&locator.path) else { continue };
+        let mut problem = None;
+        let before = found.len();
+        jsonpath::select_mut(&mut object.clone(), &path, &mut |value| match &locator.object {
+            None => match value.as_str() {
+                Some(text) => found.push(text.to_owned()),
+                None => problem = Some(format!("value at {} is not a string: {value}", locator.path)),
+            },
+            Some(fields) => {
+                let field = |name: &str| value.get(name).and_then(Value::as_str).unwrap_or_default();
+                let (repo, tag) = (field(&fields.repo_field), field(&fields.tag_field));
+                if repo.is_empty() {
+                    problem = Some(format!("object at {} has no {:?}", locator.path, fields.repo_field));
+                } else if tag.is_empty() {
+                    found.push(repo.to_owned());
+                } else {
+                    found.push(format!("{repo}:{tag}"));
+                }
+            }
+        });
+        if let Some(problem) = problem {
+            fail!("{}: {problem}", locator.position);
+        }
+        if found.len() == before && locator.object.is_none() && !locator.selector.name.is_empty() {
+            fail!("{}: {} is not found in {}", locator.position, locator.path, manifest::Id::of(object).name);
+        }
+    }
+    Ok(found)
+}
+
+/// A container of a pod cannot be restarted from outside without losing what was synced.
+fn check_restart(reg: &Registry, used: &[usize]) -> Result<()> {
+    for index in used {
+        let definition = &reg.images[*index];
+        let steps = definition.build.live_update.iter().flat_map(|l| &l.steps);
+        if steps.into_iter().any(|s| *s == Step::RestartContainer) {
+            fail!(
+                "image {:?}: live_update: `restart_container()` is not supported for Kubernetes resources. Use the restart_process extension instead: https://github.com/tilt-dev/tilt-extensions/tree/master/restart_process",
+                definition.reference.familiar()
+            );
+        }
+    }
+    Ok(())
+}
+
+/// The first image that nothing uses, and how it may have been meant.
+fn unused_warning(
+    reg: &Registry,
+    used: &[usize],
+    seen: &[ImageRef],
+    has_k8s: bool,
+) -> Option<(String, Option<crate::Position>)> {
+    let suppressed = &reg.settings.suppress_unused_image_warnings;
+    let is_base = |i: usize| reg.images.iter().any(|d| d.bases.iter().any(|(r, _)| matches(&reg.images[i], r)));
+    let (_, definition) = reg.images.iter().enumerate().find(|(i, d)| {
+        !used.contains(i)
+            && !is_base(*i)
+            && !suppressed.iter().any(|s| s == "*" || *s == d.written || ImageRef::parse(s).is_ok_and(|r| r == d.reference))
+            && !matches!(&d.build.kind, ImageKind::Custom(c) if c.live_update_only)
+    })?;
+    if !has_k8s {
+        let text = "We could not find any deployment instructions, e.g. `k8s_yaml` or `docker_compose`.\nSkipping all image builds until we know how to deploy them.";
+        return Some((text.to_owned(), None));
+    }
+    if seen.is_empty() {
+        let text = "No Kubernetes configs with images found.\nIf you are using CRDs, add k8s_kind() to tell Tilt how to find images.";
+        return Some((text.to_owned(), None));
+    }
+    let written = &definition.written;
+    let mut near: Vec<String> = seen
+        .iter()
+        .filter(|r| !reg.images.iter().any(|d| matches(d, r)))
+        .map(|r| r.familiar_name().to_owned())
+        .collect();
+    near.sort();
+    near.dedup();
+    let mut text = format!("Image not used in any Kubernetes config:\n    ✕ {written}\n");
+    if !near.is_empty() {
+        text.push_str("Did you mean…\n");
+        for name in near.iter().take(3) {
+            text.push_str(&format!("    - {name}\n"));
+        }
+    }
+    text.push_str(&format!(
+        "Skipping this image build\nIf this is deliberate, suppress this warning with: update_settings(suppress_unused_image_warnings=[{written:?}])"
+    ));
+    Some((text, Some(definition.position.clone())))
+}

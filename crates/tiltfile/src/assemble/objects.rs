@@ -1,0 +1,247 @@
+//! Objects find their resource.
+
+use super::{Draft, call_name_function};
+use crate::call::{Result, fail};
+use crate::env::{Env, K8sResourceOptions};
+use crate::manifest::{self, Id};
+use crate::plan::{ObjectSelector, UNCATEGORIZED};
+use serde_json::Value;
+use starlark::environment::FrozenModule;
+
+/// The selector's patterns match the object. Kinds and API versions whole, names and namespaces whole too.
+pub(crate) fn selects(selector: &ObjectSelector, object: &Value) -> bool {
+    let id = Id::of(object);
+    let matches = |pattern: &str, text: &str| {
+        pattern.is_empty()
+            || regex::RegexBuilder::new(&format!("^(?:{pattern})$"))
+                .case_insensitive(true)
+                .build()
+                .map_or(pattern.eq_ignore_ascii_case(text), |r| r.is_match(text))
+    };
+    matches(&selector.kind, &id.kind)
+        && matches(&selector.api_version, manifest::text(object, "apiVersion"))
+        && matches(&selector.name, &id.name)
+        && matches(&selector.namespace, &id.namespace)
+}
+
+/// A draft for each object that makes pods, and the other objects.
+pub(super) fn workloads(env: &Env<'_>, main: &FrozenModule) -> Result<(Vec<Draft>, Vec<Value>)> {
+    let (mut work, mut rest) = (Vec::new(), Vec::new());
+    {
+        let reg = env.reg();
+        for entity in &reg.entities {
+            let declared = reg.kinds.iter().any(|k| selects(&k.selector, &entity.object))
+                || reg.locators.iter().any(|l| selects(&l.selector, &entity.object));
+            if declared || manifest::pod_template(&entity.object).is_some() {
+                work.push(entity.object.clone());
+            } else {
+                rest.push(entity.object.clone());
+            }
+        }
+    }
+    let objects: Vec<&Value> = work.iter().collect();
+    let names = match call_name_function(env, main, &objects)? {
+        Some(names) => names,
+        None => unique_names(&objects.iter().map(|o| Id::of(o)).collect::<Vec<_>>()),
+    };
+    let drafts = work
+        .into_iter()
+        .zip(names)
+        .map(|(object, name)| {
+            let mut draft = Draft { name, workload: Some(Id::of(&object)), ..Draft::default() };
+            draft.k8s.objects.push(object);
+            draft
+        })
+        .collect();
+    Ok((drafts, rest))
+}
+
+/// For each the shortest of `name`, `name:kind`, … that no other has.
+fn unique_names(ids: &[Id]) -> Vec<String> {
+    ids.iter()
+        .enumerate()
+        .map(|(i, id)| {
+            (1..=4)
+                .map(|parts| (parts, id.fragment(parts)))
+                .find(|(parts, fragment)| {
+                    !ids.iter().enumerate().any(|(j, other)| j != i && other.fragment(*parts) == *fragment)
+                })
+                .map_or_else(|| format!("{}:{i}", id.fragment(4)), |(_, fragment)| fragment)
+        })
+        .map(|name| name.replace("\\:", ":"))
+        .collect()
+}
+
+/// What `k8s_resource` says.
+pub(super) fn apply_options(env: &Env<'_>, drafts: &mut Vec<Draft>, rest: &mut Vec<Value>) -> Result<()> {
+    let options = env.reg().k8s_resources.clone();
+    let custom: Vec<String> = env.reg().custom_deploys.iter().map(|d| d.name.clone()).collect();
+    let all: Vec<Id> = env.reg().entities.iter().map(|e| Id::of(&e.object)).collect();
+    for option in options {
+        if custom.contains(&option.workload) {
+            continue;
+        }
+        let index = if option.workload.is_empty() {
+            match drafts.iter().position(|d| d.name == option.new_name) {
+                Some(index) if drafts[index].workload.is_some() && option.objects.is_empty() => index,
+                Some(index) if drafts[index].workload.is_none() => index,
+                Some(_) => fail!(
+                    "{}: k8s_resource named {:?} already exists",
+                    option.position,
+                    option.new_name
+                ),
+                None => {
+                    drafts.push(Draft { name: option.new_name.clone(), manually_grouped: true, ..Draft::default() });
+                    drafts.len() - 1
+                }
+            }
+        } else {
+            existing(drafts, &option)?
+        };
+        add_options(&mut drafts[index], &option);
+        for fragment in &option.objects {
+            let object = take_object(fragment, &all, rest)?;
+            drafts[index].k8s.objects.push(object);
+        }
+        if !option.workload.is_empty() && !option.new_name.is_empty() && drafts[index].name != option.new_name {
+            if drafts.iter().any(|d| d.name == option.new_name) {
+                fail!(
+                    "k8s_resource specified to rename {:?} to {:?}, but there already exists a resource with that name",
+                    drafts[index].name,
+                    option.new_name
+                );
+            }
+            drafts[index].name.clone_from(&option.new_name);
+        }
+    }
+    Ok(())
+}
+
+fn existing(drafts: &[Draft], option: &K8sResourceOptions) -> Result<usize> {
+    if let Some(index) = drafts.iter().position(|d| d.name == option.workload) {
+        return Ok(index);
+    }
+    let mut known: Vec<String> = drafts.iter().map(|d| d.name.clone()).collect();
+    known.sort();
+    fail!(
+        "{}: k8s_resource specified unknown resource {:?}. known k8s resources: {}",
+        option.position,
+        option.workload,
+        known.join(", ")
+    )
+}
+
+/// Lists grow, single values are replaced.
+pub(super) fn add_options(draft: &mut Draft, option: &K8sResourceOptions) {
+    draft.k8s.port_forwards.extend(option.port_forwards.iter().cloned());
+    draft.k8s.extra_pod_selectors.extend(option.extra_pod_selectors.iter().cloned());
+    draft.resource_deps.extend(option.resource_deps.iter().cloned());
+    draft.links.extend(option.links.iter().cloned());
+    for label in &option.labels {
+        if !draft.labels.contains(label) {
+            draft.labels.push(label.clone());
+        }
+    }
+    draft.trigger_mode = option.trigger_mode.or(draft.trigger_mode);
+    draft.auto_init = option.auto_init.or(draft.auto_init);
+    draft.readiness = option.pod_readiness.or(draft.readiness);
+    if let Some(strategy) = option.discovery_strategy {
+        draft.k8s.discovery_strategy = strategy;
+    }
+}
+
+/// Finds the one object that a fragment names, and takes it out of the rest.
+fn take_object(fragment: &str, all: &[Id], rest: &mut Vec<Value>) -> Result<Value> {
+    let parts = split_fragment(fragment)?;
+    if parts.is_empty() || parts.len() > 4 || parts.iter().all(String::is_empty) {
+        fail!("Error making selector from string {fragment:?}: selector can't be empty");
+    }
+    let fits = |id: &Id| {
+        let namespace = if id.namespace.is_empty() { "default" } else { &id.namespace };
+        let group = if id.group.is_empty() { "core" } else { &id.group };
+        let values = [&id.name, &id.kind, namespace, group];
+        parts.iter().zip(values).all(|(part, value)| part.eq_ignore_ascii_case(value))
+            && !(parts.len() > 2 && manifest::is_cluster_scoped(&id.kind))
+    };
+    let matching: Vec<&Id> = all.iter().filter(|id| fits(id)).collect();
+    let quoted = |ids: &mut dyn Iterator<Item = &Id>| ids.map(|id| format!("{:?}", unique_fragment(id, all))).collect::<Vec<_>>().join(", ");
+    match matching.as_slice() {
+        [] => fail!(
+            "No object identified by the fragment {fragment:?} could be found. Possible objects are: {}",
+            quoted(&mut all.iter())
+        ),
+        [one] => match rest.iter().position(|o| Id::of(o) == **one) {
+            Some(index) => Ok(rest.remove(index)),
+            None => {
+                let left: Vec<Id> = rest.iter().map(Id::of).collect();
+                fail!(
+                    "No object identified by the fragment {fragment:?} could be found in remaining YAML. Valid remaining fragments are: {}",
+                    left.iter().map(|id| format!("{:?}", unique_fragment(id, all))).collect::<Vec<_>>().join(", ")
+                )
+            }
+        },
+        _ => fail!(
+            "{fragment:?} is not a unique fragment. Objects that match {fragment:?} are {}",
+            quoted(&mut matching.iter().copied())
+        ),
+    }
+}
+
+/// The shortest fragment of at least name and kind that names only this object.
+fn unique_fragment(id: &Id, all: &[Id]) -> String {
+    (2..=4)
+        .map(|parts| (parts, id.fragment(parts)))
+        .find(|(parts, fragment)| all.iter().filter(|o| o.fragment(*parts) == *fragment).count() == 1)
+        .map_or_else(|| id.fragment(4), |(_, fragment)| fragment)
+}
+
+/// Parts between colons; `\` takes the next colon or backslash as it is.
+fn split_fragment(text: &str) -> Result<Vec<String>> {
+    let mut parts = vec![String::new()];
+    let mut chars = text.chars();
+    while let Some(c) = chars.next() {
+        match c {
+            ':' => parts.push(String::new()),
+            '\\' => match chars.next() {
+                Some(next @ (':' | '\\')) => parts.last_mut().expect("there is a part").push(next),
+                other => fail!(
+                    "Error making selector from string {text:?}: invalid escape sequence '\\{}' in {text:?}",
+                    other.map(String::from).unwrap_or_default()
+                ),
+            },
+            c => parts.last_mut().expect("there is a part").push(c),
+        }
+    }
+    Ok(parts)
+}
+
+/// Services go with the workload whose pods they select.
+pub(super) fn join_services(drafts: &mut [Draft], rest: &mut Vec<Value>) {
+    let mut left = Vec::new();
+    for object in rest.drain(..) {
+        let id = Id::of(&object);
+        let same_namespace = |other: &Id| {
+            let name = |ns: &str| if ns.is_empty() { "default".to_owned() } else { ns.to_owned() };
+            name(&other.namespace) == name(&id.namespace)
+        };
+        let owner = manifest::service_selector(&object).filter(|s| !s.is_empty()).and_then(|selector| {
+            drafts.iter().position(|draft| {
+                draft.k8s.objects.iter().any(|o| {
+                    let labels = manifest::pod_labels(o);
+                    same_namespace(&Id::of(o)) && !labels.is_empty() && selector.iter().all(|(k, v)| labels.get(k) == Some(v))
+                })
+            })
+        });
+        match owner {
+            Some(index) => drafts[index].k8s.objects.push(object),
+            None => left.push(object),
+        }
+    }
+    *rest = left;
+}
+
+pub(super) fn uncategorized(rest: Vec<Value>) -> Draft {
+    let mut draft = Draft { name: UNCATEGORIZED.to_owned(), ..Draft::default() };
+    draft.k8s.objects = rest;
+    draft
+}

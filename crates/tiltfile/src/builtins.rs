@@ -1,0 +1,207 @@
+//! The table of builtins, and the scope that a Tiltfile starts with.
+
+mod encoding;
+mod files;
+mod images;
+mod k8s;
+mod live_update;
+mod local;
+mod os;
+mod settings;
+mod structure;
+
+pub(crate) use k8s::WORKLOAD_FUNCTION;
+pub(crate) use images::common_ignores;
+pub(crate) use settings::tiltignore;
+
+use crate::call::{Call, Failure, Native, Result};
+use crate::config;
+use crate::env::Env;
+use crate::values::{Environ, TriggerModeValue, set_builtin};
+use starlark::environment::{Globals, GlobalsBuilder, LibraryExtension};
+use starlark::values::Value;
+use starlark::values::list::AllocList;
+
+/// Every builtin by its full name, which is also what error texts call it.
+pub(crate) static TABLE: &[(&str, Native)] = &[
+    // images
+    ("docker_build", images::docker_build),
+    ("custom_build", images::custom_build),
+    ("default_registry", images::default_registry),
+    // Kubernetes
+    ("k8s_yaml", k8s::k8s_yaml),
+    ("filter_yaml", k8s::filter_yaml),
+    ("k8s_resource", k8s::k8s_resource),
+    ("k8s_custom_deploy", k8s::k8s_custom_deploy),
+    ("k8s_kind", k8s::k8s_kind),
+    ("k8s_image_json_path", k8s::k8s_image_json_path),
+    ("workload_to_resource_function", k8s::workload_to_resource_function),
+    ("port_forward", k8s::port_forward),
+    ("k8s_context", k8s::k8s_context),
+    ("k8s_namespace", k8s::k8s_namespace),
+    ("allow_k8s_contexts", k8s::allow_k8s_contexts),
+    ("kustomize", files::kustomize),
+    ("helm", files::helm),
+    // Compose
+    ("docker_compose", not_built),
+    ("dc_resource", not_built),
+    // local
+    ("local_resource", local::local_resource),
+    ("test", local::test),
+    ("trigger_mode", local::trigger_mode),
+    ("link", local::link),
+    ("probe", local::probe),
+    ("exec_action", local::exec_action),
+    ("http_get_action", local::http_get_action),
+    ("tcp_socket_action", local::tcp_socket_action),
+    // live update
+    ("initial_sync", live_update::initial_sync),
+    ("fall_back_on", live_update::fall_back_on),
+    ("sync", live_update::sync),
+    ("run", live_update::run),
+    ("restart_container", live_update::restart_container),
+    // files and commands
+    ("local", files::local),
+    ("read_file", files::read_file),
+    ("watch_file", files::watch_file),
+    ("listdir", files::listdir),
+    ("blob", files::blob),
+    ("local_git_repo", files::local_git_repo),
+    ("read_json", encoding::read_json),
+    ("decode_json", encoding::decode_json),
+    ("encode_json", encoding::encode_json),
+    ("read_yaml", encoding::read_yaml),
+    ("read_yaml_stream", encoding::read_yaml_stream),
+    ("decode_yaml", encoding::decode_yaml),
+    ("decode_yaml_stream", encoding::decode_yaml_stream),
+    ("encode_yaml", encoding::encode_yaml),
+    ("encode_yaml_stream", encoding::encode_yaml_stream),
+    // structure
+    ("include", structure::include),
+    ("load_dynamic", structure::load_dynamic),
+    ("print", structure::print),
+    ("warn", structure::warn),
+    ("fail", structure::fail_),
+    ("exit", structure::exit),
+    ("struct", structure::struct_),
+    ("module", structure::module),
+    // settings
+    ("update_settings", settings::update_settings),
+    ("watch_settings", settings::watch_settings),
+    ("ci_settings", settings::ci_settings),
+    ("docker_prune_settings", settings::docker_prune_settings),
+    ("secret_settings", settings::secret_settings),
+    ("version_settings", settings::version_settings),
+    ("set_team", settings::set_team),
+    ("analytics_settings", settings::analytics_settings),
+    ("experimental_analytics_report", settings::ignored),
+    ("experimental_telemetry_cmd", settings::ignored),
+    ("experimental_metrics_settings", settings::ignored),
+    ("enable_feature", settings::enable_feature),
+    ("disable_feature", settings::disable_feature),
+    ("disable_snapshots", settings::disable_snapshots),
+    // config
+    ("config.define_string_list", config::define_string_list),
+    ("config.define_string", config::define_string),
+    ("config.define_bool", config::define_bool),
+    ("config.define_object", config::define_object),
+    ("config.parse", config::parse),
+    ("config.set_enabled_resources", config::set_enabled_resources),
+    ("config.clear_enabled_resources", config::clear_enabled_resources),
+    // os
+    ("os.getcwd", os::getcwd),
+    ("os.getenv", os::getenv),
+    ("os.putenv", os::putenv),
+    ("os.unsetenv", os::unsetenv),
+    ("os.path.abspath", os::abspath),
+    ("os.path.basename", os::basename),
+    ("os.path.dirname", os::dirname),
+    ("os.path.exists", os::exists),
+    ("os.path.realpath", os::realpath),
+    ("os.path.relpath", os::relpath),
+    ("os.path.join", os::join),
+    ("environ.clear", os::environ_clear),
+    ("environ.get", os::environ_get),
+    ("environ.items", os::environ_items),
+    ("environ.keys", os::environ_keys),
+    ("environ.pop", os::environ_pop),
+    ("environ.popitem", os::environ_popitem),
+    ("environ.setdefault", os::environ_setdefault),
+    ("environ.update", os::environ_update),
+    ("environ.values", os::environ_values),
+    ("shlex.quote", os::shlex_quote),
+    // the objects of Tilt's own API
+    ("v1alpha1.cmd", not_built),
+    ("v1alpha1.config_map", not_built),
+    ("v1alpha1.extension", not_built),
+    ("v1alpha1.extension_repo", not_built),
+    ("v1alpha1.file_watch", not_built),
+    ("v1alpha1.kubernetes_apply", not_built),
+    ("v1alpha1.kubernetes_discovery", not_built),
+    ("v1alpha1.ui_button", not_built),
+];
+
+/// Builtins that live in a module of their own.
+const MODULES: [&str; 4] = ["config", "os", "shlex", "v1alpha1"];
+
+/// A builtin of Tilt that says that it is not here.
+fn not_built<'v>(call: &mut Call<'v, '_, '_, '_>) -> Result<Value<'v>> {
+    Err(Failure::not_built(&format!("{}()", call.name)))
+}
+
+pub(crate) fn index_of(name: &str) -> Option<usize> {
+    TABLE.iter().position(|(n, _)| *n == name)
+}
+
+/// The scope of every file.
+pub(crate) fn globals(env: &Env<'_>) -> Globals {
+    let mut builder = GlobalsBuilder::extended_by(&[LibraryExtension::SetType]);
+    for (name, _) in TABLE.iter().filter(|(n, _)| !n.contains('.')) {
+        set_builtin(&mut builder, name, name);
+    }
+    builder.set("TRIGGER_MODE_AUTO", TriggerModeValue { manual: false });
+    builder.set("TRIGGER_MODE_MANUAL", TriggerModeValue { manual: true });
+    for module in MODULES {
+        builder.namespace(module, |builder| {
+            let prefix = format!("{module}.");
+            for (full, _) in TABLE {
+                match full.strip_prefix(&prefix) {
+                    Some(name) if !name.contains('.') => set_builtin(builder, name, full),
+                    _ => {}
+                }
+            }
+            match module {
+                "os" => os_values(builder, env),
+                "config" => config_values(builder, env),
+                _ => {}
+            }
+        });
+    }
+    builder.namespace("sys", |builder| {
+        builder.set("executable", env.settings.executable.as_str());
+        let argv = [env.settings.executable.clone(), env.settings.subcommand.clone()]
+            .into_iter()
+            .chain(env.settings.args.iter().cloned());
+        builder.set("argv", AllocList(argv.collect::<Vec<_>>()));
+    });
+    builder.build()
+}
+
+fn os_values(builder: &mut GlobalsBuilder, env: &Env<'_>) {
+    builder.set("name", if cfg!(windows) { "nt" } else { "posix" });
+    builder.set("environ", Environ { vars: env.environ.vars.clone() });
+    builder.namespace("path", |builder| {
+        for (full, _) in TABLE {
+            if let Some(name) = full.strip_prefix("os.path.") {
+                set_builtin(builder, name, full);
+            }
+        }
+    });
+}
+
+fn config_values(builder: &mut GlobalsBuilder, env: &Env<'_>) {
+    builder.set("tilt_subcommand", env.settings.subcommand.as_str());
+    builder.set("main_path", env.tiltfile.to_string_lossy().into_owned());
+    let dir = env.tiltfile.parent().map(|p| p.to_string_lossy().into_owned()).unwrap_or_default();
+    builder.set("main_dir", dir);
+}

@@ -1,0 +1,218 @@
+//! Files and commands: `local`, `read_file`, `listdir`, `kustomize`, `helm`, …
+
+use crate::call::{Call, Failure, Result, fail};
+use crate::env::io_text;
+use crate::host::{HelmRequest, HostError, KustomizeRequest, LocalCommand};
+use crate::manifest;
+use crate::values::{Blob, GitRepo, text_of};
+use crate::{FileKind, Level};
+use starlark::values::Value;
+use starlark::values::list::AllocList;
+use std::path::{Path, PathBuf};
+
+pub(crate) fn local<'v>(call: &mut Call<'v, '_, '_, '_>) -> Result<Value<'v>> {
+    let args = call.unpack(&["command", "quiet?", "command_bat?", "echo_off?", "env?", "dir?", "stdin?"])?;
+    let env = call.env();
+    let quiet = args.boolean("quiet", false)?;
+    let echo_off = args.boolean("echo_off", false)?;
+    env.check_context(true)?;
+    let Some(command) = args.command("command", "dir", "env")? else { fail!("empty cmd") };
+    if command.argv.iter().all(String::is_empty) {
+        fail!("empty cmd");
+    }
+    let stdin = args.stringable("stdin")?.map(String::into_bytes);
+    let mut variables: Vec<(String, Option<String>)> =
+        env.environ.with(|v| v.changed.clone()).into_iter().collect();
+    variables.push(("TILT_HOST".to_owned(), Some(env.settings.web_host.clone())));
+    variables.push(("TILT_PORT".to_owned(), Some(env.settings.web_port.to_string())));
+    variables.extend(command.env.iter().map(|(k, v)| (k.clone(), Some(v.clone()))));
+    let shown = shown_command(&command.argv);
+    if !echo_off {
+        env.say(Level::Info, &format!("local: {shown}"));
+    }
+    let request = LocalCommand {
+        argv: command.argv,
+        dir: command.dir,
+        env: variables,
+        stdin,
+        quiet,
+        echo_off,
+    };
+    let output = match env.host.local(&request) {
+        Ok(output) => output,
+        Err(e) => fail!("command {shown:?} failed.\nerror: {e}"),
+    };
+    let stdout = String::from_utf8_lossy(&output.stdout).into_owned();
+    if output.code != 0 {
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        let mut text = format!("command {shown:?} failed.\nerror: exit status {}", output.code);
+        for (name, part) in [("stdout", stdout.as_str()), ("stderr", &stderr)] {
+            if !part.is_empty() {
+                text.push_str(&format!("\n{name}: {part:?}"));
+            }
+        }
+        return Err(Failure::new(text));
+    }
+    if !quiet {
+        if stdout.is_empty() {
+            env.say(Level::Info, " → [no output]");
+        }
+        for line in stdout.lines() {
+            env.say(Level::Info, &format!(" → {line}"));
+        }
+    }
+    Ok(call.alloc(Blob { text: stdout.into(), source: format!("local: {shown}") }))
+}
+
+/// The command as the user wrote it.
+fn shown_command(argv: &[String]) -> String {
+    match argv {
+        [sh, c, script] if sh == "sh" && c == "-c" => script.clone(),
+        _ => argv
+            .iter()
+            .map(|a| shlex::try_quote(a).map(std::borrow::Cow::into_owned).unwrap_or_else(|_| a.clone()))
+            .collect::<Vec<_>>()
+            .join(" "),
+    }
+}
+
+pub(crate) fn read_file<'v>(call: &mut Call<'v, '_, '_, '_>) -> Result<Value<'v>> {
+    let args = call.unpack(&["paths", "default?"])?;
+    let path = args.path("paths")?.ok_or_else(|| Failure::new("paths must be given"))?;
+    let default = args.stringable("default")?;
+    let text = match (call.env().read(&path), default) {
+        (Ok(text), _) => text,
+        (Err(e), Some(default)) if e.kind() == std::io::ErrorKind::NotFound => default,
+        (Err(e), _) => return Err(Failure::new(io_text("open", &path, &e))),
+    };
+    Ok(call.alloc(Blob { text: text.into(), source: format!("file: {}", path.display()) }))
+}
+
+pub(crate) fn watch_file<'v>(call: &mut Call<'v, '_, '_, '_>) -> Result<Value<'v>> {
+    let args = call.unpack(&["paths"])?;
+    for path in args.paths("paths")? {
+        call.env().reads(path);
+    }
+    call.none()
+}
+
+pub(crate) fn listdir<'v>(call: &mut Call<'v, '_, '_, '_>) -> Result<Value<'v>> {
+    let args = call.unpack(&["dir", "recursive?"])?;
+    let dir = args.path("dir")?.ok_or_else(|| Failure::new("dir must be given"))?;
+    let recursive = args.boolean("recursive", false)?;
+    if recursive {
+        call.env().reads(dir.clone());
+    }
+    let mut found = Vec::new();
+    list(call, &dir, recursive, &mut found).map_err(|e| Failure::new(io_text("open", &dir, &e)))?;
+    found.sort();
+    Ok(call.alloc(AllocList(found.into_iter().map(|p| p.to_string_lossy().into_owned()))))
+}
+
+fn list(call: &Call<'_, '_, '_, '_>, dir: &Path, recursive: bool, out: &mut Vec<PathBuf>) -> std::io::Result<()> {
+    for entry in call.env().host.list_dir(dir)? {
+        let path = dir.join(&entry.name);
+        if !entry.is_dir {
+            out.push(path);
+        } else if recursive {
+            list(call, &path, recursive, out)?;
+        }
+    }
+    Ok(())
+}
+
+pub(crate) fn blob<'v>(call: &mut Call<'v, '_, '_, '_>) -> Result<Value<'v>> {
+    let args = call.unpack(&["input"])?;
+    let source = format!("Tiltfile blob() call at {}", call.position());
+    let value = args.get("input").expect("it is required");
+    match value.unpack_str() {
+        Some(text) => Ok(call.alloc(Blob { text: text.into(), source })),
+        None => Err(args.wrong("input", format_args!("got {}, want string", value.get_type()))),
+    }
+}
+
+pub(crate) fn local_git_repo<'v>(call: &mut Call<'v, '_, '_, '_>) -> Result<Value<'v>> {
+    let args = call.unpack(&["paths"])?;
+    let path = args.path("paths")?.ok_or_else(|| Failure::new("paths must be given"))?;
+    let env = call.env();
+    if env.host.kind(&path).is_none() {
+        fail!("{} isn't a valid git repo: {}", path.display(), "it doesn't exist");
+    }
+    if env.host.kind(&path.join(".git")) != Some(FileKind::Directory) {
+        fail!("{} isn't a valid git repo: it doesn't have a .git/ directory", path.display());
+    }
+    Ok(call.alloc(GitRepo { path }))
+}
+
+fn host_failure(e: HostError) -> Failure {
+    Failure { hint: e.hint, ..Failure::new(e.message) }
+}
+
+pub(crate) fn kustomize<'v>(call: &mut Call<'v, '_, '_, '_>) -> Result<Value<'v>> {
+    let args = call.unpack(&["paths", "kustomize_bin?", "flags?"])?;
+    let dir = args.path("paths")?.ok_or_else(|| Failure::new("paths must be given"))?;
+    let program = args.text("kustomize_bin")?;
+    let request = KustomizeRequest {
+        dir: dir.clone(),
+        flags: args.strings("flags")?,
+        program: (!program.is_empty()).then_some(program),
+    };
+    let env = call.env();
+    let rendered = env.host.kustomize(&request).map_err(host_failure)?;
+    for file in rendered.files_read {
+        env.reads(file);
+    }
+    Ok(call.alloc(Blob { text: rendered.yaml.into(), source: format!("kustomize: {}", dir.display()) }))
+}
+
+pub(crate) fn helm<'v>(call: &mut Call<'v, '_, '_, '_>) -> Result<Value<'v>> {
+    let args =
+        call.unpack(&["paths", "name?", "namespace?", "values?", "set?", "kube_version?", "skip_crds?"])?;
+    let env = call.env();
+    let chart = args.path("paths")?.ok_or_else(|| Failure::new("paths must be given"))?;
+    let shown = args.get("paths").and_then(text_of).unwrap_or_default().to_owned();
+    match env.host.kind(&chart) {
+        None => fail!("Could not read Helm chart directory {shown:?}: does not exist"),
+        Some(FileKind::Directory) if env.host.kind(&chart.join("Chart.yaml")).is_some() => {}
+        Some(_) => fail!("helm() may only be called on directories with Chart.yaml: {shown:?}"),
+    }
+    let name = match args.text("name")? {
+        name if name.is_empty() => "chart".to_owned(),
+        name => name,
+    };
+    let namespace = args.text("namespace")?;
+    let kube_version = args.text("kube_version")?;
+    let values = args.paths("values")?;
+    env.reads(chart.clone());
+    for file in &values {
+        env.reads(file.clone());
+    }
+    let request = HelmRequest {
+        chart: chart.clone(),
+        name,
+        namespace: (!namespace.is_empty()).then(|| namespace.clone()),
+        values,
+        set: args.strings("set")?,
+        kube_version: (!kube_version.is_empty()).then_some(kube_version),
+        skip_crds: args.boolean("skip_crds", false)?,
+    };
+    let rendered = env.host.helm(&request).map_err(host_failure)?;
+    let text = if namespace.is_empty() { rendered.yaml } else { with_namespace(&rendered.yaml, &namespace)? };
+    Ok(call.alloc(Blob { text: text.into(), source: format!("helm: {}", chart.display()) }))
+}
+
+/// Charts often leave the namespace out of their objects.
+fn with_namespace(text: &str, namespace: &str) -> Result<String> {
+    let mut objects = manifest::parse_objects(text).map_err(Failure::new)?;
+    for object in &mut objects {
+        let id = manifest::Id::of(object);
+        if id.namespace.is_empty()
+            && !manifest::is_cluster_scoped(&id.kind)
+            && let Some(metadata) = object.get_mut("metadata").and_then(|m| m.as_object_mut())
+        {
+            metadata.insert("namespace".to_owned(), namespace.into());
+        }
+    }
+    Ok(objects.iter().map(manifest::emit).collect::<Vec<_>>().join("---\n"))
+}
+

@@ -1,0 +1,383 @@
+//! `docker_build`, `custom_build`, `default_registry`.
+
+use super::live_update;
+use crate::call::{Args, Call, Failure, Result, argv_of, fail, one_or_many};
+use crate::env::{Env, ImageDef, io_text};
+use crate::ignore::read_patterns;
+use crate::plan::{CustomBuild, DockerBuild, Dockerfile, Ignore, ImageBuild, ImageKind, Registry};
+use crate::text::ImageRef;
+use crate::values::{CustomBuildValue, text_of};
+use starlark::values::Value;
+use std::path::{Path, PathBuf};
+
+pub(crate) fn docker_build<'v>(call: &mut Call<'v, '_, '_, '_>) -> Result<Value<'v>> {
+    let args = call.unpack(&[
+        "ref", "context", "build_args?", "dockerfile??", "dockerfile_contents?", "cache?", "live_update?",
+        "match_in_env_vars?", "ignore?", "only?", "entrypoint?", "container_args?", "target?", "ssh?", "secret?",
+        "network?", "extra_tag?", "cache_from?", "pull?", "platform?", "extra_hosts?",
+    ])?;
+    let env = call.env();
+    let (written, reference) = image_ref(&args)?;
+    let Some(context) = args.path("context")? else { fail!("docker_build: missing argument for context") };
+    if args.some("cache").is_some() {
+        env.warn(
+            "docker_build(cache=...) is obsolete, and currently a no-op.\nYou should switch to live_update to optimize your builds.",
+            Some(call.position()),
+        );
+    }
+    let dockerfile = dockerfile(call, &args, &context)?;
+    let build_args = args
+        .string_map("build_args")?
+        .into_iter()
+        .map(|(key, value)| (key, (!value.is_empty()).then_some(value)))
+        .collect();
+    let extra_tags = extra_tags(&args)?;
+    let mut context_ignores = common_ignores(env, std::slice::from_ref(&context));
+    context_ignores.extend(dockerignore(env, &context, dockerfile.path.as_deref()));
+    context_ignores.extend(own_ignores(&args, std::slice::from_ref(&context))?);
+    let mut ignores = context_ignores.clone();
+    ignores.extend(dockerfile.path.as_ref().map(|path| Ignore {
+        base: path.clone(),
+        source: "Dockerfile".to_owned(),
+        patterns: Vec::new(),
+    }));
+    let platform = match args.text("platform")? {
+        platform if platform.is_empty() => env.getenv("DOCKER_DEFAULT_PLATFORM").unwrap_or_default(),
+        platform => platform,
+    };
+    let bases = dockerfile_bases(&dockerfile.contents, &build_args);
+    let live_update = live_update::of_args(call, &args, std::slice::from_ref(&context))?;
+    let build = ImageBuild {
+        reference: written.clone(),
+        match_exact: false,
+        match_in_env_vars: args.boolean("match_in_env_vars", false)?,
+        entrypoint: entrypoint(call, &args)?,
+        container_args: container_args(&args)?,
+        image_deps: Vec::new(),
+        live_update,
+        ignores,
+        kind: ImageKind::Docker(Box::new(DockerBuild {
+            context,
+            dockerfile,
+            build_args,
+            target: args.text("target")?,
+            context_ignores,
+            ssh: args.strings("ssh")?,
+            secret: args.strings("secret")?,
+            network: args.text("network")?,
+            extra_tags,
+            cache_from: args.strings("cache_from")?,
+            pull: args.boolean("pull", false)?,
+            platform,
+            extra_hosts: args.strings("extra_hosts")?,
+        })),
+    };
+    register(call, written, reference, build, bases)?;
+    call.none()
+}
+
+pub(crate) fn custom_build<'v>(call: &mut Call<'v, '_, '_, '_>) -> Result<Value<'v>> {
+    let args = call.unpack(&[
+        "ref", "command", "deps", "tag?", "disable_push?", "skips_local_docker?", "live_update?", "match_in_env_vars?",
+        "ignore?", "entrypoint?", "container_args?", "command_bat_val?", "outputs_image_ref_to?", "command_bat?",
+        "image_deps?", "env?", "dir?",
+    ])?;
+    let env = call.env();
+    let (written, reference) = image_ref(&args)?;
+    let deps = args.paths("deps").map_err(|e| Failure::new(format!("Argument 3 (deps): {e}")))?;
+    if args.some("command").and_then(|v| v.unpack_str()).is_some_and(str::is_empty) {
+        fail!("Argument 2 (command) can't be empty");
+    }
+    let Some(command) = args.command("command", "dir", "env")? else {
+        fail!("Argument 2 (command) can't be empty");
+    };
+    let tag = args.text("tag")?;
+    let outputs_image_ref_to = match args.text("outputs_image_ref_to")? {
+        path if path.is_empty() => None,
+        path => Some(crate::call::absolute(&env.dir(), &path)),
+    };
+    if !tag.is_empty() && outputs_image_ref_to.is_some() {
+        fail!("Cannot specify both tag= and outputs_image_ref_to=");
+    }
+    let live_update_only = command.argv.last().is_some_and(|c| c == ":");
+    let mut bases = Vec::new();
+    for dep in args.strings("image_deps")? {
+        let parsed = ImageRef::parse(&dep).map_err(|e| args.wrong("image_deps", format_args!("must be a valid image reference: {e}")))?;
+        bases.push((parsed, true));
+    }
+    let mut ignores = common_ignores(env, &deps);
+    for dep in &deps {
+        ignores.extend(dockerignore(env, dep, None));
+    }
+    ignores.extend(own_ignores(&args, &[env.dir()])?);
+    ignores.extend(outputs_image_ref_to.as_ref().map(|path| Ignore {
+        base: path.clone(),
+        source: "outputs_image_ref_to".to_owned(),
+        patterns: Vec::new(),
+    }));
+    let live_update = live_update::of_args(call, &args, &deps)?;
+    let build = ImageBuild {
+        reference: written.clone(),
+        match_exact: false,
+        match_in_env_vars: args.boolean("match_in_env_vars", false)?,
+        entrypoint: entrypoint(call, &args)?,
+        container_args: container_args(&args)?,
+        image_deps: Vec::new(),
+        live_update,
+        ignores,
+        kind: ImageKind::Custom(Box::new(CustomBuild {
+            command,
+            deps,
+            tag,
+            disable_push: args.boolean("disable_push", false)?,
+            skips_local_docker: args.boolean("skips_local_docker", false)?,
+            outputs_image_ref_to,
+            live_update_only,
+        })),
+    };
+    let index = register(call, written, reference, build, bases)?;
+    Ok(call.alloc(CustomBuildValue { index }))
+}
+
+fn image_ref(args: &Args<'_>) -> Result<(String, ImageRef)> {
+    let written = args.text("ref")?;
+    match ImageRef::parse(&written) {
+        Ok(reference) => Ok((written, reference)),
+        Err(e) => fail!("Argument 1 (ref): can't parse {written:?}: {e}"),
+    }
+}
+
+fn register(
+    call: &Call<'_, '_, '_, '_>,
+    written: String,
+    reference: ImageRef,
+    build: ImageBuild,
+    bases: Vec<(ImageRef, bool)>,
+) -> Result<usize> {
+    let position = call.position();
+    let mut reg = call.env().reg_mut();
+    for other in &mut reg.images {
+        if other.reference.name != reference.name {
+            continue;
+        }
+        if other.reference == reference {
+            fail!("Image for ref {:?} has already been defined", reference.familiar());
+        }
+        other.build.match_exact = true;
+    }
+    let mut build = build;
+    build.match_exact = reg.images.iter().any(|o| o.reference.name == reference.name);
+    reg.images.push(ImageDef { written, reference, build, bases, position });
+    Ok(reg.images.len() - 1)
+}
+
+fn dockerfile<'v>(call: &Call<'v, '_, '_, '_>, args: &Args<'v>, context: &Path) -> Result<Dockerfile> {
+    let env = call.env();
+    let path = args.path("dockerfile")?;
+    if let Some(contents) = args.some("dockerfile_contents") {
+        if path.is_some() {
+            fail!("Cannot specify both dockerfile and dockerfile_contents keyword arguments");
+        }
+        return match text_of(contents) {
+            Some(text) => Ok(Dockerfile { path: None, contents: text.to_owned() }),
+            None => fail!("Argument (dockerfile_contents): must be string or blob."),
+        };
+    }
+    let path = path.unwrap_or_else(|| context.join("Dockerfile"));
+    match env.read(&path) {
+        Ok(contents) => Ok(Dockerfile { path: Some(path), contents }),
+        Err(e) => fail!("error reading dockerfile: {}", io_text("open", &path, &e)),
+    }
+}
+
+fn extra_tags(args: &Args<'_>) -> Result<Vec<String>> {
+    let tags = args.strings("extra_tag")?;
+    for tag in &tags {
+        if let Err(e) = ImageRef::parse(tag) {
+            fail!("Argument extra_tag={tag:?} not a valid image reference: {e}");
+        }
+    }
+    Ok(tags)
+}
+
+fn entrypoint<'v>(call: &Call<'v, '_, '_, '_>, args: &Args<'v>) -> Result<Option<Vec<String>>> {
+    let Some(value) = args.some("entrypoint") else { return Ok(None) };
+    let argv = argv_of(value, call.heap()).map_err(Failure::new)?;
+    Ok((!argv.is_empty()).then_some(argv))
+}
+
+fn container_args(args: &Args<'_>) -> Result<Option<Vec<String>>> {
+    match args.some("container_args") {
+        None => Ok(None),
+        Some(_) => args.string_list("container_args").map(Some),
+    }
+}
+
+/// The Tiltfile itself, and git's own files.
+pub(crate) fn common_ignores(env: &Env<'_>, paths: &[PathBuf]) -> Vec<Ignore> {
+    let mut ignores =
+        vec![Ignore { base: env.executing(), source: "Tiltfile".to_owned(), patterns: Vec::new() }];
+    let mut bases = vec![env.dir()];
+    bases.extend(paths.iter().cloned());
+    for base in bases {
+        let git = base.join(".git");
+        if env.host.kind(&git).is_some() && !ignores.iter().any(|i| i.base == git) {
+            ignores.push(Ignore { base: git, source: ".git".to_owned(), patterns: Vec::new() });
+        }
+    }
+    ignores
+}
+
+/// `<Dockerfile>.dockerignore`, or the `.dockerignore` of the context.
+fn dockerignore(env: &Env<'_>, context: &Path, dockerfile: Option<&Path>) -> Option<Ignore> {
+    let beside = dockerfile.map(|path| {
+        let mut name = path.as_os_str().to_owned();
+        name.push(".dockerignore");
+        PathBuf::from(name)
+    });
+    if let Some(path) = beside.filter(|p| env.host.kind(p).is_some())
+        && let Ok(text) = env.read(&path)
+    {
+        return patterns(context, &path, &text);
+    }
+    if env.host.kind(context) != Some(crate::FileKind::Directory) {
+        return None;
+    }
+    let path = context.join(".dockerignore");
+    env.reads(&path);
+    env.host.kind(&path)?;
+    let text = env.read(&path).ok()?;
+    patterns(context, &path, &text)
+}
+
+fn patterns(base: &Path, source: &Path, text: &str) -> Option<Ignore> {
+    let patterns = read_patterns(text);
+    (!patterns.is_empty()).then(|| Ignore {
+        base: base.to_owned(),
+        source: source.display().to_string(),
+        patterns,
+    })
+}
+
+/// `ignore=` and `only=`.
+fn own_ignores(args: &Args<'_>, bases: &[PathBuf]) -> Result<Vec<Ignore>> {
+    let mut ignores = Vec::new();
+    let ignore = glob_list(args, "ignore")?;
+    if !ignore.is_empty() {
+        for base in bases {
+            ignores.push(Ignore { base: base.clone(), source: "ignore=".to_owned(), patterns: ignore.clone() });
+        }
+    }
+    if args.has("only") {
+        let only = glob_list(args, "only")?;
+        if let Some(glob) = only.iter().find(|o| o.contains('*')) {
+            fail!("'only' does not support '*' file globs. Must be a real path: {glob}");
+        }
+        if !only.is_empty() {
+            let patterns: Vec<String> =
+                std::iter::once("**".to_owned()).chain(only.iter().map(|o| format!("!{o}"))).collect();
+            for base in bases {
+                ignores.push(Ignore { base: base.clone(), source: "only=".to_owned(), patterns: patterns.clone() });
+            }
+        }
+    }
+    Ok(ignores)
+}
+
+pub(super) fn glob_list(args: &Args<'_>, name: &str) -> Result<Vec<String>> {
+    let Some(value) = args.some(name) else { return Ok(Vec::new()) };
+    let mut list = Vec::new();
+    for item in one_or_many(value) {
+        match item.unpack_str() {
+            Some(text) if text.contains('\n') => fail!("{name} cannot contain newlines; found {name}: {text:?}"),
+            Some(text) => list.push(text.to_owned()),
+            None if item.get_type() == value.get_type() => {
+                fail!("{name} must be a string or a sequence of strings; found a {}", value.get_type())
+            }
+            None => fail!("{name} must be a string or a sequence of strings; found a {}", item.get_type()),
+        }
+    }
+    Ok(list)
+}
+
+/// Images that a Dockerfile starts from or copies from, with `ARG`s filled in.
+fn dockerfile_bases(
+    text: &str,
+    build_args: &std::collections::BTreeMap<String, Option<String>>,
+) -> Vec<(ImageRef, bool)> {
+    let mut known: Vec<(String, String)> = Vec::new();
+    let mut stages: Vec<String> = Vec::new();
+    let mut bases = Vec::new();
+    let joined = text.replace("\\\n", " ");
+    for line in joined.lines() {
+        let mut words = line.split_whitespace();
+        let Some(instruction) = words.next() else { continue };
+        let words: Vec<&str> = words.collect();
+        let found = match instruction.to_ascii_uppercase().as_str() {
+            "ARG" => {
+                let Some((name, default)) = words.first().map(|w| w.split_once('=').unwrap_or((w, ""))) else {
+                    continue;
+                };
+                let value = build_args.get(name).cloned().flatten().unwrap_or_else(|| default.to_owned());
+                known.push((name.to_owned(), value));
+                None
+            }
+            "FROM" => {
+                let image = words.iter().find(|w| !w.starts_with("--")).copied();
+                if let [.., keyword, name] = words.as_slice()
+                    && keyword.eq_ignore_ascii_case("as")
+                {
+                    let is_stage = image.is_some_and(|i| stages.contains(&i.to_owned()));
+                    stages.push((*name).to_owned());
+                    if is_stage { None } else { image }
+                } else {
+                    image
+                }
+            }
+            "COPY" => words.iter().find_map(|w| w.strip_prefix("--from=")),
+            _ => None,
+        };
+        let Some(image) = found else { continue };
+        let image = fill_in(image, &known);
+        if stages.contains(&image) || image.parse::<usize>().is_ok() || image == "scratch" {
+            continue;
+        }
+        if let Ok(reference) = ImageRef::parse(&image) {
+            bases.push((reference, false));
+        }
+    }
+    bases
+}
+
+fn fill_in(text: &str, known: &[(String, String)]) -> String {
+    let mut out = text.trim_matches('"').to_owned();
+    for (name, value) in known {
+        out = out.replace(&format!("${{{name}}}"), value).replace(&format!("${name}"), value);
+    }
+    out
+}
+
+pub(crate) fn default_registry<'v>(call: &mut Call<'v, '_, '_, '_>) -> Result<Value<'v>> {
+    let args = call.unpack(&["host", "host_from_cluster?", "single_name?"])?;
+    let registry = Registry {
+        host: args.text("host")?,
+        host_from_cluster: args.text("host_from_cluster")?,
+        single_name: args.text("single_name")?,
+    };
+    for (field, host) in [("host", &registry.host), ("hostFromContainerRuntime", &registry.host_from_cluster)] {
+        if host.is_empty() && field != "host" {
+            continue;
+        }
+        let named = ImageRef::parse(&format!("{host}/x")).is_ok_and(|r| !r.name.starts_with("docker.io/") || host.starts_with("docker.io"));
+        if !named {
+            fail!("validating defaultRegistry: {field}: Invalid value: {host:?}: repository name must be canonical");
+        }
+    }
+    let mut reg = call.env().reg_mut();
+    if reg.settings.default_registry.is_some() {
+        fail!("default registry already defined");
+    }
+    reg.settings.default_registry = Some(registry);
+    drop(reg);
+    call.none()
+}

@@ -1,0 +1,221 @@
+//! `local_resource`, links, probes, trigger modes.
+
+use crate::call::{Args, Call, Failure, Result, argv_of, fail, one_or_many};
+use crate::env::LocalDef;
+use crate::plan::{Link, LocalResource, Probe, ProbeHandler, TriggerMode};
+use crate::values::TriggerModeValue;
+use starlark::values::Value;
+use starlark::values::structs::{AllocStruct, StructRef};
+
+pub(crate) fn local_resource<'v>(call: &mut Call<'v, '_, '_, '_>) -> Result<Value<'v>> {
+    register(call, false)
+}
+
+pub(crate) fn test<'v>(call: &mut Call<'v, '_, '_, '_>) -> Result<Value<'v>> {
+    let position = call.position();
+    call.env().warn(
+        "test() is deprecated and will be removed in a future release.\nCall local_resource(..., allow_parallel=True)",
+        Some(position),
+    );
+    register(call, true)
+}
+
+fn register<'v>(call: &mut Call<'v, '_, '_, '_>, parallel: bool) -> Result<Value<'v>> {
+    let args = call.unpack(&[
+        "name", "cmd?", "deps?", "trigger_mode?", "resource_deps?", "ignore?", "auto_init?", "serve_cmd?", "cmd_bat?",
+        "serve_cmd_bat?", "allow_parallel?", "links?", "labels?", "tags?", "env?", "serve_env?", "readiness_probe?",
+        "dir?", "serve_dir?",
+    ])?;
+    let name = args.segment("name")?;
+    let env = call.env();
+    let cmd = args.command("cmd", "dir", "env")?;
+    let serve_cmd = args.command("serve_cmd", "serve_dir", "serve_env")?;
+    if cmd.is_none() && serve_cmd.is_none() {
+        fail!("local_resource must have a cmd and/or a serve_cmd, but both were empty");
+    }
+    if cmd.is_none() && args.some("dir").is_some() {
+        if args.some("serve_dir").is_none() && serve_cmd.is_some() {
+            fail!("'dir' only affects 'cmd', not 'serve_cmd'. Did you mean to use 'serve_dir' instead?");
+        }
+        fail!("'dir' specified but 'cmd' is empty");
+    }
+    if serve_cmd.is_none() && args.some("serve_dir").is_some() {
+        fail!("'serve_dir' specified but 'serve_cmd' is empty");
+    }
+    let mut readiness_probe = args.some("readiness_probe").map(|v| probe_of(&args, v)).transpose()?;
+    if serve_cmd.is_none() && readiness_probe.take().is_some() {
+        env.warn(
+            format!("Ignoring readiness probe for local resource {name:?} (no serve_cmd was defined)"),
+            Some(call.position()),
+        );
+    }
+    let ignore = super::images::glob_list(&args, "ignore")?;
+    let deps = args.paths("deps")?;
+    let allow_parallel = args.boolean("allow_parallel", parallel)? || cmd.is_none();
+    let definition = LocalDef {
+        ignore,
+        dir: env.dir(),
+        trigger_mode: trigger_mode_arg(&args)?,
+        resource_deps: args.string_list("resource_deps")?,
+        auto_init: args.boolean("auto_init", true)?,
+        links: links(&args)?,
+        labels: args.labels("labels")?,
+        local: LocalResource { cmd, serve_cmd, deps, ignores: Vec::new(), allow_parallel, readiness_probe },
+        name,
+    };
+    let mut reg = env.reg_mut();
+    if reg.locals.iter().any(|l| l.name == definition.name) {
+        fail!("local_resource named {:?} already exists", definition.name);
+    }
+    reg.locals.push(definition);
+    drop(reg);
+    call.none()
+}
+
+pub(super) fn trigger_mode_arg(args: &Args<'_>) -> Result<Option<TriggerMode>> {
+    match args.some("trigger_mode") {
+        None => Ok(None),
+        Some(v) => match TriggerModeValue::from_value(v) {
+            Some(mode) => Ok(Some(if mode.manual { TriggerMode::Manual } else { TriggerMode::Auto })),
+            None => Err(args.wrong("trigger_mode", format_args!("got {}, want TriggerMode", v.get_type()))),
+        },
+    }
+}
+
+pub(crate) fn trigger_mode<'v>(call: &mut Call<'v, '_, '_, '_>) -> Result<Value<'v>> {
+    let args = call.unpack(&["trigger_mode"])?;
+    let Some(mode) = trigger_mode_arg(&args)? else { fail!("trigger_mode: missing argument for trigger_mode") };
+    let position = call.position();
+    let mut reg = call.env().reg_mut();
+    if let Some((_, before)) = &reg.trigger_mode {
+        fail!("trigger_mode can only be called once. It was already called at {before}");
+    }
+    reg.trigger_mode = Some((mode, position));
+    drop(reg);
+    call.none()
+}
+
+/// `links=`: URLs, `link()`s, or a list of both.
+pub(super) fn links(args: &Args<'_>) -> Result<Vec<Link>> {
+    let Some(value) = args.some("links") else { return Ok(Vec::new()) };
+    let mut links = Vec::new();
+    for item in one_or_many(value) {
+        if let Some(url) = item.unpack_str() {
+            links.push(make_link(url, "").map_err(|e| args.wrong("links", e))?);
+        } else if let Some(fields) = StructRef::from_value(item) {
+            let field = |name: &str| {
+                fields.iter().find(|(k, _)| k.as_str() == name).and_then(|(_, v)| v.unpack_str()).unwrap_or_default()
+            };
+            links.push(make_link(field("url"), field("name")).map_err(|e| args.wrong("links", e))?);
+        } else {
+            return Err(args.wrong(
+                "links",
+                format_args!("Want a string, a link, or a sequence of these; found `{}` (type: {})", item.to_repr(), item.get_type()),
+            ));
+        }
+    }
+    Ok(links)
+}
+
+fn make_link(url: &str, name: &str) -> std::result::Result<Link, String> {
+    if url.is_empty() {
+        return Err("url empty".to_owned());
+    }
+    if url.contains(char::is_whitespace) || url.starts_with("://") {
+        return Err(format!("validating URL {url:?}: not a URL"));
+    }
+    let url = if url.contains("://") { url.to_owned() } else { format!("http://{url}") };
+    Ok(Link { url, name: name.to_owned() })
+}
+
+pub(crate) fn link<'v>(call: &mut Call<'v, '_, '_, '_>) -> Result<Value<'v>> {
+    let args = call.unpack(&["url", "name?"])?;
+    let link = make_link(&args.text("url")?, &args.text("name")?).map_err(Failure::new)?;
+    Ok(call.alloc(AllocStruct([("url", link.url), ("name", link.name)])))
+}
+
+pub(crate) fn probe<'v>(call: &mut Call<'v, '_, '_, '_>) -> Result<Value<'v>> {
+    const NUMBERS: [&str; 5] =
+        ["initial_delay_secs", "timeout_secs", "period_secs", "success_threshold", "failure_threshold"];
+    const HANDLERS: [&str; 3] = ["exec", "http_get", "tcp_socket"];
+    let args = call.unpack(&[
+        "initial_delay_secs?", "timeout_secs?", "period_secs?", "success_threshold?", "failure_threshold?", "exec?",
+        "http_get?", "tcp_socket?",
+    ])?;
+    let mut fields: Vec<(&str, Value<'v>)> = Vec::new();
+    for name in NUMBERS {
+        let value = args.int32(name)?;
+        fields.push((name, call.alloc(value)));
+    }
+    if HANDLERS.iter().filter(|h| args.some(h).is_some()).count() != 1 {
+        fail!("exactly one of exec, http_get, or tcp_socket must be specified");
+    }
+    for name in HANDLERS {
+        fields.push((name, args.get(name).unwrap_or_else(Value::new_none)));
+    }
+    Ok(call.alloc(AllocStruct(fields)))
+}
+
+pub(crate) fn exec_action<'v>(call: &mut Call<'v, '_, '_, '_>) -> Result<Value<'v>> {
+    let args = call.unpack(&["command"])?;
+    let argv = argv_of(args.get("command").expect("it is required"), call.heap()).map_err(Failure::new)?;
+    Ok(call.alloc(AllocStruct([("command", argv)])))
+}
+
+pub(crate) fn http_get_action<'v>(call: &mut Call<'v, '_, '_, '_>) -> Result<Value<'v>> {
+    let args = call.unpack(&["port", "host?", "scheme?", "path?"])?;
+    let port = args.int32("port")?;
+    let fields = [
+        ("port", call.alloc(port)),
+        ("host", call.alloc(args.text("host")?)),
+        ("scheme", call.alloc(args.text("scheme")?)),
+        ("path", call.alloc(args.text("path")?)),
+    ];
+    Ok(call.alloc(AllocStruct(fields)))
+}
+
+pub(crate) fn tcp_socket_action<'v>(call: &mut Call<'v, '_, '_, '_>) -> Result<Value<'v>> {
+    let args = call.unpack(&["port", "host?"])?;
+    let port = args.int32("port")?;
+    Ok(call.alloc(AllocStruct([("port", call.alloc(port)), ("host", call.alloc(args.text("host")?))])))
+}
+
+/// The probe that `probe()` made.
+fn probe_of(args: &Args<'_>, v: Value<'_>) -> Result<Probe> {
+    let wrong = || args.wrong("readiness_probe", format_args!("got {}, want Probe", v.get_type()));
+    let fields = StructRef::from_value(v).ok_or_else(wrong)?;
+    let get = |fields: &StructRef<'_>, name: &str| {
+        fields.iter().find(|(k, _)| k.as_str() == name).map(|(_, v)| v.to_str()).unwrap_or_default()
+    };
+    let number = |name: &str| get(&fields, name).parse::<i32>().unwrap_or_default();
+    let handler_value = |name: &str| {
+        fields.iter().find(|(k, v)| k.as_str() == name && !v.is_none()).and_then(|(_, v)| StructRef::from_value(v))
+    };
+    let handler = if let Some(exec) = handler_value("exec") {
+        let command = exec.iter().find(|(k, _)| k.as_str() == "command").map(|(_, v)| v);
+        let items = command.and_then(crate::values::sequence).unwrap_or_default();
+        ProbeHandler::Exec { command: crate::call::strings_of(&items).map_err(Failure::new)? }
+    } else if let Some(http) = handler_value("http_get") {
+        ProbeHandler::HttpGet {
+            host: get(&http, "host"),
+            port: get(&http, "port").parse().unwrap_or_default(),
+            scheme: get(&http, "scheme"),
+            path: get(&http, "path"),
+        }
+    } else if let Some(tcp) = handler_value("tcp_socket") {
+        ProbeHandler::TcpSocket {
+            host: get(&tcp, "host"),
+            port: get(&tcp, "port").parse().unwrap_or_default(),
+        }
+    } else {
+        return Err(wrong());
+    };
+    Ok(Probe {
+        handler,
+        initial_delay_secs: number("initial_delay_secs"),
+        timeout_secs: number("timeout_secs"),
+        period_secs: number("period_secs"),
+        success_threshold: number("success_threshold"),
+        failure_threshold: number("failure_threshold"),
+    })
+}

@@ -1,0 +1,193 @@
+//! Settings: stored in the plan.
+
+use crate::call::{Call, Result, fail};
+use crate::env::io_text;
+use crate::ignore::read_patterns;
+use crate::plan::Ignore;
+use crate::Warning;
+use crate::env::Env;
+use starlark::values::Value;
+
+pub(crate) fn update_settings<'v>(call: &mut Call<'v, '_, '_, '_>) -> Result<Value<'v>> {
+    let args = call.unpack(&[
+        "max_parallel_updates?",
+        "k8s_upsert_timeout_secs?",
+        "suppress_unused_image_warnings?",
+        "k8s_server_side_apply?",
+    ])?;
+    let env = call.env();
+    if args.some("max_parallel_updates").is_some() {
+        let n = args.int("max_parallel_updates", 3)?;
+        if n < 1 {
+            fail!("max number of parallel updates must be >= 1(got: {n})");
+        }
+        env.reg_mut().settings.max_parallel_updates = n as usize;
+    }
+    if args.some("k8s_upsert_timeout_secs").is_some() {
+        let n = args.int("k8s_upsert_timeout_secs", 30)?;
+        if n < 1 {
+            fail!("minimum k8s upsert timeout is 1s; got {n}s");
+        }
+        env.reg_mut().settings.k8s_upsert_timeout_secs = n as u64;
+    }
+    let suppress = args.strings("suppress_unused_image_warnings")?;
+    env.reg_mut().settings.suppress_unused_image_warnings.extend(suppress);
+    match args.text("k8s_server_side_apply")?.as_str() {
+        "" => {}
+        mode @ ("auto" | "true" | "false") => mode.clone_into(&mut env.reg_mut().settings.k8s_server_side_apply),
+        other => fail!("k8s_server_side_apply must be one of auto, true, false; got {other:?}"),
+    }
+    call.none()
+}
+
+pub(crate) fn watch_settings<'v>(call: &mut Call<'v, '_, '_, '_>) -> Result<Value<'v>> {
+    let args = call.unpack(&["ignore"])?;
+    let patterns = super::images::glob_list(&args, "ignore")?;
+    let env = call.env();
+    let ignore = Ignore { base: env.dir(), source: "watch_settings()".to_owned(), patterns };
+    if !ignore.patterns.is_empty() {
+        env.reg_mut().settings.watch_ignores.push(ignore);
+    }
+    call.none()
+}
+
+/// `.tiltignore` beside the Tiltfile.
+pub(crate) fn tiltignore(env: &Env<'_>) -> Result<()> {
+    let base = env.tiltfile.parent().map(|p| p.to_owned()).unwrap_or_default();
+    let path = base.join(".tiltignore");
+    env.reads(&path);
+    if env.host.kind(&path).is_none() {
+        return Ok(());
+    }
+    match env.read(&path) {
+        Ok(text) => {
+            let patterns = read_patterns(&text);
+            if !patterns.is_empty() {
+                env.reg_mut().settings.watch_ignores.push(Ignore { base, source: path.display().to_string(), patterns });
+            }
+            Ok(())
+        }
+        Err(e) => fail!("error reading {}: {}", path.display(), io_text("open", &path, &e)),
+    }
+}
+
+pub(crate) fn ci_settings<'v>(call: &mut Call<'v, '_, '_, '_>) -> Result<Value<'v>> {
+    let args = call.unpack(&["k8s_grace_period?", "timeout?", "readiness_timeout?"])?;
+    let mut reg = call.env().reg_mut();
+    let ci = &mut reg.settings.ci;
+    if let Some(ms) = args.duration_ms("k8s_grace_period")? {
+        ci.k8s_grace_period_ms = ms;
+    }
+    if let Some(ms) = args.duration_ms("timeout")? {
+        ci.timeout_ms = ms;
+    }
+    if let Some(ms) = args.duration_ms("readiness_timeout")? {
+        ci.readiness_timeout_ms = ms;
+    }
+    drop(reg);
+    call.none()
+}
+
+pub(crate) fn docker_prune_settings<'v>(call: &mut Call<'v, '_, '_, '_>) -> Result<Value<'v>> {
+    let args = call.unpack(&["disable?", "max_age_mins?", "num_builds?", "interval_hrs?", "keep_recent?"])?;
+    let num_builds = args.int("num_builds", 0)?;
+    let interval = args.int("interval_hrs", 0)?;
+    if num_builds != 0 && interval != 0 {
+        fail!("can't specify both 'prune every X builds' and 'prune every Y hours'; please pass only one");
+    }
+    let (disable, max_age) = (args.boolean("disable", false)?, args.int("max_age_mins", 360)?);
+    let keep_recent = args.int("keep_recent", 2)?;
+    let mut reg = call.env().reg_mut();
+    let prune = &mut reg.settings.docker_prune;
+    prune.enabled = !disable;
+    prune.max_age_secs = max_age * 60;
+    prune.num_builds = num_builds;
+    prune.interval_secs = if num_builds != 0 { 0 } else { interval.max(1) * 3600 };
+    prune.keep_recent = keep_recent;
+    drop(reg);
+    call.none()
+}
+
+pub(crate) fn secret_settings<'v>(call: &mut Call<'v, '_, '_, '_>) -> Result<Value<'v>> {
+    let args = call.unpack(&["disable_scrub"])?;
+    let disable = args.boolean("disable_scrub", false)?;
+    call.env().reg_mut().settings.secret_scrubbing = !disable;
+    call.none()
+}
+
+pub(crate) fn version_settings<'v>(call: &mut Call<'v, '_, '_, '_>) -> Result<Value<'v>> {
+    let args = call.unpack(&["check_updates?", "constraint?"])?;
+    let mut reg = call.env().reg_mut();
+    let version = &mut reg.settings.version;
+    version.check_updates = args.boolean("check_updates", version.check_updates)?;
+    let constraint = args.text("constraint")?;
+    if !constraint.is_empty() {
+        version.constraint = constraint;
+    }
+    drop(reg);
+    call.none()
+}
+
+pub(crate) fn set_team<'v>(call: &mut Call<'v, '_, '_, '_>) -> Result<Value<'v>> {
+    let args = call.unpack(&["team_id"])?;
+    let team = args.text("team_id")?;
+    if team.is_empty() {
+        fail!("team_id cannot be empty");
+    }
+    let mut reg = call.env().reg_mut();
+    if reg.team_set {
+        fail!("team_id set multiple times (to '{}' and '{team}')", reg.settings.team_id);
+    }
+    reg.team_set = true;
+    reg.settings.team_id = team;
+    drop(reg);
+    call.none()
+}
+
+pub(crate) fn analytics_settings<'v>(call: &mut Call<'v, '_, '_, '_>) -> Result<Value<'v>> {
+    call.unpack(&["enable"])?.boolean("enable", false)?;
+    call.none()
+}
+
+/// Reports to servers of Tilt's makers: nothing is sent from here, so there is nothing to set.
+pub(crate) fn ignored<'v>(call: &mut Call<'v, '_, '_, '_>) -> Result<Value<'v>> {
+    let text = format!("{}() does nothing here: no usage data is sent", call.name);
+    let position = Some(call.position());
+    call.env().warnings.borrow_mut().push(Warning { message: text, position });
+    call.none()
+}
+
+const FEATURES: [&str; 2] = ["snapshots", "cluster_refresh"];
+const OBSOLETE: [&str; 9] = [
+    "bulk_disable_resources", "disable_resources", "events", "facets", "labels", "live_update_v2",
+    "multiple_containers_per_pod", "offline_snapshot_creation", "update_history",
+];
+
+fn set_feature<'v>(call: &mut Call<'v, '_, '_, '_>, on: bool) -> Result<Value<'v>> {
+    let args = call.unpack(&["msg"])?;
+    let name = args.text("msg")?;
+    if OBSOLETE.contains(&name.as_str()) {
+        let position = call.position();
+        call.env().warn(format!("Obsolete feature flag: {name}"), Some(position));
+    } else if FEATURES.contains(&name.as_str()) {
+        call.env().reg_mut().settings.features.insert(name, on);
+    } else {
+        fail!("Unknown feature flag: {name}");
+    }
+    call.none()
+}
+
+pub(crate) fn enable_feature<'v>(call: &mut Call<'v, '_, '_, '_>) -> Result<Value<'v>> {
+    set_feature(call, true)
+}
+
+pub(crate) fn disable_feature<'v>(call: &mut Call<'v, '_, '_, '_>) -> Result<Value<'v>> {
+    set_feature(call, false)
+}
+
+pub(crate) fn disable_snapshots<'v>(call: &mut Call<'v, '_, '_, '_>) -> Result<Value<'v>> {
+    call.unpack(&[])?;
+    call.env().reg_mut().settings.features.insert("snapshots".to_owned(), false);
+    call.none()
+}
+

@@ -1,0 +1,83 @@
+//! `include`, `load_dynamic`, `print`, `warn`, `fail`, `exit`, `struct`, `module`.
+
+use crate::call::{Call, Failure, FailureKind, Result, fail};
+use crate::values::text_of;
+use crate::{Level, eval};
+use starlark::values::dict::AllocDict;
+use starlark::values::structs::AllocStruct;
+use starlark::values::Value;
+
+pub(crate) fn include<'v>(call: &mut Call<'v, '_, '_, '_>) -> Result<Value<'v>> {
+    let args = call.unpack(&["path"])?;
+    eval::load(call.env(), &args.text("path")?)?;
+    call.none()
+}
+
+pub(crate) fn load_dynamic<'v>(call: &mut Call<'v, '_, '_, '_>) -> Result<Value<'v>> {
+    let args = call.unpack(&["path"])?;
+    let module = eval::load(call.env(), &args.text("path")?)?;
+    let heap = call.heap();
+    let mut entries = Vec::new();
+    for name in module.names() {
+        if name.as_str().starts_with("__") {
+            continue;
+        }
+        if let Ok(value) = module.get(name.as_str()) {
+            entries.push((name.as_str().to_owned(), heap.access_owned_frozen_value(&value)));
+        }
+    }
+    entries.sort_by(|a, b| a.0.cmp(&b.0));
+    Ok(call.alloc(AllocDict(entries)))
+}
+
+pub(crate) fn print<'v>(call: &mut Call<'v, '_, '_, '_>) -> Result<Value<'v>> {
+    let mut separator = " ".to_owned();
+    for (name, value) in &call.named {
+        match (name.as_str(), value.unpack_str()) {
+            ("sep", Some(s)) => separator = s.to_owned(),
+            ("sep", None) => fail!("print: for parameter sep: got {}, want string", value.get_type()),
+            _ => fail!("print: unexpected keyword argument {name:?}"),
+        }
+    }
+    let text = call.positional.iter().map(|v| v.to_str()).collect::<Vec<_>>().join(&separator);
+    call.env().say(Level::Info, &text);
+    call.none()
+}
+
+pub(crate) fn warn<'v>(call: &mut Call<'v, '_, '_, '_>) -> Result<Value<'v>> {
+    let args = call.unpack(&["msg"])?;
+    let message = args.get("msg").expect("it is required");
+    let text = text_of(message).map(str::to_owned).unwrap_or_else(|| message.to_str());
+    let position = call.position();
+    call.env().warn(text, Some(position));
+    call.none()
+}
+
+pub(crate) fn fail_<'v>(call: &mut Call<'v, '_, '_, '_>) -> Result<Value<'v>> {
+    let args = call.unpack(&["msg"])?;
+    let message = args.get("msg").expect("it is required");
+    Err(Failure::new(text_of(message).map(str::to_owned).unwrap_or_else(|| message.to_str())))
+}
+
+pub(crate) fn exit<'v>(call: &mut Call<'v, '_, '_, '_>) -> Result<Value<'v>> {
+    let args = call.unpack(&["code?"])?;
+    if let Some(code) = args.some("code") {
+        call.env().say(Level::Info, &code.to_str());
+    }
+    call.env().exited.set(true);
+    Err(Failure { kind: FailureKind::Exit, ..Failure::new("exit") })
+}
+
+pub(crate) fn struct_<'v>(call: &mut Call<'v, '_, '_, '_>) -> Result<Value<'v>> {
+    if !call.positional.is_empty() {
+        fail!("struct: unexpected positional arguments");
+    }
+    Ok(call.alloc(AllocStruct(call.named.clone())))
+}
+
+pub(crate) fn module<'v>(call: &mut Call<'v, '_, '_, '_>) -> Result<Value<'v>> {
+    match call.positional.as_slice() {
+        [name] if name.unpack_str().is_some() => Ok(call.alloc(AllocStruct(call.named.clone()))),
+        _ => fail!("module: the first argument must be the module's name"),
+    }
+}

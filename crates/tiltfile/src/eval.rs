@@ -1,0 +1,295 @@
+//! Running one file, loading others, and telling what went wrong as Tilt does.
+
+use crate::builtins;
+use crate::call::{Failure, FailureKind, Result, absolute};
+use crate::env::{Env, Loaded, io_text};
+use crate::{Position, TiltfileError, ext};
+use starlark::codemap::FileSpan;
+use starlark::environment::{FrozenModule, Module};
+use starlark::errors::Frame;
+use starlark::eval::{Evaluator, FileLoader};
+use starlark::syntax::{AstModule, Dialect};
+use starlark::values::FrozenHeapName;
+use std::path::{Path, PathBuf};
+
+/// Tilt's dialect: statements at the top level, but neither types nor f-strings.
+const DIALECT: Dialect =
+    Dialect { enable_top_level_stmt: true, enable_keyword_only_arguments: true, ..Dialect::Standard };
+
+/// Deep recursion in a Tiltfile ends with an error, not with a crash.
+const MAX_CALL_DEPTH: usize = 1000;
+
+/// Evaluates the main Tiltfile.
+pub(crate) fn run_main(env: &Env<'_>) -> Result<FrozenModule> {
+    let source = match env.read(env.tiltfile) {
+        Ok(source) => source,
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => {
+            return Err(Failure::new(format!(
+                "No Tiltfile found at paths '{}'. Check out https://docs.tilt.dev/tutorial.html",
+                env.tiltfile.display()
+            )));
+        }
+        Err(e) => {
+            return Err(Failure::new(format!(
+                "error reading file {}: {}",
+                env.tiltfile.display(),
+                io_text("open", env.tiltfile, &e)
+            )));
+        }
+    };
+    execute(env, env.tiltfile, source, true)
+}
+
+/// A module by what `load`, `include` or `load_dynamic` name.
+pub(crate) fn load(env: &Env<'_>, name: &str) -> Result<FrozenModule> {
+    let (path, builtin) = match name.strip_prefix("ext://") {
+        Some(extension) => match ext::source(extension) {
+            Some(source) => (PathBuf::from(format!("/ext/{extension}/Tiltfile")), Some(source)),
+            None => return Err(ext::unknown(extension)),
+        },
+        None => (absolute(&env.dir(), name), None),
+    };
+    let known = env.loaded.borrow().get(&path).cloned();
+    match known {
+        Some(Loaded::Done(module)) => return Ok(module),
+        Some(Loaded::Failed(failure)) => return Err(failure),
+        Some(Loaded::InProgress) => return Err(Failure::new(format!("Circular load: {}", path.display()))),
+        None if path == env.tiltfile => {
+            return Err(Failure::new(format!("Circular load: {}", path.display())));
+        }
+        None => {}
+    }
+    env.loaded.borrow_mut().insert(path.clone(), Loaded::InProgress);
+    let result = match builtin {
+        Some(source) => execute(env, &path, source.to_owned(), false),
+        None => match env.read(&path) {
+            Ok(source) => execute(env, &path, source, false),
+            Err(e) => Err(Failure::new(format!(
+                "error reading file {}: {}",
+                path.display(),
+                io_text("open", &path, &e)
+            ))),
+        },
+    };
+    let entry = match &result {
+        Ok(module) => Loaded::Done(module.clone()),
+        Err(failure) => Loaded::Failed(failure.clone()),
+    };
+    env.loaded.borrow_mut().insert(path, entry);
+    result
+}
+
+struct Loader<'x, 'a>(&'x Env<'a>);
+
+impl FileLoader for Loader<'_, '_> {
+    fn load(&self, path: &str) -> starlark::Result<FrozenModule> {
+        load(self.0, path).map_err(Failure::into_starlark)
+    }
+}
+
+fn execute(env: &Env<'_>, path: &Path, source: String, is_main: bool) -> Result<FrozenModule> {
+    let shown = path.to_string_lossy().into_owned();
+    let ast = AstModule::parse(&shown, source, &DIALECT).map_err(|e| syntax_failure(&e))?;
+    let globals = env.globals.get_or_init(|| builtins::globals(env)).clone();
+    env.stack.borrow_mut().push(path.to_owned());
+    let result = Module::with_temp_heap(|module| {
+        let name = if is_main {
+            "__main__".to_owned()
+        } else {
+            path.file_name().unwrap_or_default().to_string_lossy().into_owned()
+        };
+        module.set("__file__", module.heap().alloc(shown.as_str()));
+        module.set("__name__", module.heap().alloc(name));
+        let loader = Loader(env);
+        let outcome = {
+            let mut eval = Evaluator::new(&module);
+            eval.set_loader(&loader);
+            eval.extra = Some(env);
+            eval.set_max_callstack_size(MAX_CALL_DEPTH).expect("the depth is set once, and is not 0");
+            eval.eval_module(ast, &globals).map(|_| ()).map_err(failure_of)
+        };
+        match outcome {
+            Err(failure) if failure.kind != FailureKind::Exit || !is_main => return Err(failure),
+            _ => {}
+        }
+        module
+            .freeze_named(FrozenHeapName::User(Box::new(shown.clone())))
+            .map_err(|e| Failure::new(format!("{}: {e:?}", path.display())))
+    });
+    env.stack.borrow_mut().pop();
+    result
+}
+
+/// A syntax error: `file:line:col: message`.
+fn syntax_failure(e: &starlark::Error) -> Failure {
+    let position = e.span().map(span_start);
+    let message = e.without_diagnostic().to_string();
+    let message = message.strip_prefix("Parse error: ").unwrap_or(&message);
+    let text = match &position {
+        Some(position) => format!("{position}: {message}"),
+        None => message.to_owned(),
+    };
+    Failure { message: text, position, ..Failure::default() }
+}
+
+/// An error of the interpreter with its stack, or one of ours that passed through it.
+pub(crate) fn failure_of(e: starlark::Error) -> Failure {
+    let frames = e.call_stack().frames.clone();
+    let span = e.span().cloned();
+    let inner = match e.kind() {
+        starlark::ErrorKind::Other(any) => any.downcast_ref::<Failure>().cloned(),
+        _ => None,
+    };
+    let message = || interpreter_text(&e.without_diagnostic().to_string());
+    let mut failure = inner.unwrap_or_else(|| Failure::new(message()));
+    if failure.kind == FailureKind::Exit {
+        return failure;
+    }
+    let mut lines = Vec::new();
+    let mut caller = "<toplevel>".to_owned();
+    let mut last_is_native = false;
+    let mut position = None;
+    for frame in frames.iter().filter(|f| !is_module_frame(f)) {
+        match &frame.location {
+            Some(location) => {
+                let at = call_position(location);
+                lines.push(format!("  {at}: in {caller}"));
+                position = Some(at);
+            }
+            None => lines.push(format!("  <builtin>: in {caller}")),
+        }
+        caller = frame.name.clone();
+        last_is_native = builtins::index_of(&caller).is_some() || !has_body(frame);
+    }
+    if failure.frames.is_empty() && failure.prefix.is_empty() {
+        failure.prefix = if last_is_native {
+            format!("Error in {caller}: ")
+        } else {
+            if let Some(span) = &span {
+                let at = error_position(span);
+                lines.push(format!("  {at}: in {caller}"));
+                position = Some(at);
+            }
+            "Error: ".to_owned()
+        };
+        failure.position = failure.position.or(position);
+        failure.frames = lines;
+    } else {
+        // it happened in a file that a builtin of this one evaluated
+        if last_is_native {
+            lines.push(format!("  <builtin>: in {caller}"));
+        } else if let Some(span) = &span {
+            lines.push(format!("  {}: in {caller}", error_position(span)));
+        }
+        lines.append(&mut failure.frames);
+        failure.frames = lines;
+    }
+    failure
+}
+
+/// The interpreter may push a frame for the module itself.
+fn is_module_frame(frame: &Frame) -> bool {
+    frame.location.is_none() && frame.name == "<module>"
+}
+
+/// Frames of functions written in Starlark have a plain name; native ones of the interpreter are known by it.
+fn has_body(frame: &Frame) -> bool {
+    const NATIVE: [&str; 24] = [
+        "abs", "any", "all", "bool", "chr", "dict", "dir", "enumerate", "float", "getattr", "hasattr", "hash", "int",
+        "len", "list", "max", "min", "ord", "range", "repr", "reversed", "sorted", "str", "tuple",
+    ];
+    !NATIVE.contains(&frame.name.as_str())
+}
+
+/// The interpreter's words as starlark-go would say them.
+fn interpreter_text(text: &str) -> String {
+    let quoted = |rest: &str| rest.trim_end_matches('`').to_owned();
+    if let Some(rest) = text.strip_prefix("Key `")
+        && let Some((key, _)) = rest.split_once("` was not found")
+    {
+        return format!("key {key} not in dict");
+    }
+    if let Some(rest) = text.strip_prefix("Variable `")
+        && let Some((name, _)) = rest.split_once("` not found")
+    {
+        return format!("undefined: {name}");
+    }
+    if let Some(rest) = text.strip_prefix("Object of type `")
+        && let Some((kind, rest)) = rest.split_once("` has no attribute `")
+    {
+        let attribute = quoted(rest.split("`").next().unwrap_or_default());
+        let kind = if kind == "namespace" { "module" } else { kind };
+        return match kind {
+            "struct" => format!("struct has no .{attribute} attribute"),
+            _ => format!("{kind} has no .{attribute} field or method"),
+        };
+    }
+    if text.starts_with("Floor division by zero") || text.starts_with("Integer division by zero") {
+        return "floored division by zero".to_owned();
+    }
+    text.to_owned()
+}
+
+/// The place of a call: its opening parenthesis, as starlark-go has it.
+pub(crate) fn call_position(span: &FileSpan) -> Position {
+    let source = span.source_span();
+    let mut depth = 0usize;
+    let mut quote = None;
+    let mut open = None;
+    // the last group of parentheses at depth 0 holds this call's arguments
+    for (i, c) in source.char_indices() {
+        match (quote, c) {
+            (Some(q), c) if c == q => quote = None,
+            (Some(_), _) => {}
+            (None, '"' | '\'') => quote = Some(c),
+            (None, '(') => {
+                if depth == 0 {
+                    open = Some(i);
+                }
+                depth += 1;
+            }
+            (None, '[' | '{') => depth += 1,
+            (None, ')' | ']' | '}') => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+    }
+    offset_position(span, open.unwrap_or(0))
+}
+
+/// The place of an error in an expression: its operator or bracket if it has one.
+fn error_position(span: &FileSpan) -> Position {
+    let source = span.source_span();
+    let operator = source
+        .find(" // ")
+        .or_else(|| source.find(" % "))
+        .or_else(|| source.find(" / "))
+        .or_else(|| source.find(" + "))
+        .map(|i| i + 1)
+        .or_else(|| source.find('['));
+    offset_position(span, operator.unwrap_or(0))
+}
+
+fn span_start(span: &FileSpan) -> Position {
+    offset_position(span, 0)
+}
+
+fn offset_position(span: &FileSpan, offset: usize) -> Position {
+    let start = span.resolve_span().begin;
+    let before = &span.source_span()[..offset];
+    let line = start.line + before.matches('\n').count();
+    let column = match before.rfind('\n') {
+        Some(newline) => before[newline + 1..].chars().count(),
+        None => start.column + before.chars().count(),
+    };
+    Position { file: PathBuf::from(span.filename()), line: line + 1, column: column + 1 }
+}
+
+/// What the user gets to see.
+pub(crate) fn tiltfile_error(failure: Failure) -> TiltfileError {
+    let traceback = if failure.frames.is_empty() {
+        String::new()
+    } else {
+        format!("Traceback (most recent call last):\n{}\n{}", failure.frames.join("\n"), failure.prefix)
+    };
+    TiltfileError { message: failure.message, traceback, position: failure.position, hint: failure.hint }
+}

@@ -1,0 +1,204 @@
+//! Kubernetes objects as values: who they are, which pods they make, which images they name.
+
+use serde_json::Value;
+use std::collections::BTreeMap;
+
+/// The documents of a YAML stream.
+pub(crate) fn parse_stream(text: &str) -> Result<Vec<Value>, String> {
+    yaml::parse_documents(text).map_err(|e| e.to_string())
+}
+
+pub(crate) fn emit(value: &Value) -> String {
+    yaml::to_string(value)
+}
+
+/// The objects of a YAML stream, lists flattened.
+pub(crate) fn parse_objects(text: &str) -> Result<Vec<Value>, String> {
+    let mut objects = Vec::new();
+    for document in parse_stream(text)? {
+        flatten(document, &mut objects)?;
+    }
+    Ok(objects)
+}
+
+fn flatten(object: Value, out: &mut Vec<Value>) -> Result<(), String> {
+    if object.is_null() {
+        return Ok(());
+    }
+    let Some(kind) = object.get("kind").and_then(Value::as_str) else {
+        return Err("Object 'Kind' is missing".to_owned());
+    };
+    if kind.ends_with("List") && object.get("items").is_some_and(Value::is_array) {
+        let Some(Value::Array(items)) = object.get("items").cloned() else { return Ok(()) };
+        for item in items {
+            flatten(item, out)?;
+        }
+        return Ok(());
+    }
+    if text(&object, "apiVersion").is_empty() {
+        return Err(format!("Object 'apiVersion' is missing in {kind}"));
+    }
+    out.push(object);
+    Ok(())
+}
+
+pub(crate) fn text<'o>(object: &'o Value, field: &str) -> &'o str {
+    object.get(field).and_then(Value::as_str).unwrap_or_default()
+}
+
+/// Who an object is.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Id {
+    pub(crate) name: String,
+    pub(crate) kind: String,
+    pub(crate) namespace: String,
+    pub(crate) group: String,
+}
+
+impl Id {
+    pub(crate) fn of(object: &Value) -> Id {
+        let metadata = object.get("metadata");
+        let field = |name: &str| {
+            metadata.and_then(|m| m.get(name)).and_then(Value::as_str).unwrap_or_default().to_owned()
+        };
+        let name = match field("name") {
+            name if name.is_empty() => field("generateName"),
+            name => name,
+        };
+        Id {
+            name,
+            kind: text(object, "kind").to_owned(),
+            namespace: field("namespace"),
+            group: text(object, "apiVersion").split_once('/').map(|(g, _)| g).unwrap_or_default().to_owned(),
+        }
+    }
+
+    /// `name:kind:namespace:group`, the first `parts` of it, lower case; colons in the name are escaped.
+    pub(crate) fn fragment(&self, parts: usize) -> String {
+        let escape = |s: &str| s.to_lowercase().replace('\\', "\\\\").replace(':', "\\:");
+        let namespace = if self.namespace.is_empty() && !is_cluster_scoped(&self.kind) {
+            "default"
+        } else {
+            self.namespace.as_str()
+        };
+        let group = if self.group.is_empty() { "core" } else { self.group.as_str() };
+        [self.name.as_str(), self.kind.as_str(), namespace, group]
+            .into_iter()
+            .take(parts)
+            .map(escape)
+            .collect::<Vec<_>>()
+            .join(":")
+    }
+}
+
+pub(crate) fn is_cluster_scoped(kind: &str) -> bool {
+    matches!(
+        kind,
+        "Namespace"
+            | "Node"
+            | "PersistentVolume"
+            | "ClusterRole"
+            | "ClusterRoleBinding"
+            | "CustomResourceDefinition"
+            | "StorageClass"
+            | "PriorityClass"
+            | "IngressClass"
+            | "MutatingWebhookConfiguration"
+            | "ValidatingWebhookConfiguration"
+            | "APIService"
+            | "CSIDriver"
+            | "PodSecurityPolicy"
+            | "RuntimeClass"
+    )
+}
+
+/// Where the pods of an object are written: the part that has `metadata` and `spec`.
+pub(crate) fn pod_template(object: &Value) -> Option<&Value> {
+    let path = match text(object, "kind") {
+        "Pod" => "",
+        "CronJob" => "/spec/jobTemplate/spec/template",
+        "Deployment" | "ReplicaSet" | "StatefulSet" | "DaemonSet" | "Job" | "ReplicationController" => {
+            "/spec/template"
+        }
+        "PodTemplate" => "/template",
+        _ => return None,
+    };
+    object.pointer(path)
+}
+
+/// Labels of the pods that an object makes.
+pub(crate) fn pod_labels(object: &Value) -> BTreeMap<&str, &str> {
+    let labels = pod_template(object).and_then(|t| t.pointer("/metadata/labels")).and_then(Value::as_object);
+    labels.into_iter().flatten().filter_map(|(k, v)| Some((k.as_str(), v.as_str()?))).collect()
+}
+
+/// The `selector` of a Service.
+pub(crate) fn service_selector(object: &Value) -> Option<BTreeMap<&str, &str>> {
+    if text(object, "kind") != "Service" {
+        return None;
+    }
+    let selector = object.pointer("/spec/selector")?.as_object()?;
+    Some(selector.iter().filter_map(|(k, v)| Some((k.as_str(), v.as_str()?))).collect())
+}
+
+/// Image references in an object's pods.
+pub(crate) fn container_images(object: &Value) -> Vec<&str> {
+    let Some(spec) = pod_template(object).and_then(|t| t.get("spec")) else { return Vec::new() };
+    let mut images = Vec::new();
+    for list in ["initContainers", "containers", "ephemeralContainers"] {
+        for container in spec.get(list).and_then(Value::as_array).into_iter().flatten() {
+            images.extend(container.get("image").and_then(Value::as_str));
+        }
+    }
+    for volume in spec.get("volumes").and_then(Value::as_array).into_iter().flatten() {
+        images.extend(volume.pointer("/image/reference").and_then(Value::as_str));
+    }
+    images
+}
+
+/// Values of environment variables in an object's pods: any may name an image.
+pub(crate) fn env_values(object: &Value) -> Vec<&str> {
+    let Some(spec) = pod_template(object).and_then(|t| t.get("spec")) else { return Vec::new() };
+    let mut values = Vec::new();
+    for list in ["initContainers", "containers", "ephemeralContainers"] {
+        for container in spec.get(list).and_then(Value::as_array).into_iter().flatten() {
+            for variable in container.get("env").and_then(Value::as_array).into_iter().flatten() {
+                values.extend(variable.get("value").and_then(Value::as_str));
+            }
+        }
+    }
+    values
+}
+
+/// The place of a kind in the order of applying.
+pub(crate) fn apply_order(kind: &str) -> usize {
+    const FIRST: [&str; 22] = [
+        "Namespace",
+        "ResourceQuota",
+        "StorageClass",
+        "CustomResourceDefinition",
+        "MutatingWebhookConfiguration",
+        "ServiceAccount",
+        "PodSecurityPolicy",
+        "Role",
+        "ClusterRole",
+        "RoleBinding",
+        "ClusterRoleBinding",
+        "PersistentVolume",
+        "PersistentVolumeClaim",
+        "ConfigMap",
+        "Secret",
+        "Service",
+        "LimitRange",
+        "PriorityClass",
+        "Deployment",
+        "StatefulSet",
+        "CronJob",
+        "PodDisruptionBudget",
+    ];
+    const LAST: [&str; 1] = ["ValidatingWebhookConfiguration"];
+    if LAST.contains(&kind) {
+        return FIRST.len() + 1;
+    }
+    FIRST.iter().position(|k| *k == kind).unwrap_or(FIRST.len())
+}

@@ -1,0 +1,162 @@
+//! Small notations: Go durations, image references, host names.
+
+/// A duration as Go's `time.ParseDuration` reads it, in milliseconds.
+pub(crate) fn go_duration_ms(text: &str) -> Result<u64, String> {
+    let invalid = || format!("time: invalid duration {text:?}");
+    let mut rest = text.strip_prefix('+').unwrap_or(text);
+    if rest == "0" {
+        return Ok(0);
+    }
+    if rest.is_empty() {
+        return Err(invalid());
+    }
+    let mut total = 0.0;
+    while !rest.is_empty() {
+        let digits = rest.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(rest.len());
+        let number: f64 = rest[..digits].parse().map_err(|_| invalid())?;
+        rest = &rest[digits..];
+        let unit_len = rest.find(|c: char| c.is_ascii_digit() || c == '.').unwrap_or(rest.len());
+        let factor = match &rest[..unit_len] {
+            "ns" => 1e-6,
+            "us" | "µs" | "μs" => 1e-3,
+            "ms" => 1.0,
+            "s" => 1e3,
+            "m" => 60e3,
+            "h" => 3600e3,
+            "" => return Err(format!("time: missing unit in duration {text:?}")),
+            unit => return Err(format!("time: unknown unit {unit:?} in duration {text:?}")),
+        };
+        total += number * factor;
+        rest = &rest[unit_len..];
+    }
+    Ok(total as u64)
+}
+
+/// A reference to an image, normalised as Docker does (`nginx` is `docker.io/library/nginx`).
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct ImageRef {
+    /// Registry and repository: `docker.io/library/nginx`.
+    pub name: String,
+    pub tag: Option<String>,
+    pub digest: Option<String>,
+}
+
+impl ImageRef {
+    pub fn parse(text: &str) -> Result<ImageRef, String> {
+        const BAD: &str = "invalid reference format";
+        if text.is_empty() {
+            return Err(BAD.to_owned());
+        }
+        let (rest, digest) = match text.split_once('@') {
+            Some((rest, digest)) => {
+                let hex = digest.split_once(':').map(|(_, hex)| hex).unwrap_or_default();
+                if hex.len() < 32 || !hex.bytes().all(|b| b.is_ascii_hexdigit()) {
+                    return Err(BAD.to_owned());
+                }
+                (rest, Some(digest.to_owned()))
+            }
+            None => (text, None),
+        };
+        let last_slash = rest.rfind('/').map_or(0, |i| i + 1);
+        let (name, tag) = match rest[last_slash..].find(':') {
+            Some(colon) => (&rest[..last_slash + colon], Some(&rest[last_slash + colon + 1..])),
+            None => (rest, None),
+        };
+        if let Some(tag) = tag {
+            let word = |c: char| c.is_ascii_alphanumeric() || c == '_';
+            if !tag.starts_with(word) || tag.len() > 128 || !tag.chars().all(|c| word(c) || c == '.' || c == '-') {
+                return Err(BAD.to_owned());
+            }
+        }
+        let (domain, path) = match name.split_once('/') {
+            Some((first, path))
+                if first.contains(['.', ':']) || first == "localhost" || first.chars().any(|c| c.is_ascii_uppercase()) =>
+            {
+                (first, path)
+            }
+            _ => ("docker.io", name),
+        };
+        if path.chars().any(|c| c.is_ascii_uppercase()) {
+            return Err(format!("{BAD}: repository name ({path}) must be lowercase"));
+        }
+        if !path.split('/').all(is_path_component) {
+            return Err(BAD.to_owned());
+        }
+        let domain = if domain == "index.docker.io" { "docker.io" } else { domain };
+        let path =
+            if domain == "docker.io" && !path.contains('/') { format!("library/{path}") } else { path.to_owned() };
+        Ok(ImageRef { name: format!("{domain}/{path}"), tag: tag.map(str::to_owned), digest })
+    }
+
+    /// The name as people write it, without `docker.io/library/`.
+    pub fn familiar_name(&self) -> &str {
+        self.name
+            .strip_prefix("docker.io/library/")
+            .or_else(|| self.name.strip_prefix("docker.io/"))
+            .unwrap_or(&self.name)
+    }
+
+    /// As people write it, with tag and digest.
+    pub fn familiar(&self) -> String {
+        let mut text = self.familiar_name().to_owned();
+        if let Some(tag) = &self.tag {
+            text.push(':');
+            text.push_str(tag);
+        }
+        if let Some(digest) = &self.digest {
+            text.push('@');
+            text.push_str(digest);
+        }
+        text
+    }
+}
+
+fn is_path_component(part: &str) -> bool {
+    let alnum = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();
+    part.starts_with(alnum)
+        && part.ends_with(alnum)
+        && part.chars().all(|c| alnum(c) || matches!(c, '.' | '_' | '-'))
+        && !part.contains("..")
+        && !part.contains("___")
+        && !part.contains("._")
+        && !part.contains("_.")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn references() {
+        for (text, want) in [
+            ("nginx", "docker.io/library/nginx"),
+            ("nginx:1.2", "docker.io/library/nginx:1.2"),
+            ("a/b", "docker.io/a/b"),
+            ("localhost:5000/x/y:t", "localhost:5000/x/y:t"),
+            ("codex-registry.localhost:5111/codex-backend:dev", "codex-registry.localhost:5111/codex-backend:dev"),
+            ("", "ERR"),
+            ("Upper", "ERR"),
+            ("a//b", "ERR"),
+            ("a:ta g", "ERR"),
+            ("ceci n'est pas une valid image ref", "ERR"),
+        ] {
+            let got = match ImageRef::parse(text) {
+                Ok(r) => match r.tag {
+                    Some(tag) => format!("{}:{tag}", r.name),
+                    None => r.name,
+                },
+                Err(_) => "ERR".to_owned(),
+            };
+            assert_eq!(got, want, "{text}");
+        }
+    }
+
+    #[test]
+    fn durations() {
+        assert_eq!(go_duration_ms("1m30s"), Ok(90_000));
+        assert_eq!(go_duration_ms("1.5h"), Ok(5_400_000));
+        assert_eq!(go_duration_ms("0"), Ok(0));
+        assert!(go_duration_ms("5").is_err());
+        assert!(go_duration_ms("5x").is_err());
+    }
+}

@@ -1,0 +1,372 @@
+//! Values of our own that a Tiltfile can hold. Their `type()` is observable: extensions compare it.
+
+use crate::builtins;
+use crate::call::{Call, Failure};
+use allocative::Allocative;
+use starlark::environment::GlobalsBuilder;
+use starlark::eval::{Arguments, Evaluator};
+use starlark::starlark_simple_value;
+use starlark::values::dict::{AllocDict, DictRef};
+use starlark::values::list::{AllocList, ListRef};
+use starlark::values::none::NoneType;
+use starlark::values::tuple::TupleRef;
+use starlark::values::{
+    Heap, NoSerialize, ProvidesStaticType, StarlarkPagablePanic, StarlarkValue, Value, ValueLike, starlark_value,
+};
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// A function of ours: an index into the table of builtins.
+#[derive(Debug, Clone, Copy, ProvidesStaticType, NoSerialize, StarlarkPagablePanic, Allocative)]
+pub(crate) struct Builtin {
+    pub(crate) index: usize,
+}
+starlark_simple_value!(Builtin);
+
+impl fmt::Display for Builtin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "<built-in function {}>", builtins::TABLE[self.index].0)
+    }
+}
+
+#[starlark_value(type = "builtin_function_or_method")]
+impl<'v> StarlarkValue<'v> for Builtin {
+    fn name_for_call_stack(&self, _me: Value<'v>) -> String {
+        builtins::TABLE[self.index].0.to_owned()
+    }
+
+    fn invoke(
+        &self,
+        _me: Value<'v>,
+        args: &Arguments<'v, '_>,
+        eval: &mut Evaluator<'v, '_, '_>,
+    ) -> starlark::Result<Value<'v>> {
+        let (name, function) = builtins::TABLE[self.index];
+        let positional: Vec<Value<'v>> = args.positions(eval.heap())?.collect();
+        let named = args.names_map()?.into_iter().map(|(k, v)| (k.as_str().to_owned(), v)).collect();
+        let mut call = Call { name, positional, named, eval };
+        function(&mut call).map_err(Failure::into_starlark)
+    }
+}
+
+/// Text with a source: what `local`, `read_file`, `kustomize`, … return. Not a string, but `str()` makes one.
+#[derive(Debug, Clone, ProvidesStaticType, NoSerialize, StarlarkPagablePanic, Allocative)]
+pub(crate) struct Blob {
+    pub(crate) text: Arc<str>,
+    pub(crate) source: String,
+}
+starlark_simple_value!(Blob);
+
+impl fmt::Display for Blob {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+#[starlark_value(type = "blob")]
+impl<'v> StarlarkValue<'v> for Blob {
+    fn collect_str(&self, collector: &mut String) {
+        collector.push_str(&self.text);
+    }
+    fn to_bool(&self) -> bool {
+        !self.text.is_empty()
+    }
+    fn write_hash(&self, hasher: &mut starlark::collections::StarlarkHasher) -> starlark::Result<()> {
+        std::hash::Hash::hash(&*self.text, hasher);
+        Ok(())
+    }
+    fn equals(&self, other: Value<'v>) -> starlark::Result<bool> {
+        Ok(Blob::from_value(other).is_some_and(|o| o.text == self.text))
+    }
+}
+
+macro_rules! opaque {
+    ($($name:ident $type:literal),*) => {$(
+        /// Stands for an entry of the registry.
+        #[derive(Debug, Clone, Copy, ProvidesStaticType, NoSerialize, StarlarkPagablePanic, Allocative)]
+        pub(crate) struct $name {
+            pub(crate) index: usize,
+        }
+        starlark_simple_value!($name);
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                write!(f, "<{}>", $type)
+            }
+        }
+        #[starlark_value(type = $type)]
+        impl<'v> StarlarkValue<'v> for $name {}
+    )*};
+}
+
+opaque!(
+    InitialSyncStep "live_update_initial_sync_step",
+    FallBackOnStep "live_update_fall_back_on_step",
+    SyncStep "live_update_sync_step",
+    RunStep "live_update_run_step",
+    RestartContainerStep "live_update_restart_container_step",
+    CustomBuildValue "custom_build"
+);
+
+/// The step that a value stands for.
+pub(crate) fn step_index(v: Value<'_>) -> Option<usize> {
+    InitialSyncStep::from_value(v)
+        .map(|s| s.index)
+        .or_else(|| FallBackOnStep::from_value(v).map(|s| s.index))
+        .or_else(|| SyncStep::from_value(v).map(|s| s.index))
+        .or_else(|| RunStep::from_value(v).map(|s| s.index))
+        .or_else(|| RestartContainerStep::from_value(v).map(|s| s.index))
+}
+
+/// What `port_forward()` returns.
+#[derive(Debug, Clone, ProvidesStaticType, NoSerialize, StarlarkPagablePanic, Allocative)]
+pub(crate) struct PortForwardValue {
+    #[allocative(skip)]
+    pub(crate) forward: crate::plan::PortForward,
+}
+starlark_simple_value!(PortForwardValue);
+impl fmt::Display for PortForwardValue {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "port_forward({}, {})", self.forward.local, self.forward.container)
+    }
+}
+#[starlark_value(type = "port_forward")]
+impl<'v> StarlarkValue<'v> for PortForwardValue {}
+
+/// `TRIGGER_MODE_AUTO` and `TRIGGER_MODE_MANUAL`.
+#[derive(Debug, Clone, Copy, ProvidesStaticType, NoSerialize, StarlarkPagablePanic, Allocative)]
+pub(crate) struct TriggerModeValue {
+    pub(crate) manual: bool,
+}
+starlark_simple_value!(TriggerModeValue);
+impl fmt::Display for TriggerModeValue {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(if self.manual { "TRIGGER_MODE_MANUAL" } else { "TRIGGER_MODE_AUTO" })
+    }
+}
+#[starlark_value(type = "TriggerMode")]
+impl<'v> StarlarkValue<'v> for TriggerModeValue {
+    fn equals(&self, other: Value<'v>) -> starlark::Result<bool> {
+        Ok(TriggerModeValue::from_value(other).is_some_and(|o| o.manual == self.manual))
+    }
+}
+
+/// The environment as the Tiltfile sees and changes it.
+#[derive(Debug, Default)]
+pub(crate) struct EnvVars {
+    pub(crate) host: BTreeMap<String, String>,
+    pub(crate) changed: BTreeMap<String, Option<String>>,
+}
+
+impl EnvVars {
+    pub(crate) fn get(&self, key: &str) -> Option<String> {
+        match self.changed.get(key) {
+            Some(changed) => changed.clone(),
+            None => self.host.get(key).cloned(),
+        }
+    }
+    pub(crate) fn all(&self) -> BTreeMap<String, String> {
+        let mut all = self.host.clone();
+        for (key, value) in &self.changed {
+            match value {
+                Some(value) => all.insert(key.clone(), value.clone()),
+                None => all.remove(key),
+            };
+        }
+        all
+    }
+}
+
+/// `os.environ`.
+#[derive(Debug, Clone, ProvidesStaticType, NoSerialize, StarlarkPagablePanic, Allocative)]
+pub(crate) struct Environ {
+    #[allocative(skip)]
+    pub(crate) vars: Arc<Mutex<EnvVars>>,
+}
+starlark_simple_value!(Environ);
+
+impl Environ {
+    pub(crate) fn with<R>(&self, f: impl FnOnce(&mut EnvVars) -> R) -> R {
+        f(&mut self.vars.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+impl fmt::Display for Environ {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?}", self.with(|v| v.all()))
+    }
+}
+
+const ENVIRON_METHODS: [&str; 9] =
+    ["clear", "get", "items", "keys", "pop", "popitem", "setdefault", "update", "values"];
+
+#[starlark_value(type = "environ")]
+impl<'v> StarlarkValue<'v> for Environ {
+    fn get_attr(&self, attribute: &str, heap: Heap<'v>) -> Option<Value<'v>> {
+        let index = builtins::index_of(&format!("environ.{attribute}"))?;
+        ENVIRON_METHODS.contains(&attribute).then(|| heap.alloc(Builtin { index }))
+    }
+    fn dir_attr(&self) -> Vec<String> {
+        ENVIRON_METHODS.iter().map(|m| (*m).to_owned()).collect()
+    }
+    fn at(&self, index: Value<'v>, heap: Heap<'v>) -> starlark::Result<Value<'v>> {
+        let key = index.unpack_str().unwrap_or_default();
+        match self.with(|v| v.get(key)) {
+            Some(value) => Ok(heap.alloc(value)),
+            None => Err(Failure::new(format!("key {} not in environ", index.to_repr())).into_starlark()),
+        }
+    }
+    fn set_at(&self, index: Value<'v>, value: Value<'v>) -> starlark::Result<()> {
+        match (index.unpack_str(), value.unpack_str()) {
+            (Some(key), Some(value)) => {
+                self.with(|v| v.changed.insert(key.to_owned(), Some(value.to_owned())));
+                Ok(())
+            }
+            _ => Err(Failure::new(format!(
+                "os.environ holds strings only: got {} = {}",
+                index.to_repr(),
+                value.to_repr()
+            ))
+            .into_starlark()),
+        }
+    }
+    fn is_in(&self, other: Value<'v>) -> starlark::Result<bool> {
+        Ok(other.unpack_str().is_some_and(|key| self.with(|v| v.get(key)).is_some()))
+    }
+    fn length(&self) -> starlark::Result<i32> {
+        Ok(i32::try_from(self.with(|v| v.all().len())).unwrap_or(i32::MAX))
+    }
+    fn iterate_collect(&self, heap: Heap<'v>) -> starlark::Result<Vec<Value<'v>>> {
+        Ok(self.with(|v| v.all()).into_keys().map(|k| heap.alloc(k)).collect())
+    }
+}
+
+/// A git repository on disk.
+#[derive(Debug, Clone, ProvidesStaticType, NoSerialize, StarlarkPagablePanic, Allocative)]
+pub(crate) struct GitRepo {
+    pub(crate) path: std::path::PathBuf,
+}
+starlark_simple_value!(GitRepo);
+impl fmt::Display for GitRepo {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "[git.Repo] '{}'", self.path.display())
+    }
+}
+#[starlark_value(type = "git.Repo")]
+impl<'v> StarlarkValue<'v> for GitRepo {}
+
+/// An identity of a Kubernetes object, for `workload_to_resource_function`.
+#[derive(Debug, Clone, ProvidesStaticType, NoSerialize, StarlarkPagablePanic, Allocative)]
+pub(crate) struct K8sObjectId {
+    pub(crate) name: String,
+    pub(crate) kind: String,
+    pub(crate) namespace: String,
+    pub(crate) group: String,
+}
+starlark_simple_value!(K8sObjectId);
+impl fmt::Display for K8sObjectId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}:{}:{}", self.name, self.kind, self.namespace, self.group)
+    }
+}
+#[starlark_value(type = "K8sObjectID")]
+impl<'v> StarlarkValue<'v> for K8sObjectId {
+    fn get_attr(&self, attribute: &str, heap: Heap<'v>) -> Option<Value<'v>> {
+        let value = match attribute {
+            "name" => &self.name,
+            "kind" => &self.kind,
+            "namespace" => &self.namespace,
+            "group" => &self.group,
+            _ => return None,
+        };
+        Some(heap.alloc(value.as_str()))
+    }
+    fn dir_attr(&self) -> Vec<String> {
+        ["group", "kind", "name", "namespace"].map(str::to_owned).to_vec()
+    }
+}
+
+/// Puts the named builtin into a scope.
+pub(crate) fn set_builtin(builder: &mut GlobalsBuilder, name: &str, full_name: &str) {
+    let index = builtins::index_of(full_name).expect("the table of builtins has every name that is put in scope");
+    builder.set(name, Builtin { index });
+}
+
+/// JSON as a Starlark value.
+pub(crate) fn from_json<'v>(heap: Heap<'v>, json: &serde_json::Value) -> Value<'v> {
+    use serde_json::Value as Json;
+    match json {
+        Json::Null => heap.alloc(NoneType),
+        Json::Bool(b) => heap.alloc(*b),
+        Json::Number(n) => match n.as_i64() {
+            Some(i) => heap.alloc(i),
+            None => heap.alloc(n.as_f64().unwrap_or(f64::NAN)),
+        },
+        Json::String(s) => heap.alloc(s.as_str()),
+        Json::Array(items) => heap.alloc(AllocList(items.iter().map(|i| from_json(heap, i)))),
+        Json::Object(map) => {
+            heap.alloc(AllocDict(map.iter().map(|(k, v)| (heap.alloc(k.as_str()), from_json(heap, v)))))
+        }
+    }
+}
+
+/// A Starlark value as JSON; the error is the text that Tilt gives.
+pub(crate) fn to_json(v: Value<'_>) -> Result<serde_json::Value, String> {
+    use serde_json::Value as Json;
+    if v.is_none() {
+        return Ok(Json::Null);
+    }
+    if let Some(b) = v.unpack_bool() {
+        return Ok(Json::Bool(b));
+    }
+    if let Some(s) = v.unpack_str() {
+        return Ok(Json::String(s.to_owned()));
+    }
+    match v.get_type() {
+        "int" | "float" => {
+            let text = v.to_repr();
+            return serde_json::from_str(&text).map_err(|_| format!("cannot represent {text} as a number"));
+        }
+        _ => {}
+    }
+    if let Some(items) = sequence(v) {
+        return Ok(Json::Array(items.into_iter().map(to_json).collect::<Result<_, _>>()?));
+    }
+    if let Some(dict) = DictRef::from_value(v) {
+        let mut map = serde_json::Map::new();
+        for (key, value) in dict.iter() {
+            let Some(key) = key.unpack_str() else {
+                return Err(format!("only string keys are supported in maps. found key '{}' of type {}", key.to_str(), key.get_type()));
+            };
+            map.insert(key.to_owned(), to_json(value)?);
+        }
+        return Ok(Json::Object(map));
+    }
+    if let Some(fields) = starlark::values::structs::StructRef::from_value(v) {
+        let mut map = serde_json::Map::new();
+        for (key, value) in fields.iter() {
+            map.insert(key.as_str().to_owned(), to_json(value)?);
+        }
+        return Ok(Json::Object(map));
+    }
+    let type_name = if Blob::from_value(v).is_some() { "io.Blob" } else { v.get_type() };
+    Err(format!("unable to convert from starlark value, unsupported type {type_name}"))
+}
+
+/// The items of a list or tuple.
+pub(crate) fn sequence(v: Value<'_>) -> Option<Vec<Value<'_>>> {
+    if let Some(list) = ListRef::from_value(v) {
+        return Some(list.content().to_vec());
+    }
+    TupleRef::from_value(v).map(|tuple| tuple.content().to_vec())
+}
+
+/// The items of a list, tuple or set.
+pub(crate) fn iterable<'v>(v: Value<'v>, heap: Heap<'v>) -> Option<Vec<Value<'v>>> {
+    sequence(v).or_else(|| (v.get_type() == "set").then(|| v.iterate(heap).ok().map(Iterator::collect))?)
+}
+
+/// The text of a string or blob.
+pub(crate) fn text_of(v: Value<'_>) -> Option<&str> {
+    v.unpack_str().or_else(|| v.downcast_ref::<Blob>().map(|b| &*b.text))
+}

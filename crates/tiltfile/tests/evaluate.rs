@@ -1,0 +1,408 @@
+//! Tiltfiles and what becomes of them.
+
+mod support;
+
+use expect_test::{Expect, expect};
+use std::fmt::Write;
+use std::path::Path;
+use support::MemoryHost;
+use tiltfile::plan::{Dependency, ResourceKind, Step};
+use tiltfile::{Evaluation, Settings, evaluate};
+
+fn run(text: &str, args: &[&str]) -> Evaluation {
+    let host = MemoryHost::new(text);
+    let settings = Settings {
+        args: args.iter().map(|a| (*a).to_owned()).collect(),
+        subcommand: "up".to_owned(),
+        ..Settings::default()
+    };
+    evaluate(&host, Path::new("/p/Tiltfile"), &settings)
+}
+
+fn render(e: &Evaluation) -> String {
+    let mut out = String::new();
+    if let Some(error) = &e.error {
+        writeln!(out, "{error}").unwrap();
+        if let Some(hint) = &error.hint {
+            writeln!(out, "hint: {hint}").unwrap();
+        }
+        return out;
+    }
+    for r in &e.plan.resources {
+        write!(out, "{}", r.name).unwrap();
+        match &r.kind {
+            ResourceKind::K8s(k) | ResourceKind::Uncategorized(k) => {
+                for o in &k.objects {
+                    write!(out, " {}/{}", o["kind"].as_str().unwrap(), o["metadata"]["name"].as_str().unwrap()).unwrap();
+                }
+                for i in &k.images {
+                    write!(out, " image={}", e.plan.images[*i].reference).unwrap();
+                }
+                for f in &k.port_forwards {
+                    write!(out, " port={}{}:{}", f.host, f.local, f.container).unwrap();
+                }
+                write!(out, " readiness={:?}", k.pod_readiness).unwrap();
+            }
+            ResourceKind::Local(l) => {
+                write!(out, " cmd={:?} serve={:?}", l.cmd.as_ref().map(|c| &c.argv), l.serve_cmd.as_ref().map(|c| &c.argv)).unwrap();
+            }
+        }
+        if !r.labels.is_empty() {
+            write!(out, " labels={:?}", r.labels).unwrap();
+        }
+        for dep in &r.resource_deps {
+            match dep {
+                Dependency::Resource(name) => write!(out, " after={name}").unwrap(),
+                Dependency::Object { name, kind, namespace } => write!(
+                    out,
+                    " after={}/{}/{name}",
+                    namespace.as_deref().unwrap_or("*"),
+                    kind.as_deref().unwrap_or("*")
+                )
+                .unwrap(),
+            }
+        }
+        if !e.plan.is_enabled(&r.name) {
+            write!(out, " disabled").unwrap();
+        }
+        out.push('\n');
+    }
+    for image in &e.plan.images {
+        write!(out, "image {}", image.reference).unwrap();
+        for step in image.live_update.iter().flat_map(|l| &l.steps) {
+            match step {
+                Step::Sync { local, container, .. } => write!(out, " sync {}:{container}", local.display()).unwrap(),
+                Step::Run { argv, triggers, .. } => write!(out, " run {argv:?} on {triggers:?}").unwrap(),
+                other => write!(out, " {other:?}").unwrap(),
+            }
+        }
+        out.push('\n');
+    }
+    for warning in &e.warnings {
+        writeln!(out, "warning: {}", warning.message).unwrap();
+    }
+    out
+}
+
+fn check(text: &str, want: Expect) {
+    want.assert_eq(&render(&run(text, &[])));
+}
+
+const RENDERED: &str = r#"
+-- k8s/overlays/dev/rendered.yaml
+apiVersion: v1
+kind: ConfigMap
+metadata: {name: codex-config, namespace: codex}
+data: {DEBUG: "true"}
+---
+apiVersion: v1
+kind: PersistentVolumeClaim
+metadata: {name: codex-data, namespace: codex}
+---
+apiVersion: v1
+kind: Service
+metadata: {name: backend, namespace: codex}
+spec: {selector: {app: backend}, ports: [{port: 8000}]}
+---
+apiVersion: v1
+kind: Service
+metadata: {name: frontend, namespace: codex}
+spec: {selector: {app: frontend}, ports: [{port: 80}]}
+---
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: backend, namespace: codex}
+spec:
+  selector: {matchLabels: {app: backend}}
+  template:
+    metadata: {labels: {app: backend}}
+    spec:
+      containers: [{name: backend, image: "codex-registry.localhost:5111/codex-backend:dev"}]
+---
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: frontend, namespace: codex}
+spec:
+  selector: {matchLabels: {app: frontend}}
+  template:
+    metadata: {labels: {app: frontend}}
+    spec:
+      containers: [{name: frontend, image: "codex-registry.localhost:5111/codex-frontend:dev"}]
+-- backend/Dockerfile
+FROM python:3.13-slim
+-- frontend/Dockerfile
+FROM node:25-slim
+-- frontend/.dockerignore
+node_modules
+"#;
+
+const CODEX: &str = r#"
+load('ext://namespace', 'namespace_create')
+REGISTRY = 'codex-registry.localhost:5111'
+namespace_create('codex')
+k8s_yaml(kustomize('k8s/overlays/dev'))
+docker_build(
+    REGISTRY + '/codex-backend',
+    context='./backend',
+    dockerfile='./backend/Dockerfile',
+    live_update=[
+        sync('./backend/codex', '/app/codex'),
+        sync('./backend/alembic.ini', '/app/alembic.ini'),
+        run('uv pip install --system .', trigger=['./backend/pyproject.toml']),
+    ],
+)
+docker_build(
+    REGISTRY + '/codex-frontend',
+    context='./frontend',
+    dockerfile='./frontend/Dockerfile',
+    build_args={'VITE_API_BASE_URL': '/api', 'PLUGINS_DIR': '/plugins'},
+    live_update=[
+        sync('./frontend/src', '/app/src'),
+        run('pnpm build', trigger=['./frontend/package.json']),
+    ],
+)
+k8s_resource('backend', port_forwards=['8765:8000'], labels=['codex'],
+    resource_deps=['codex-config', 'codex-secrets', 'codex-data'])
+k8s_resource('frontend', port_forwards=['8065:80'], labels=['codex'], resource_deps=['backend'])
+"#;
+
+#[test]
+fn the_plans_tiltfile() {
+    check(
+        &format!("{CODEX}{RENDERED}"),
+        expect![[r#"
+            backend Service/backend Deployment/backend image=codex-registry.localhost:5111/codex-backend port=8765:8000 readiness=Wait labels=["codex"] after=codex/ConfigMap/codex-config after=codex/*/codex-secrets after=codex/PersistentVolumeClaim/codex-data
+            frontend Service/frontend Deployment/frontend image=codex-registry.localhost:5111/codex-frontend port=8065:80 readiness=Wait labels=["codex"] after=backend
+            uncategorized Namespace/codex PersistentVolumeClaim/codex-data ConfigMap/codex-config readiness=Ignore
+            image codex-registry.localhost:5111/codex-backend sync /p/backend/codex:/app/codex sync /p/backend/alembic.ini:/app/alembic.ini run ["sh", "-c", "uv pip install --system ."] on ["/p/backend/pyproject.toml"]
+            image codex-registry.localhost:5111/codex-frontend sync /p/frontend/src:/app/src run ["sh", "-c", "pnpm build"] on ["/p/frontend/package.json"]
+        "#]],
+    );
+}
+
+#[test]
+fn what_is_read_is_watched() {
+    let e = run(&format!("{CODEX}{RENDERED}"), &[]);
+    let files: Vec<String> = e.files_read.iter().map(|f| f.display().to_string()).collect();
+    expect![[r#"
+        /p/.tiltignore
+        /p/Tiltfile
+        /p/backend/.dockerignore
+        /p/backend/Dockerfile
+        /p/frontend/.dockerignore
+        /p/frontend/Dockerfile
+        /p/k8s/overlays/dev/kustomization.yml"#]].assert_eq(&files.join("\n"));
+}
+
+#[test]
+fn only_what_was_asked_for() {
+    let e = run(&format!("{CODEX}{RENDERED}"), &["backend"]);
+    expect!["backend uncategorized"].assert_eq(&e.plan.enabled.join(" "));
+    let e = run(&format!("{CODEX}{RENDERED}"), &["frontend"]);
+    expect!["backend frontend uncategorized"].assert_eq(&e.plan.enabled.join(" "));
+    let e = run(&format!("{CODEX}{RENDERED}"), &["nothing"]);
+    expect![[r#"
+        You specified some resources that could not be found: "nothing"
+        Is this a typo? Existing resources in Tiltfile: "backend", "frontend", "uncategorized"
+    "#]].assert_eq(&render(&e));
+}
+
+#[test]
+fn errors_have_tracebacks() {
+    check("def f():\n    docker_build('x')\nf()\n", expect![[r#"
+        Traceback (most recent call last):
+          /p/Tiltfile:3:2: in <toplevel>
+          /p/Tiltfile:2:17: in f
+        Error in docker_build: docker_build: missing argument for context
+    "#]]);
+    check("docker_build('a b', '.')\n", expect![[r#"
+        Traceback (most recent call last):
+          /p/Tiltfile:1:13: in <toplevel>
+        Error in docker_build: Argument 1 (ref): can't parse "a b": invalid reference format
+    "#]]);
+    check("x = {}\ny = x['k']\n", expect![[r#"
+        Traceback (most recent call last):
+          /p/Tiltfile:2:6: in <toplevel>
+        Error: key "k" not in dict
+    "#]]);
+    check("nope()\n", expect![[r#"
+        Traceback (most recent call last):
+          /p/Tiltfile:1:1: in <toplevel>
+        Error: undefined: nope
+    "#]]);
+    check("x = \n", expect![[r#"
+        /p/Tiltfile:1:5: unexpected new line, expected expression
+    "#]]);
+    check("include('other/Tiltfile')\n-- other/Tiltfile\nfail('no')\n", expect![[r#"
+        Traceback (most recent call last):
+          /p/Tiltfile:1:8: in <toplevel>
+          <builtin>: in include
+          /p/other/Tiltfile:1:5: in <toplevel>
+        Error in fail: no
+    "#]]);
+    check("load('other/Tiltfile', 'a')\n-- other/Tiltfile\na = 1 // 0\n", expect![[r#"
+        Traceback (most recent call last):
+          /p/Tiltfile:1:1: in <toplevel>
+          /p/other/Tiltfile:1:7: in <toplevel>
+        Error: floored division by zero
+    "#]]);
+    check("include('missing')\n", expect![[r#"
+        Traceback (most recent call last):
+          /p/Tiltfile:1:8: in <toplevel>
+        Error in include: error reading file /p/missing: open /p/missing: no such file or directory
+    "#]]);
+    check("include('a')\n-- a\ninclude('Tiltfile')\n", expect![[r#"
+        Traceback (most recent call last):
+          /p/Tiltfile:1:8: in <toplevel>
+          <builtin>: in include
+          /p/a:1:8: in <toplevel>
+        Error in include: Circular load: /p/Tiltfile
+    "#]]);
+    check("os.nope\n", expect![[r#"
+        Traceback (most recent call last):
+          /p/Tiltfile:1:1: in <toplevel>
+        Error: module has no .nope field or method
+    "#]]);
+    check("docker_build('x', '.', contxt='a')\n", expect![[r#"
+        Traceback (most recent call last):
+          /p/Tiltfile:1:13: in <toplevel>
+        Error in docker_build: docker_build: unexpected keyword argument "contxt" (did you mean context?)
+    "#]]);
+}
+
+#[test]
+fn what_is_not_here_says_so() {
+    check("docker_compose('docker-compose.yml')\n", expect![[r#"
+        Traceback (most recent call last):
+          /p/Tiltfile:1:15: in <toplevel>
+        Error in docker_compose: docker_compose() is not built yet in Coracle
+        hint: take the call out of the Tiltfile, or guard it; the rest of the Tiltfile works without it
+    "#]]);
+    check("load('ext://helm_remote', 'helm_remote')\n", expect![[r#"
+        Traceback (most recent call last):
+          /p/Tiltfile:1:1: in <toplevel>
+        Error: loading extension helm_remote: it is not built yet in Coracle
+        hint: built in are: namespace, restart_process; for others copy the extension's Tiltfile into the project and load it by its path
+    "#]]);
+    check("v1alpha1.ui_button('x')\n", expect![[r#"
+        Traceback (most recent call last):
+          /p/Tiltfile:1:19: in <toplevel>
+        Error in v1alpha1.ui_button: v1alpha1.ui_button() is not built yet in Coracle
+        hint: take the call out of the Tiltfile, or guard it; the rest of the Tiltfile works without it
+    "#]]);
+}
+
+#[test]
+fn local_resources() {
+    check(
+        r#"
+local_resource('gen', 'make gen', deps=['src'], labels=['a', 'b'])
+local_resource('web', serve_cmd=['npm', 'start'], resource_deps=['gen'],
+    readiness_probe=probe(period_secs=1, http_get=http_get_action(port=80, path='/x')))
+"#,
+        expect![[r#"
+            gen cmd=Some(["sh", "-c", "make gen"]) serve=None labels=["a", "b"]
+            web cmd=None serve=Some(["npm", "start"]) after=gen
+        "#]],
+    );
+    check("local_resource('x')\n", expect![[r#"
+        Traceback (most recent call last):
+          /p/Tiltfile:1:15: in <toplevel>
+        Error in local_resource: local_resource must have a cmd and/or a serve_cmd, but both were empty
+    "#]]);
+    check("local_resource('x', 'a', resource_deps=['y'])\nlocal_resource('y', 'b', resource_deps=['x'])\n", expect![[r#"
+        cycle detected in resource dependency graph: x -> y -> x
+    "#]]);
+}
+
+#[test]
+fn files_and_values() {
+    check(
+        r#"
+def eq(a, b):
+    if a != b:
+        fail('%s != %s' % (repr(a), repr(b)))
+eq(str(local('hello')).strip(), 'hello')
+eq(str(read_file('a.txt')), 'text\n')
+eq(str(read_file('none', default='d')), 'd')
+eq(read_yaml('a.yaml'), {'a': [1, 2.5, True, None, 'x']})
+eq(decode_json('{"a": [1]}'), {'a': [1]})
+eq(encode_json({'b': 1, 'a': 'x'}), '{\n  "a": "x",\n  "b": 1\n}\n')
+eq(str(encode_yaml({'b': 1, 'a': ['x']})), 'a:\n- x\nb: 1\n')
+eq(decode_yaml_stream('a: 1\n---\nb: 2\n'), [{'a': 1}, {'b': 2}])
+eq(os.getcwd(), '/p')
+eq(os.path.join('a', 'b', '/c', 'd'), '/c/d')
+eq(os.path.relpath('/p/a/b'), 'a/b')
+eq(os.path.dirname('/x/y/'), '/x/y')
+eq(os.environ['HOME'], '/home/me')
+os.environ['X'] = '1'
+eq(os.getenv('X'), '1')
+eq('X' in os.environ, True)
+eq(os.getenv('Y', 'z'), 'z')
+eq(shlex.quote("a b"), "'a b'")
+eq(type(blob('x')), 'blob')
+eq(struct(a=1).a, 1)
+eq(listdir('d'), ['/p/d/1', '/p/d/2'])
+eq(__file__, '/p/Tiltfile')
+eq(__name__, '__main__')
+step = sync('x', '/y')
+eq(type(step), 'live_update_sync_step')
+docker_build('img', '.', dockerfile_contents='FROM scratch', live_update=[step])
+while_loop = [x for x in range(3)]
+eq(k8s_context(), 'k3d-codex-dev')
+x = load_dynamic('lib')
+eq(x['f'](2), 4)
+eq(x['cwd'], '/p')
+-- lib
+def f(x):
+    return x * 2
+cwd = os.getcwd()
+-- a.txt
+text
+-- a.yaml
+a: [1, 2.5, true, null, x]
+-- d/1
+-- d/2
+x
+-- d/1
+y
+"#,
+        expect![[r#"
+            warning: We could not find any deployment instructions, e.g. `k8s_yaml` or `docker_compose`.
+            Skipping all image builds until we know how to deploy them.
+        "#]],
+    );
+}
+
+#[test]
+fn contexts_that_may_matter_to_others() {
+    let mut host = MemoryHost::new(&format!("{CODEX}{RENDERED}"));
+    host.context.as_mut().unwrap().is_local = false;
+    host.context.as_mut().unwrap().name = "prod".to_owned();
+    let e = evaluate(&host, Path::new("/p/Tiltfile"), &Settings::default());
+    expect![[r#"
+        Stop! prod might be production.
+        If you're sure you want to deploy there, add:
+        	allow_k8s_contexts('prod')
+        to your Tiltfile. Otherwise, switch k8s contexts and restart Tilt.
+    "#]].assert_eq(&render(&e));
+}
+
+#[test]
+fn config_from_the_command_line() {
+    let text = "config.define_string('name')\nconfig.define_bool('fast')\nconfig.define_string_list('rest', args=True)\ncfg = config.parse()\nprint(cfg)\nlocal_resource('x', 'true')\n";
+    let e = run(text, &["--name", "n", "--fast", "a", "b"]);
+    expect![[r#"
+        {"name": "n", "fast": True, "rest": ["a", "b"]}
+    "#]].assert_eq(&e.output);
+    expect![[r#"
+        Traceback (most recent call last):
+          /p/Tiltfile:4:19: in <toplevel>
+        Error in config.parse: invalid Tiltfile config args: unknown flag: --nope
+        Usage:
+              --fast   
+              --name string   
+              --rest list[string]   
+
+    "#]].assert_eq(&render(&run(text, &["--nope"])));
+}
