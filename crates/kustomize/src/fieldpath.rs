@@ -127,6 +127,7 @@ fn walk(
     let Some((step, rest)) = steps.split_first() else { return set(value) };
     if create && value.is_null() {
         *value = match step {
+            Step::Key(key) if key.parse::<usize>().is_ok() => Value::Array(Vec::new()),
             Step::Key(_) => Value::Object(Map::new()),
             Step::Where { .. } => Value::Array(Vec::new()),
             Step::Every => Value::Null,

@@ -25,6 +25,8 @@ struct Segment {
 pub(crate) enum Leaf {
     Map,
     Scalar,
+    /// Nothing is created, whatever the spec says.
+    Never,
 }
 
 impl FieldSpec {
@@ -64,7 +66,7 @@ impl FieldSpec {
         leaf: Leaf,
         set: &mut dyn FnMut(&mut Value) -> Result<()>,
     ) -> Result<()> {
-        walk(object, &self.segments, self.create, leaf, set)
+        walk(object, &self.segments, self.create && leaf != Leaf::Never, leaf, set)
             .map_err(|e| e.doing(format!("considering field '{}'", self.path)))
     }
 }

@@ -18,15 +18,39 @@ pub(crate) fn text(bytes: Vec<u8>, file: &str) -> Result<String> {
     Ok(text.strip_prefix('\u{feff}').map(str::to_string).unwrap_or(text))
 }
 
-/// The objects of a file; lists are replaced by their items.
+/// The objects of a resource file; lists are replaced by their items.
 pub(crate) fn objects(source: Source<'_>) -> Result<Vec<Value>> {
-    let documents = yaml::parse_spanned_with(source.text, &RESOURCE_YAML)
+    read(source, &RESOURCE_YAML)
+}
+
+/// The objects of a patch, where `8080: x` may stand for the key `"8080"`.
+pub(crate) fn patches(source: Source<'_>) -> Result<Vec<Value>> {
+    read(source, &Options { keys: Keys::ToText, ..RESOURCE_YAML })
+}
+
+fn read(source: Source<'_>, options: &Options) -> Result<Vec<Value>> {
+    check_separators(source)?;
+    let documents = yaml::parse_spanned_with(source.text, options)
         .map_err(|e| Error::from(e.in_file(source.file)).doing("reading YAML"))?;
     let mut objects = Vec::new();
     for document in documents {
         expand(source, document, &mut objects)?;
     }
     Ok(objects)
+}
+
+/// Nothing but a comment may follow `---` on its line.
+fn check_separators(source: Source<'_>) -> Result<()> {
+    let mut at = 0;
+    for line in source.text.split_inclusive('\n') {
+        let rest = line.strip_prefix("---").map(str::trim).unwrap_or("");
+        if !rest.is_empty() && !rest.starts_with(['#', '-']) {
+            let span = diag::Span::new(at, at + line.trim_end().len());
+            return Err(source.error(span, format!("invalid document separator: {}", line.trim_end())));
+        }
+        at += line.len();
+    }
+    Ok(())
 }
 
 fn expand(source: Source<'_>, node: Spanned, objects: &mut Vec<Value>) -> Result<()> {

@@ -112,14 +112,17 @@ impl Merger<'_> {
         let mut merged: Vec<Value> = Vec::new();
         for item in items {
             let primary = keys.first().copied().unwrap_or("name");
-            if item.get(primary).is_none_or(Value::is_null) {
+            if !rest.is_empty() && item.get(primary).is_none_or(Value::is_null) {
                 let error = Error::new(format!("an item of the list {path} in the patch has no {primary}"));
                 return Err(error.hint("strategic merge finds list items by that key"));
             }
             let at = index.find(item, &rest);
             let old = at.and_then(|at| rest[at].take());
-            if let Some(new) = self.merge(Rule::Plain(ty), old, item, path)? {
-                merged.push(new);
+            let stays = index.keeps_its_place(old.as_ref());
+            match (self.merge(Rule::Plain(ty), old, item, path)?, at) {
+                (Some(new), Some(at)) if stays => rest[at] = Some(new),
+                (Some(new), _) => merged.push(new),
+                (None, _) => {}
             }
         }
         merged.extend(rest.into_iter().flatten());
@@ -142,6 +145,12 @@ impl<'a> Index<'a> {
             }
         }
         Index { keys, places }
+    }
+
+    /// An item found by several keys keeps its place, one found by a single key comes first.
+    fn keeps_its_place(&self, item: Option<&Value>) -> bool {
+        let has = |key: &&&str| item.is_some_and(|item| !key_text(item, key).is_empty());
+        self.keys.iter().filter(has).count() > 1
     }
 
     /// The item with all the keys that both have; one that has exactly the same keys goes before.

@@ -14,9 +14,6 @@ use crate::resource::Resource;
 /// Follows every reference of every resource, once, at the end of a build.
 pub(crate) fn fix(resources: &mut ResMap, config: &Config) -> Result<()> {
     let candidates = Candidates::of(resources.resources());
-    if candidates.by_name.is_empty() {
-        return Ok(());
-    }
     for resource in resources.resources_mut() {
         let gvk = resource.original_id().gvk;
         let mut referrer: Option<Referrer> = None;
@@ -156,7 +153,7 @@ impl Search<'_> {
     fn fix(&self, value: &mut Value) -> Result<()> {
         match value {
             Value::String(name) => {
-                if let Some(referral) = self.select(name, None)? {
+                if let Some(referral) = self.select(name, None, false)? {
                     name.clone_from(&referral.id.name);
                 }
                 Ok(())
@@ -164,8 +161,14 @@ impl Search<'_> {
             Value::Array(items) => items.iter_mut().try_for_each(|item| self.fix(item)),
             Value::Object(map) => {
                 let Some(Value::String(name)) = map.get("name") else { return Ok(()) };
+                if map.get("namespace").is_some_and(Value::is_null) {
+                    return Err(Error::new(format!(
+                        "Invalid Input: namespace is blank for resource '{name}'"
+                    ))
+                    .hint("give the subject a namespace, or leave the field out"));
+                }
                 let namespace = map.get("namespace").and_then(Value::as_str);
-                let Some(referral) = self.select(name, namespace)? else { return Ok(()) };
+                let Some(referral) = self.select(name, namespace, true)? else { return Ok(()) };
                 let id = &referral.id;
                 map.insert("name".to_string(), Value::String(id.name.clone()));
                 if !id.namespace.is_empty() {
@@ -178,7 +181,12 @@ impl Search<'_> {
     }
 
     /// The one object that a name means, if any.
-    fn select(&self, name: &str, namespace: Option<&str>) -> Result<Option<&Candidate>> {
+    fn select(
+        &self,
+        name: &str,
+        namespace: Option<&str>,
+        writes_namespace: bool,
+    ) -> Result<Option<&Candidate>> {
         let Some(places) = self.candidates.by_name.get(name) else { return Ok(None) };
         let visible: Vec<&Candidate> =
             places.iter().map(|at| &self.candidates.list[*at]).filter(|c| self.referrer.can_see(c)).collect();
@@ -202,8 +210,7 @@ impl Search<'_> {
             [] => Ok(None),
             [first, rest @ ..] => {
                 let same = |c: &&Candidate| {
-                    c.id.name == first.id.name
-                        && (namespace.is_none() || c.id.namespace == first.id.namespace)
+                    c.id.name == first.id.name && (!writes_namespace || c.id.namespace == first.id.namespace)
                 };
                 if rest.iter().all(same) {
                     return Ok(Some(first));

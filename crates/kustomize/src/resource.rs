@@ -31,7 +31,9 @@ impl Resource {
             suffixes: Vec::new(),
             needs_hash: false,
         };
-        resource.needs_hash = resource.annotation(NEEDS_HASH).is_some();
+        if resource.meta_map("annotations").is_some() {
+            resource.restore_history();
+        }
         resource
     }
 
@@ -66,8 +68,28 @@ impl Resource {
         self.object.get("kind").and_then(Value::as_str).unwrap_or("")
     }
 
-    pub(crate) fn annotation(&self, key: &str) -> Option<&str> {
-        self.object.get("metadata")?.get("annotations")?.get(key)?.as_str()
+    /// As text, whatever it was written as.
+    pub(crate) fn annotation(&self, key: &str) -> Option<String> {
+        self.object.get("metadata")?.get("annotations")?.get(key).map(text)
+    }
+
+    fn annotation_list(&self, key: &str) -> Vec<String> {
+        let list = self.annotation(&format!("{BUILD_ANNOTATIONS}{key}"));
+        list.map(|list| list.split(',').map(str::to_string).collect()).unwrap_or_default()
+    }
+
+    /// The history may come with the object, from a tool that ran before.
+    fn restore_history(&mut self) {
+        self.needs_hash = self.annotation(NEEDS_HASH).is_some();
+        self.prefixes = self.annotation_list("prefixes");
+        self.suffixes = self.annotation_list("suffixes");
+        let (kinds, namespaces) =
+            (self.annotation_list("previousKinds"), self.annotation_list("previousNamespaces"));
+        let names = self.annotation_list("previousNames");
+        for ((name, kind), namespace) in names.into_iter().zip(kinds).zip(namespaces) {
+            let gvk = Gvk { kind, ..self.gvk() };
+            self.previous.push(ResId { gvk, name, namespace });
+        }
     }
 
     pub(crate) fn meta_map(&self, field: &str) -> Option<&Map<String, Value>> {
@@ -155,10 +177,22 @@ impl Resource {
         {
             let before = annotations.len();
             annotations.retain(|key, _| !key.starts_with(BUILD_ANNOTATIONS));
+            for value in annotations.values_mut().filter(|v| !v.is_string()) {
+                *value = Value::String(text(value));
+            }
             if annotations.is_empty() && before > 0 {
                 meta.shift_remove("annotations");
             }
         }
         self.object
+    }
+}
+
+/// A scalar as it stood in the file.
+fn text(value: &Value) -> String {
+    match value {
+        Value::String(text) => text.clone(),
+        Value::Null => String::new(),
+        other => other.to_string(),
     }
 }

@@ -153,6 +153,9 @@ fn parse_requirement(part: &str, whole: &str) -> Result<Requirement> {
     }
     for (operator, negative) in [("!=", true), ("==", false), ("=", false)] {
         if let Some((left, right)) = part.split_once(operator) {
+            if right.contains(['=', '!', '(', ')', ' ']) && right.trim().contains(['=', '!', '(', ')', ' ']) {
+                return Err(bad());
+            }
             let values = vec![right.trim().to_string()];
             let name = key(left)?;
             return Ok(if negative {

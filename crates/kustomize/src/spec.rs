@@ -101,7 +101,7 @@ pub(crate) struct Replica {
 #[derive(Debug, Clone)]
 pub(crate) enum ReplacementField {
     Path(Named),
-    Inline(Replacement),
+    Inline(Box<Replacement>),
 }
 
 #[derive(Debug, Clone, Default)]

@@ -21,20 +21,22 @@ enum Level {
 }
 
 fn memory(dir: &Path, at: &str, mut memory: Memory) -> Memory {
-    for entry in std::fs::read_dir(dir).unwrap() {
-        let entry = entry.unwrap();
+    for entry in std::fs::read_dir(dir).expect("the corpus is readable") {
+        let entry = entry.expect("the corpus is readable");
         let name = format!("{at}/{}", entry.file_name().to_string_lossy());
         if entry.path().is_dir() {
             memory = self::memory(&entry.path(), &name, memory);
         } else {
-            memory = memory.with(&name, std::fs::read(entry.path()).unwrap());
+            memory = memory.with(&name, std::fs::read(entry.path()).expect("the corpus is readable"));
         }
     }
     memory
 }
 
 fn judge(dir: &Path) -> (Level, String) {
-    let case: Value = serde_json::from_slice(&std::fs::read(dir.join("case.json")).unwrap()).unwrap();
+    let case: Value =
+        serde_json::from_slice(&std::fs::read(dir.join("case.json")).expect("the corpus is readable"))
+            .unwrap();
     let text = |value: &Value| value.as_str().unwrap_or("").to_string();
     let at = case["path_placeholder"]["text"].as_str().unwrap_or("/input");
     let files = memory(&dir.join("input"), at, Memory::new());
@@ -95,8 +97,8 @@ fn corpus_as_far_as_known() {
     }
     let only = std::env::var("CASE").ok();
     let mut results: BTreeMap<String, (Level, String)> = BTreeMap::new();
-    for entry in std::fs::read_dir(&dir).unwrap() {
-        let entry = entry.unwrap();
+    for entry in std::fs::read_dir(&dir).expect("the corpus is readable") {
+        let entry = entry.expect("the corpus is readable");
         let name = entry.file_name().to_string_lossy().into_owned();
         if only.as_ref().is_some_and(|only| !name.contains(only.as_str())) {
             continue;
@@ -118,7 +120,7 @@ fn corpus_as_far_as_known() {
         .collect();
     let known_path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/corpus-known.txt");
     if std::env::var_os("UPDATE_EXPECT").is_some() {
-        std::fs::write(&known_path, list).unwrap();
+        std::fs::write(&known_path, list).expect("the corpus is readable");
         return;
     }
     let known = std::fs::read_to_string(&known_path).unwrap_or_default();

@@ -311,7 +311,7 @@ fn read_replacement(mut f: Fields<'_>) -> Result<ReplacementField> {
     }
     let replacement = Replacement { source, source_value, targets, place };
     f.finish()?;
-    Ok(ReplacementField::Inline(replacement))
+    Ok(ReplacementField::Inline(Box::new(replacement)))
 }
 
 fn read_target(mut f: Fields<'_>) -> Result<ReplacementTarget> {
@@ -326,7 +326,7 @@ fn read_target(mut f: Fields<'_>) -> Result<ReplacementTarget> {
 }
 
 /// The replacements of a file: a list, or one alone.
-pub(crate) fn read_replacements(source: Source<'_>) -> Result<Vec<Replacement>> {
+pub(crate) fn read_replacements(source: Source<'_>) -> Result<Vec<Box<Replacement>>> {
     let documents = yaml::parse_spanned(source.text).map_err(|e| Error::from(e.in_file(source.file)))?;
     let mut all = Vec::new();
     for document in &documents {

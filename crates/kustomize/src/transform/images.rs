@@ -29,7 +29,7 @@ pub(crate) fn set(images: &[Image], fields: &[FieldSpec], resources: &mut ResMap
             rule.everywhere(&mut resource.object);
             for field in fields {
                 field
-                    .apply(&mut resource.object, Leaf::Scalar, &mut |value| {
+                    .apply(&mut resource.object, Leaf::Never, &mut |value| {
                         rule.set(value);
                         Ok(())
                     })
@@ -43,7 +43,7 @@ pub(crate) fn set(images: &[Image], fields: &[FieldSpec], resources: &mut ResMap
 impl<'a> Rule<'a> {
     /// `None`: the name is no regular expression, and so matches nothing.
     fn new(image: &'a Image) -> Option<Rule<'a>> {
-        let pattern = format!(r"^{}(:[a-zA-Z0-9_.{{}}-]*)?(@[a-zA-Z0-9_.{{}}:-]*)?$", image.name);
+        let pattern = format!(r"^{}(:[a-zA-Z0-9_.{{}}-]*)?(@sha256:[a-zA-Z0-9_.{{}}-]*)?$", image.name);
         Some(Rule { image, matches: Regex::new(&pattern).ok()? })
     }
 

@@ -16,11 +16,15 @@ use crate::{load, merge};
 /// An entry of `patchesStrategicMerge`: inline if it parses as objects, else a path.
 pub(crate) fn strategic(root: &Root<'_, '_>, entry: &Named, resources: &mut ResMap) -> Result<()> {
     let inline = Source { file: &entry.place.file, text: &entry.text };
-    let objects = match load::objects(inline) {
+    let objects = match load::patches(inline) {
         Ok(objects) if !objects.is_empty() => objects,
         _ => {
             let (file, text) = root.load_text(&entry.text)?;
-            load::objects(Source { file: &file, text: &text })?
+            let objects = load::patches(Source { file: &file, text: &text })?;
+            if objects.is_empty() {
+                return Err(Error::new(format!("patch appears to be empty; file {file}")));
+            }
+            objects
         }
     };
     objects.iter().try_for_each(|object| merge_by_id(object, Allow::default(), resources))
@@ -109,7 +113,7 @@ impl Text {
     }
 
     fn objects(&self) -> Result<Vec<Value>> {
-        load::objects(Source { file: &self.file, text: &self.text })
+        load::patches(Source { file: &self.file, text: &self.text })
             .map_err(|e| e.doing(format!("unable to parse SM or JSON patch from {}", self.name)))
     }
 
@@ -138,7 +142,13 @@ fn apply_operations(
             }
             let id = resource.id();
             patch::json_patch(&mut resource.object, operations)
-                .map_err(|e| Error::new(e.to_string()).doing(format!("patching '{id}'")))
+                .map_err(|e| Error::new(e.to_string()).doing(format!("patching '{id}'")))?;
+            let whole = resource.is_empty() || (!resource.kind().is_empty() && !resource.name().is_empty());
+            if whole {
+                Ok(())
+            } else {
+                Err(Error::new(format!("the patch of '{id}' takes away its kind or name")))
+            }
         })?;
     }
     Ok(())

@@ -95,49 +95,49 @@ fn quoting() {
     check(
         Value::Object(map),
         expect![[r#"
-        k0: plain
-        k1: ""
-        k2: "yes"
-        k3: "on"
-        k4: "y"
-        k5: "null"
-        k6: "~"
-        k7: "123"
-        k8: "1e3"
-        k9: "0x1F"
-        k10: "2020-01-01"
-        k11: "1:30"
-        k12: ".inf"
-        k13: ' lead'
-        k14: 'trail '
-        k15: 'a #b'
-        k16: 'a: b'
-        k17: a:b
-        k18: '- x'
-        k19: -x
-        k20: '? x'
-        k21: '[x'
-        k22: '{x'
-        k23: '*x'
-        k24: '&x'
-        k25: '!x'
-        k26: '%x'
-        k27: '@x'
-        k28: '`x'
-        k29: '''x'''
-        k30: '"x"'
-        k31: it's
-        k32: '---'
-        k33: "tab\tx"
-        k34: "bell\a"
-        k35: ümlaut
-        k36: "emoji \U0001F600"
-        k37: "\uFEFFbom"
-        k38: <<
-        k39: =
-        k40: a\b
-        k41: nbsp x
-    "#]],
+            k0: plain
+            k1: ""
+            k2: "yes"
+            k3: "on"
+            k4: "y"
+            k5: "null"
+            k6: "~"
+            k7: "123"
+            k8: "1e3"
+            k9: "0x1F"
+            k10: "2020-01-01"
+            k11: "1:30"
+            k12: ".inf"
+            k13: ' lead'
+            k14: 'trail '
+            k15: 'a #b'
+            k16: 'a: b'
+            k17: a:b
+            k18: '- x'
+            k19: -x
+            k20: '? x'
+            k21: '[x'
+            k22: '{x'
+            k23: '*x'
+            k24: '&x'
+            k25: '!x'
+            k26: '%x'
+            k27: '@x'
+            k28: '`x'
+            k29: '''x'''
+            k30: '"x"'
+            k31: it's
+            k32: '---'
+            k33: "tab\tx"
+            k34: "bell\a"
+            k35: ümlaut
+            k36: "emoji \U0001F600"
+            k37: "\uFEFF\x62\x6F\x6D"
+            k38: <<
+            k39: =
+            k40: a\b
+            k41: nbsp x
+        "#]],
     );
 }
 

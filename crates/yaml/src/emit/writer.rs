@@ -138,9 +138,11 @@ impl Writer {
     pub(super) fn write_double(&mut self, text: &str, indent: usize, allow_breaks: bool) {
         self.write_indicator("\"", true, false);
         let chars: Vec<char> = text.chars().collect();
+        // go-yaml looks for the mark at the start of the text, whichever character it is at
+        let bom = text.starts_with('\u{feff}');
         let mut spaces = false;
         for (i, &c) in chars.iter().enumerate() {
-            if !is_printable(c) || is_break(c) || c == '"' || c == '\\' {
+            if bom || !is_printable(c) || is_break(c) || c == '"' || c == '\\' {
                 for e in escape(c).chars() {
                     self.put(e);
                 }
