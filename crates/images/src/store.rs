@@ -23,6 +23,7 @@ struct Inner {
     known: Mutex<HashMap<Digest, Arc<Resolved>>>,
     /// One at a time per layer, so that two pods do not unpack the same one.
     unpacking: Mutex<HashMap<Digest, Arc<Mutex<()>>>>,
+    pulling: Mutex<HashMap<String, Arc<tokio::sync::Mutex<()>>>>,
 }
 
 /// A manifest as it was received.
@@ -53,6 +54,7 @@ impl Images {
             platform: host_platform(),
             known: Mutex::default(),
             unpacking: Mutex::default(),
+            pulling: Mutex::default(),
         })))
     }
 
@@ -87,6 +89,10 @@ impl Images {
 
     pub(crate) fn layer_lock(&self, diff_id: &Digest) -> Arc<Mutex<()>> {
         self.0.unpacking.lock().entry(diff_id.clone()).or_default().clone()
+    }
+
+    pub(crate) fn pull_lock(&self, name: &str) -> Arc<tokio::sync::Mutex<()>> {
+        self.0.pulling.lock().entry(name.to_owned()).or_default().clone()
     }
 
     /// The image of this name if it is here, whole. Short names are completed (`nginx` is

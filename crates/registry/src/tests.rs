@@ -209,3 +209,22 @@ async fn long_lists_come_in_pages() {
         content-type: application/json
         {"name":"app","tags":["c"]}"#]]).await;
 }
+
+#[tokio::test]
+async fn another_store_pulls_from_it() {
+    let bench = bench().await;
+    let image = bench.image("localhost:5111/app:dev");
+    let folder = tempfile::tempdir().unwrap();
+    let images = Images::open(folder.path()).unwrap();
+    let bytes = std::sync::atomic::AtomicU64::new(0);
+    let name = format!("127.0.0.1:{}/app:dev", bench.address.port());
+    let pulled = images.pull(&name, |all| bytes.store(all, std::sync::atomic::Ordering::Relaxed)).await.unwrap();
+    assert_eq!((pulled.name.as_str(), &pulled.digest), (name.as_str(), &image.digest));
+    assert!(bytes.into_inner() > 2000);
+    let rootfs = images.rootfs(&pulled).await.unwrap();
+    assert_eq!(std::fs::read_to_string(rootfs.layers[0].join("file")).unwrap(), "content");
+
+    let missing = images.pull(&name.replace("dev", "none"), |_| ()).await.unwrap_err();
+    assert!(missing.to_string().ends_with(&format!("cannot be pulled from 127.0.0.1:{}", bench.address.port())), "{missing}");
+    assert!(missing.hint().unwrap().contains("coracle image import"));
+}
