@@ -26,6 +26,8 @@ pub struct Network {
 struct Shared {
     router: Arc<Router>,
     addresses: Mutex<Addresses>,
+    /// Two attaches of one pod at a time would be in each other's way.
+    attaching: tokio::sync::Mutex<()>,
     proxies: Proxies,
     dns: Arc<Dns>,
     tasks: Tasks,
@@ -73,7 +75,14 @@ impl Network {
         }
         let proxies = Proxies::new(Arc::clone(&router), tasks.clone(), config.dns);
         Ok(Network {
-            shared: Arc::new(Shared { router, addresses: Mutex::new(addresses), proxies, dns, tasks }),
+            shared: Arc::new(Shared {
+                router,
+                addresses: Mutex::new(addresses),
+                attaching: tokio::sync::Mutex::default(),
+                proxies,
+                dns,
+                tasks,
+            }),
         })
     }
 
@@ -82,6 +91,7 @@ impl Network {
     pub async fn attach(&self, pod_id: &str, netns: &Path) -> Result<Ipv4Addr> {
         let file = File::open(netns).map_err(|source| Error::Enter { path: netns.into(), source })?;
         let file = Arc::new(file);
+        let _turn = self.shared.attaching.lock().await;
         let seen = self.shared.router.address_in(Arc::clone(&file)).await?;
         let ip = self.shared.addresses.lock().claim(pod_id, seen)?;
         if seen != Some(ip) {
@@ -92,6 +102,7 @@ impl Network {
 
     /// Takes the pod's interface and address away; a pod without them is no error.
     pub async fn detach(&self, pod_id: &str) -> Result<()> {
+        let _turn = self.shared.attaching.lock().await;
         let Some(ip) = self.address(pod_id) else { return Ok(()) };
         self.shared.router.disconnect(ip).await?;
         self.shared.addresses.lock().release(pod_id)?;

@@ -1,6 +1,4 @@
 //! A cluster's network in namespaces that belong to threads of the test: they end with it, whatever happens.
-#![expect(clippy::unwrap_used, reason = "a failed set-up is a failed test")]
-#![expect(clippy::print_stderr, reason = "a skipped test says so")]
 
 use hickory_proto::op::{Message, Query};
 use hickory_proto::rr::{Name, RecordType};
