@@ -36,7 +36,7 @@ fn memory(dir: &Path, at: &str, mut memory: Memory) -> Memory {
 fn judge(dir: &Path) -> (Level, String) {
     let case: Value =
         serde_json::from_slice(&std::fs::read(dir.join("case.json")).expect("the corpus is readable"))
-            .unwrap();
+            .expect("case.json is JSON");
     let text = |value: &Value| value.as_str().unwrap_or("").to_string();
     let at = case["path_placeholder"]["text"].as_str().unwrap_or("/input");
     let files = memory(&dir.join("input"), at, Memory::new());

@@ -326,7 +326,7 @@ fn read_target(mut f: Fields<'_>) -> Result<ReplacementTarget> {
 }
 
 /// The replacements of a file: a list, or one alone.
-pub(crate) fn read_replacements(source: Source<'_>) -> Result<Vec<Box<Replacement>>> {
+pub(crate) fn read_replacements(source: Source<'_>) -> Result<Vec<Replacement>> {
     let documents = yaml::parse_spanned(source.text).map_err(|e| Error::from(e.in_file(source.file)))?;
     let mut all = Vec::new();
     for document in &documents {
@@ -334,7 +334,7 @@ pub(crate) fn read_replacements(source: Source<'_>) -> Result<Vec<Box<Replacemen
         let items = if matches!(document.node, Node::Sequence(_)) { document.items() } else { single };
         for item in items {
             match read_replacement(Fields::new(source, item, "Replacement")?)? {
-                ReplacementField::Inline(replacement) => all.push(replacement),
+                ReplacementField::Inline(replacement) => all.push(*replacement),
                 ReplacementField::Path(_) => {
                     return Err(source.error(item.span, "a replacement file cannot name another one"));
                 }
