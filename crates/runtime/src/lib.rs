@@ -1,131 +1,47 @@
-//! Containers: zygote, shim, namespaces, mounts, cgroups. The only crate with `unsafe`.
+//! Containers: shim, sandbox, namespaces, mounts, cgroups. The only crate with `unsafe`.
 //!
-//! A [`Runtime`] talks to a *zygote*: one small single-threaded process (this binary, re-executed) that forks a
-//! *shim* for each container and a *sandbox* process for each pod. Shims and sandboxes outlive the daemon; a new
-//! `Runtime` over the same directory adopts them. All container mounts live in the shim's own mount namespace.
+//! A [`Runtime`] re-executes this binary in small single-threaded roles ([`run_role`]): a *sandbox* holds a pod's
+//! network, IPC and UTS namespaces, a *shim* runs one container and owns its log and exit status, an *exec* joins a
+//! running container. Sandboxes and shims outlive the daemon; a new `Runtime` over the same folder adopts them.
+//! All container mounts live in the container's own mount namespace: the host's mount table never changes.
 
-use serde::{Deserialize, Serialize};
-use std::os::fd::OwnedFd;
-use std::path::PathBuf;
+mod capabilities;
+mod cgroups;
+mod error;
+mod exec;
+mod init;
+mod log;
+mod mounts;
+mod process;
+mod rootfs;
+mod runtime;
+mod sandbox;
+mod shim;
+mod spec;
+mod state;
+mod user;
 
-#[derive(Debug, Clone)]
-pub struct RuntimeConfig {
-    /// State of sandboxes and containers: `sandboxes/<id>/`, `containers/<id>/{spec.json,pid,exit,upper,work}`.
-    pub root: PathBuf,
-    /// Below this name (in our own cgroup) the containers' cgroups are made: one folder a cluster.
-    pub cgroup: String,
-}
+use std::ffi::OsString;
+use std::path::Path;
+use std::process::ExitCode;
 
-/// The namespaces that a pod's containers share (network, IPC, UTS), held by a process of ours.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct SandboxSpec {
-    pub id: String,
-    pub hostname: String,
-    /// Share the host's network namespace instead of making one.
-    pub host_network: bool,
-    /// `net.*` sysctls, set inside.
-    pub sysctls: Vec<(String, String)>,
-}
+pub use error::Error;
+pub use exec::Exec;
+pub use runtime::Runtime;
+pub use spec::{
+    ContainerSpec, ContainerState, ExecSpec, Exit, HostSupport, LogTarget, Mount, MountKind, Resources, RuntimeConfig,
+    Sandbox, SandboxSpec, Usage,
+};
 
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct ContainerSpec {
-    pub id: String,
-    /// Join this sandbox's network, IPC and UTS namespaces. `None`: the host's network (image builds).
-    pub sandbox: Option<String>,
-    /// Unpacked layers, lowest first. The writable layer is `containers/<id>/upper`.
-    pub layers: Vec<PathBuf>,
-    pub readonly_root: bool,
-    pub args: Vec<String>,
-    pub env: Vec<(String, String)>,
-    pub cwd: String,
-    /// As in an image's config or a securityContext: "", "app", "1000", "1000:1000". Names are looked up in the
-    /// container's own /etc/passwd and /etc/group.
-    pub user: String,
-    pub groups: Vec<u32>,
-    pub mounts: Vec<Mount>,
-    pub privileged: bool,
-    pub add_capabilities: Vec<String>,
-    pub drop_capabilities: Vec<String>,
-    pub no_new_privileges: bool,
-    pub resources: Resources,
-    pub tty: bool,
-    /// Keep stdin open (`stdin: true`); otherwise it is /dev/null.
-    pub stdin: bool,
-    pub log: LogTarget,
-}
+pub type Result<T> = std::result::Result<T, Error>;
 
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct Mount {
-    /// Host path for a bind mount (file or directory); ignored for tmpfs.
-    pub source: PathBuf,
-    pub target: PathBuf,
-    pub readonly: bool,
-    pub kind: MountKind,
-}
-
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub enum MountKind {
-    Bind,
-    Tmpfs { size_bytes: Option<u64> },
-}
-
-/// Limits; `None` is no limit. What the host's cgroups cannot do is left out and reported once.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
-pub struct Resources {
-    pub memory_bytes: Option<u64>,
-    /// Thousandths of a core, as CFS quota over 100 ms.
-    pub cpu_limit_millis: Option<u64>,
-    /// Thousandths of a core, as cpu.shares / cpu.weight.
-    pub cpu_request_millis: Option<u64>,
-    pub pids: Option<u64>,
-}
-
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub enum LogTarget {
-    /// The shim appends lines in the CRI format (`2016-10-06T00:17:09.669794202Z stdout F text`).
-    File(PathBuf),
-    /// Raw bytes of both streams, appended in order (image builds).
-    Raw(PathBuf),
-}
-
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub enum ContainerState {
-    Created,
-    Running {
-        /// Host pid of the container's first process.
-        pid: i32,
-        started_at: String,
-    },
-    Exited(Exit),
-}
-
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Exit {
-    /// 128 + signal when killed by one; 127/126/128 when the program could not be started.
-    pub code: i32,
-    pub signal: Option<i32>,
-    pub oom_killed: bool,
-    pub started_at: String,
-    pub finished_at: String,
-    /// Why the program could not be started, in words ("exec /app/x: no such file or directory").
-    pub error: Option<String>,
-}
-
-#[derive(Debug, Clone)]
-pub struct ExecSpec {
-    pub container: String,
-    pub args: Vec<String>,
-    pub env: Vec<(String, String)>,
-    pub cwd: String,
-    pub user: String,
-    pub tty: bool,
-    pub stdin: bool,
-}
-
-/// A process started in a running container. With a tty, `stdin` and `stdout` are its two ends and `stderr` is `None`.
-#[derive(Debug)]
-pub struct Exec {
-    pub stdin: Option<OwnedFd>,
-    pub stdout: Option<OwnedFd>,
-    pub stderr: Option<OwnedFd>,
+/// The hidden roles of this binary. To be called first in `main`, before any thread: the roles fork.
+pub fn run_role(args: &[OsString]) -> Option<ExitCode> {
+    let argument = args.get(2).map(Path::new);
+    match (args.get(1)?.to_str()?, argument) {
+        ("__sandbox", Some(dir)) => Some(sandbox::run(dir)),
+        ("__shim", Some(dir)) => Some(shim::run(dir)),
+        ("__exec", Some(request)) => Some(exec::run(&request.to_string_lossy())),
+        _ => None,
+    }
 }

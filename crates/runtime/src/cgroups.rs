@@ -1,0 +1,263 @@
+//! Limits by cgroups, v1 (also the hybrid layout) and v2, below our own cgroup; what the host forbids is left out.
+
+use crate::spec::{HostSupport, Resources, Usage};
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// The places where this process may make cgroups.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Cgroups {
+    memory: Option<PathBuf>,
+    cpu: Option<PathBuf>,
+    cpuacct: Option<PathBuf>,
+    pids: Option<PathBuf>,
+    /// One folder for all of them.
+    unified: Option<PathBuf>,
+}
+
+/// One container's cgroups: the folders that exist for it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Group {
+    dirs: Vec<PathBuf>,
+    memory: Option<PathBuf>,
+    cpuacct: Option<PathBuf>,
+    unified: bool,
+}
+
+impl Cgroups {
+    /// Finds our own cgroups and makes `<own>/<name>` in each.
+    pub(crate) fn find(name: &str) -> (Self, HostSupport) {
+        let mounts = std::fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
+        let own = std::fs::read_to_string("/proc/self/cgroup").unwrap_or_default();
+        let mut found = Self::default();
+        let mut notes = Vec::new();
+        for controller in ["memory", "cpu", "cpuacct", "pids"] {
+            let Some(base) = v1_folder(&mounts, &own, controller) else { continue };
+            match make(&base.join(name)) {
+                Ok(folder) => *found.slot(controller) = Some(folder),
+                Err(error) => notes.push(format!("no {controller} limits for containers: {}: {error}", base.display())),
+            }
+        }
+        if found.memory.is_none()
+            && let Some(base) = v2_folder(&mounts, &own)
+        {
+            match make_v2(&base, name) {
+                Ok(folder) => found.unified = Some(folder),
+                Err(error) => notes.push(format!("no resource limits for containers: {}: {error}", base.display())),
+            }
+        }
+        let unified = found.unified.is_some();
+        let support = HostSupport {
+            memory: unified || found.memory.is_some(),
+            cpu: unified || found.cpu.is_some(),
+            pids: unified || found.pids.is_some(),
+            notes,
+        };
+        (found, support)
+    }
+
+    fn slot(&mut self, controller: &str) -> &mut Option<PathBuf> {
+        match controller {
+            "memory" => &mut self.memory,
+            "cpu" => &mut self.cpu,
+            "cpuacct" => &mut self.cpuacct,
+            _ => &mut self.pids,
+        }
+    }
+
+    fn folders(&self) -> impl Iterator<Item = &PathBuf> {
+        [&self.memory, &self.cpu, &self.cpuacct, &self.pids, &self.unified].into_iter().flatten()
+    }
+
+    /// The group of one container, made or not.
+    pub(crate) fn group(&self, id: &str) -> Group {
+        let mut dirs: Vec<PathBuf> = self.folders().map(|f| f.join(id)).collect();
+        dirs.dedup();
+        Group {
+            dirs,
+            memory: self.memory.as_ref().or(self.unified.as_ref()).map(|f| f.join(id)),
+            cpuacct: self.cpuacct.as_ref().or(self.unified.as_ref()).map(|f| f.join(id)),
+            unified: self.unified.is_some(),
+        }
+    }
+
+    /// Makes the container's cgroups with its limits. A limit that is refused is an error: it was asked for.
+    pub(crate) fn create(&self, id: &str, resources: &Resources) -> io::Result<Group> {
+        let group = self.group(id);
+        for dir in &group.dirs {
+            std::fs::create_dir_all(dir)?;
+        }
+        let put = |folder: &Option<PathBuf>, file: &str, value: String| match folder {
+            Some(folder) => std::fs::write(folder.join(id).join(file), value),
+            None => Ok(()),
+        };
+        if let Some(bytes) = resources.memory_bytes {
+            put(&self.memory, "memory.limit_in_bytes", bytes.to_string())?;
+            put(&self.unified, "memory.max", bytes.to_string())?;
+            // Not every host has swap accounting.
+            let _ = put(&self.memory, "memory.memsw.limit_in_bytes", bytes.to_string());
+            let _ = put(&self.unified, "memory.swap.max", "0".into());
+        }
+        if let Some(millis) = resources.cpu_limit_millis {
+            let quota = (millis * 100).max(1000);
+            put(&self.cpu, "cpu.cfs_period_us", "100000".into())?;
+            put(&self.cpu, "cpu.cfs_quota_us", quota.to_string())?;
+            put(&self.unified, "cpu.max", format!("{quota} 100000"))?;
+        }
+        if let Some(millis) = resources.cpu_request_millis {
+            let shares = (millis * 1024 / 1000).clamp(2, 262_144);
+            put(&self.cpu, "cpu.shares", shares.to_string())?;
+            put(&self.unified, "cpu.weight", (1 + (shares - 2) * 9999 / 262_142).to_string())?;
+        }
+        if let Some(pids) = resources.pids {
+            put(&self.pids, "pids.max", pids.to_string())?;
+            put(&self.unified, "pids.max", pids.to_string())?;
+        }
+        Ok(group)
+    }
+
+    /// Removes the cluster's own folders, once nothing is in them.
+    pub(crate) fn remove(&self) {
+        for folder in self.folders() {
+            // A busy folder stays, and says that something still runs.
+            let _ = std::fs::remove_dir(folder);
+        }
+    }
+}
+
+impl Group {
+    pub(crate) fn add(&self, pid: i32) -> io::Result<()> {
+        self.dirs.iter().try_for_each(|dir| std::fs::write(dir.join("cgroup.procs"), pid.to_string()))
+    }
+
+    /// Whether the kernel has killed a process of the group for want of memory.
+    pub(crate) fn was_oom_killed(&self) -> bool {
+        let Some(memory) = &self.memory else { return false };
+        let file = if self.unified { "memory.events" } else { "memory.oom_control" };
+        let text = std::fs::read_to_string(memory.join(file)).unwrap_or_default();
+        text.lines().any(|l| l.strip_prefix("oom_kill ").is_some_and(|n| n.trim() != "0"))
+    }
+
+    pub(crate) fn usage(&self) -> Option<Usage> {
+        let read = |path: PathBuf| std::fs::read_to_string(path).ok();
+        let memory = self.memory.as_ref()?;
+        let file = if self.unified { "memory.current" } else { "memory.usage_in_bytes" };
+        let memory_bytes = read(memory.join(file))?.trim().parse().ok()?;
+        let cpu_usec = match (&self.cpuacct, self.unified) {
+            (Some(dir), true) => {
+                read(dir.join("cpu.stat"))?.lines().find_map(|l| l.strip_prefix("usage_usec ")?.parse().ok())?
+            }
+            (Some(dir), false) => read(dir.join("cpuacct.usage"))?.trim().parse::<u64>().ok()? / 1000,
+            (None, _) => 0,
+        };
+        Some(Usage { memory_bytes, cpu_usec })
+    }
+
+    pub(crate) fn into_dirs(self) -> Vec<PathBuf> {
+        self.dirs
+    }
+
+    /// Every process in the group, by host pid.
+    fn pids(&self) -> Vec<i32> {
+        let files = self.dirs.iter().filter_map(|d| std::fs::read_to_string(d.join("cgroup.procs")).ok());
+        let mut pids: Vec<i32> = files.flat_map(|t| t.lines().filter_map(|l| l.parse().ok()).collect::<Vec<_>>()).collect();
+        pids.sort_unstable();
+        pids.dedup();
+        pids
+    }
+
+    /// Kills what is left in the group and removes it.
+    pub(crate) fn remove(&self) {
+        for attempt in 0..50 {
+            for pid in self.pids() {
+                let _ = nix::sys::signal::kill(nix::unistd::Pid::from_raw(pid), nix::sys::signal::Signal::SIGKILL);
+            }
+            let left = self.dirs.iter().filter(|d| d.exists() && std::fs::remove_dir(d).is_err()).count();
+            if left == 0 {
+                return;
+            }
+            // The kernel lets a group go a moment after its last process.
+            std::thread::sleep(std::time::Duration::from_millis(1 + attempt));
+        }
+    }
+}
+
+fn make(folder: &Path) -> io::Result<PathBuf> {
+    std::fs::create_dir_all(folder)?;
+    Ok(folder.to_path_buf())
+}
+
+/// A folder whose children have all the controllers that there are. The kernel wants no process in such a folder
+/// ("no internal processes"), so it is made beside us where we cannot have one below.
+fn make_v2(base: &Path, name: &str) -> io::Result<PathBuf> {
+    let have = std::fs::read_to_string(base.join("cgroup.controllers"))?;
+    let wanted: Vec<String> =
+        ["memory", "cpu", "pids"].iter().filter(|c| have.split_whitespace().any(|h| h == **c)).map(|c| format!("+{c}")).collect();
+    if !wanted.iter().any(|c| c == "+memory") {
+        return Err(io::Error::other("the memory controller is not delegated to us"));
+    }
+    let enable = |folder: &Path| std::fs::write(folder.join("cgroup.subtree_control"), wanted.join(" "));
+    let parent = match enable(base) {
+        Ok(()) => base.to_path_buf(),
+        Err(first) => {
+            let above = base.parent().filter(|p| p.join("cgroup.controllers").exists()).ok_or(first)?.to_path_buf();
+            enable(&above)?;
+            above
+        }
+    };
+    let folder = make(&parent.join(name))?;
+    enable(&folder)?;
+    Ok(folder)
+}
+
+/// Our own folder in the v1 hierarchy of a controller.
+fn v1_folder(mounts: &str, own: &str, controller: &str) -> Option<PathBuf> {
+    let path = own.lines().find_map(|line| {
+        let mut parts = line.splitn(3, ':');
+        let controllers = parts.nth(1)?;
+        controllers.split(',').any(|c| c == controller).then(|| parts.next())?
+    })?;
+    let (root, point) = mounts.lines().find_map(|line| {
+        let (left, right) = line.split_once(" - ")?;
+        let mut right = right.split(' ');
+        let is_v1 = right.next() == Some("cgroup");
+        let options = right.nth(1)?;
+        let fields: Vec<&str> = left.split(' ').collect();
+        (is_v1 && options.split(',').any(|o| o == controller)).then(|| (fields[3].to_string(), fields[4].to_string()))
+    })?;
+    Some(join(&point, &root, path))
+}
+
+fn v2_folder(mounts: &str, own: &str) -> Option<PathBuf> {
+    let path = own.lines().find_map(|line| line.strip_prefix("0::"))?;
+    let (root, point) = mounts.lines().find_map(|line| {
+        let (left, right) = line.split_once(" - ")?;
+        let fields: Vec<&str> = left.split(' ').collect();
+        right.starts_with("cgroup2 ").then(|| (fields[3].to_string(), fields[4].to_string()))
+    })?;
+    Some(join(&point, &root, path))
+}
+
+/// `root` is what of the hierarchy is mounted at `point`: in a container it is not the whole.
+fn join(point: &str, root: &str, path: &str) -> PathBuf {
+    let below = path.strip_prefix(root.trim_end_matches('/')).unwrap_or(path);
+    Path::new(point).join(below.trim_start_matches('/'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn own_folders_are_found_in_both_layouts() {
+        let v1 = "30 25 0:26 / /sys/fs/cgroup/memory rw - cgroup cgroup rw,memory\n31 25 0:27 / /sys/fs/cgroup/unified rw - cgroup2 cgroup2 rw\n";
+        let own = "4:memory:/process_api/x\n0::/\n";
+        assert_eq!(v1_folder(v1, own, "memory"), Some("/sys/fs/cgroup/memory/process_api/x".into()));
+        assert_eq!(v1_folder(v1, own, "cpu"), None);
+        let v2 = "31 25 0:27 / /sys/fs/cgroup rw - cgroup2 cgroup2 rw\n";
+        let own = "0::/user.slice/user-1000.slice/session-1.scope\n";
+        assert_eq!(v2_folder(v2, own), Some("/sys/fs/cgroup/user.slice/user-1000.slice/session-1.scope".into()));
+        let nested = "31 25 0:27 /docker/abc /sys/fs/cgroup rw - cgroup2 cgroup2 rw\n";
+        assert_eq!(v2_folder(nested, "0::/docker/abc/inner\n"), Some("/sys/fs/cgroup/inner".into()));
+    }
+}
