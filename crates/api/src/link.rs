@@ -86,3 +86,17 @@ pub(crate) fn strategic_merge(
     patch::strategic_merge(&Nothing, api_version, kind, object, change)
         .map_err(|error| ApiError::bad_request(error.to_string()))
 }
+
+pub(crate) fn apply_root(_api_version: &str, _kind: &str) -> crate::apply::Shape {
+    crate::apply::Shape::Struct(0)
+}
+
+pub(crate) fn apply_shape(_ty: u32, name: &str) -> Option<crate::apply::Shape> {
+    use crate::apply::Shape;
+    Some(match name {
+        "labels" | "annotations" | "data" => Shape::Map(Box::new(Shape::Atomic)),
+        "containers" => Shape::Keyed(vec!["name".into()], Box::new(Shape::Struct(0))),
+        "selector" => Shape::Atomic,
+        _ => Shape::Struct(0),
+    })
+}

@@ -2,7 +2,7 @@
 
 use crate::metadata::{self, text};
 use crate::transaction::Transaction;
-use crate::{ApiError, Key, Object, Result, WriteOptions, admit, crds, pods, services};
+use crate::{ApiError, Key, Object, Result, WriteOptions, admit, apply, crds, pods, services};
 use schema::Kind;
 use serde_json::{Value, json};
 use store::View;
@@ -47,6 +47,7 @@ pub(crate) fn create(
     if has_generation(kind) {
         meta.insert("generation".into(), 1.into());
     }
+    apply::track(tx, kind, &mut object, None, "", &options.field_manager);
     tx.put(key, object)
 }
 
@@ -169,6 +170,8 @@ pub(crate) fn update(
         changed(tx, kind, &mut next, &previous)?;
     }
     admit::validate(tx.api, kind, &next, Some(&previous))?;
+    let subresource = if part == Part::Status { "status" } else { "" };
+    apply::track(tx, kind, &mut next, Some(&previous), subresource, &options.field_manager);
     finish(tx, kind, key, next, &previous)
 }
 

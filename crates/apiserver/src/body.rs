@@ -30,11 +30,15 @@ pub(crate) fn media(headers: &HeaderMap) -> Result<Media> {
         "application/json-patch+json" => Ok(Media::JsonPatch),
         "application/merge-patch+json" => Ok(Media::MergePatch),
         "application/strategic-merge-patch+json" => Ok(Media::StrategicPatch),
-        "application/apply-patch+yaml" | "application/apply-patch" | "application/apply-patch+json" => Ok(Media::Apply),
+        "application/apply-patch+yaml" | "application/apply-patch" | "application/apply-patch+json" => {
+            Ok(Media::Apply)
+        }
         other => Err(ApiError::new(
             415,
             "UnsupportedMediaType",
-            format!("the body of the request was in an unknown format - {other} is not an accepted media type"),
+            format!(
+                "the body of the request was in an unknown format - {other} is not an accepted media type"
+            ),
         )),
     }
 }
@@ -54,7 +58,9 @@ pub(crate) async fn read(headers: &HeaderMap, body: Body, problems: &mut Vec<Str
         Media::Json | Media::JsonPatch | Media::MergePatch | Media::StrategicPatch => {
             problems.extend(crate::body::duplicates::of(&bytes));
             serde_json::from_slice(&bytes).map_err(|error| {
-                ApiError::bad_request(format!("the object provided is unrecognized: couldn't decode JSON: {error}"))
+                ApiError::bad_request(format!(
+                    "the object provided is unrecognized: couldn't decode JSON: {error}"
+                ))
             })
         }
     }
@@ -66,7 +72,8 @@ fn yaml(bytes: &[u8], problems: &mut Vec<String>) -> Result<Value> {
     let mut documents = match yaml::parse_documents(text) {
         Ok(documents) => documents,
         Err(error) => {
-            let lenient = yaml::Options { duplicates: yaml::Duplicates::LastWins, ..yaml::Options::default() };
+            let lenient =
+                yaml::Options { duplicates: yaml::Duplicates::LastWins, ..yaml::Options::default() };
             let documents = yaml::parse_documents_with(text, &lenient).map_err(bad)?;
             problems.push(error.to_string());
             documents

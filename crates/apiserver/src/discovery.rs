@@ -110,7 +110,9 @@ pub(crate) fn resources(inner: &Inner, group: &str, version: &str) -> Result<Ans
         }));
     }
     for entry in list.iter_mut().filter_map(Value::as_object_mut) {
-        entry.retain(|field, value| !matches!(field.as_str(), "shortNames" | "categories") || value != &json!([]));
+        entry.retain(|field, value| {
+            !matches!(field.as_str(), "shortNames" | "categories") || value != &json!([])
+        });
     }
     Ok(respond::json(
         StatusCode::OK,
@@ -122,13 +124,17 @@ pub(crate) fn resources(inner: &Inner, group: &str, version: &str) -> Result<Ans
 
 fn served(inner: &Inner, group: &str, version: &str) -> Vec<std::sync::Arc<Kind>> {
     let kinds = inner.api.kinds();
-    let serves = |kind: &&std::sync::Arc<Kind>| kind.group == group && kind.versions.iter().any(|v| v == version);
+    let serves =
+        |kind: &&std::sync::Arc<Kind>| kind.group == group && kind.versions.iter().any(|v| v == version);
     let mut served: Vec<_> = kinds.all().iter().filter(serves).cloned().collect();
     served.sort_by(|a, b| a.plural.cmp(&b.plural));
     served
 }
 
-fn reviews(group: &str, version: &str) -> impl Iterator<Item = (&'static str, &'static str, &'static str, bool)> {
+fn reviews(
+    group: &str,
+    version: &str,
+) -> impl Iterator<Item = (&'static str, &'static str, &'static str, bool)> {
     let wanted = version == "v1";
     let group = group.to_string();
     REVIEWS.into_iter().filter(move |review| wanted && review.0 == group)
@@ -196,7 +202,8 @@ fn aggregate(inner: &Inner, groups: Vec<(String, Vec<String>)>, form: &'static s
 }
 
 fn aggregate_version(inner: &Inner, group: &str, version: &str) -> Value {
-    let gvk = |group: &str, version: &str, kind: &str| json!({ "group": group, "version": version, "kind": kind });
+    let gvk =
+        |group: &str, version: &str, kind: &str| json!({ "group": group, "version": version, "kind": kind });
     let scope = |namespaced: bool| if namespaced { "Namespaced" } else { "Cluster" };
     let mut resources = Vec::new();
     for kind in served(inner, group, version) {

@@ -27,9 +27,11 @@ pub(crate) async fn handle(inner: Arc<Inner>, request: Request<Body>) -> Answer 
 pub(crate) fn caller(inner: &Inner, parts: &Parts) -> std::result::Result<User, Answer> {
     match auth::identify(inner, parts) {
         Some(user) => Ok(user),
-        None if auth::is_open(parts.uri.path()) => {
-            Ok(User { name: "system:anonymous".into(), groups: vec!["system:unauthenticated".into()], uid: String::new() })
-        }
+        None if auth::is_open(parts.uri.path()) => Ok(User {
+            name: "system:anonymous".into(),
+            groups: vec!["system:unauthenticated".into()],
+            uid: String::new(),
+        }),
         None => Err(respond::failure(&ApiError::new(401, "Unauthorized", "Unauthorized"))),
     }
 }

@@ -12,11 +12,15 @@ use serde_json::{Value, json};
 
 pub(crate) fn paths(inner: &Inner) -> Value {
     let mut paths = vec!["/api".to_string(), "/api/v1".into(), "/apis".into()];
-    for (group, versions) in discovery::group_versions(inner).into_iter().filter(|(group, _)| !group.is_empty()) {
+    for (group, versions) in
+        discovery::group_versions(inner).into_iter().filter(|(group, _)| !group.is_empty())
+    {
         paths.push(format!("/apis/{group}"));
         paths.extend(versions.iter().map(|version| format!("/apis/{group}/{version}")));
     }
-    paths.extend(["/healthz", "/livez", "/openapi/v2", "/openapi/v3", "/readyz", "/version"].map(String::from));
+    paths.extend(
+        ["/healthz", "/livez", "/openapi/v2", "/openapi/v3", "/readyz", "/version"].map(String::from),
+    );
     json!({ "paths": paths })
 }
 
@@ -61,5 +65,7 @@ pub(crate) fn openapi_v3(inner: &Inner, path: &str) -> Result<Answer> {
 }
 
 pub(crate) fn openapi_v2(inner: &Inner, _headers: &HeaderMap) -> Result<Answer> {
-    link::openapi_v2(&inner.api).map(|document| respond::json(StatusCode::OK, &document)).ok_or_else(resources::missing)
+    link::openapi_v2(&inner.api)
+        .map(|document| respond::json(StatusCode::OK, &document))
+        .ok_or_else(resources::missing)
 }

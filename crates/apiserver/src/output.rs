@@ -36,7 +36,13 @@ pub(crate) struct Output {
 }
 
 impl Output {
-    pub(crate) fn new(api: &Api, kind: &Arc<Kind>, version: &str, headers: &HeaderMap, query: &Query) -> Self {
+    pub(crate) fn new(
+        api: &Api,
+        kind: &Arc<Kind>,
+        version: &str,
+        headers: &HeaderMap,
+        query: &Query,
+    ) -> Self {
         let include = match query.text("includeObject") {
             "None" => Include::None,
             "Object" => Include::Object,
@@ -212,7 +218,9 @@ mod tests {
         assert_eq!(check("application/json;as=Table;v=v9;g=meta.k8s.io,application/json"), Form::Object);
         assert_eq!(check("application/vnd.kubernetes.protobuf,application/json"), Form::Object);
         assert_eq!(
-            check("application/vnd.kubernetes.protobuf;as=PartialObjectMetadata;g=meta.k8s.io;v=v1,application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1,application/json"),
+            check(
+                "application/vnd.kubernetes.protobuf;as=PartialObjectMetadata;g=meta.k8s.io;v=v1,application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1,application/json"
+            ),
             Form::Metadata
         );
         assert_eq!(check("*/*"), Form::Object);

@@ -9,11 +9,15 @@ pub(crate) struct Query(Vec<(String, String)>);
 
 impl Query {
     pub(crate) fn parse(text: &str) -> Self {
-        let decode = |text: &str| {
-            percent_decode_str(&text.replace('+', " ")).decode_utf8_lossy().into_owned()
-        };
+        let decode =
+            |text: &str| percent_decode_str(&text.replace('+', " ")).decode_utf8_lossy().into_owned();
         let pairs = text.split('&').filter(|pair| !pair.is_empty());
-        Self(pairs.map(|pair| pair.split_once('=').unwrap_or((pair, ""))).map(|(n, v)| (decode(n), decode(v))).collect())
+        Self(
+            pairs
+                .map(|pair| pair.split_once('=').unwrap_or((pair, "")))
+                .map(|(n, v)| (decode(n), decode(v)))
+                .collect(),
+        )
     }
 
     /// Empty if absent.
@@ -40,14 +44,18 @@ impl Query {
         if text.is_empty() {
             return Ok(None);
         }
-        text.parse().map(Some).map_err(|_| ApiError::bad_request(format!("invalid value for {name}: {text:?}")))
+        text.parse()
+            .map(Some)
+            .map_err(|_| ApiError::bad_request(format!("invalid value for {name}: {text:?}")))
     }
 
     pub(crate) fn dry_run(&self) -> Result<bool> {
         match self.all("dryRun").as_slice() {
             [] | [""] => Ok(false),
             all if all.iter().all(|value| *value == "All") => Ok(true),
-            other => Err(ApiError::bad_request(format!("invalid dryRun: {other:?}: supported values: \"All\""))),
+            other => {
+                Err(ApiError::bad_request(format!("invalid dryRun: {other:?}: supported values: \"All\"")))
+            }
         }
     }
 
@@ -77,7 +85,8 @@ impl Query {
         if !given.is_empty() {
             return given.to_string();
         }
-        let agent = headers.get(http::header::USER_AGENT).and_then(|value| value.to_str().ok()).unwrap_or_default();
+        let agent =
+            headers.get(http::header::USER_AGENT).and_then(|value| value.to_str().ok()).unwrap_or_default();
         agent.split('/').next().filter(|name| !name.is_empty()).unwrap_or("unknown").to_string()
     }
 }

@@ -79,10 +79,16 @@ mod tests {
         check("/api/v1/namespaces/a/finalize", expect!["|v1||namespaces|a|finalize||false"]);
         check("/api/v1/namespaces/a/pods/p/log", expect!["|v1|a|pods|p|log||false"]);
         check("/apis/apps/v1/deployments", expect!["apps|v1||deployments||||false"]);
-        check("/apis/apps/v1/namespaces/a/deployments/d/scale", expect!["apps|v1|a|deployments|d|scale||false"]);
+        check(
+            "/apis/apps/v1/namespaces/a/deployments/d/scale",
+            expect!["apps|v1|a|deployments|d|scale||false"],
+        );
         check("/api/v1/watch/pods", expect!["|v1||pods||||true"]);
         check("/api/v1/namespaces/a/services/s:80/proxy/x/y", expect!["|v1|a|services|s:80|proxy|x/y|false"]);
-        check("/apis/rbac.authorization.k8s.io/v1/clusterroles/system%3Anode", expect!["rbac.authorization.k8s.io|v1||clusterroles|system:node|||false"]);
+        check(
+            "/apis/rbac.authorization.k8s.io/v1/clusterroles/system%3Anode",
+            expect!["rbac.authorization.k8s.io|v1||clusterroles|system:node|||false"],
+        );
         assert_eq!(target("/apis"), None);
         assert_eq!(target("/version"), None);
     }

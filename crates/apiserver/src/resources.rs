@@ -9,8 +9,8 @@ use crate::respond::{self, Answer};
 use crate::server::Inner;
 use crate::{reviews, streams, watch};
 use api::{
-    ApiError, DeleteOptions, FieldSelector, FieldValidation, Key, Kind, Object, PatchKind, Propagation, Result,
-    Selector, View, WriteOptions,
+    ApiError, DeleteOptions, FieldSelector, FieldValidation, Key, Kind, Object, PatchKind, Propagation,
+    Result, Selector, View, WriteOptions,
 };
 use axum::body::Body;
 use base64::Engine as _;
@@ -131,11 +131,14 @@ fn list(call: &Call) -> Result<Answer> {
     let version = view.version();
     let wanted: Option<u64> = call.query.number("resourceVersion")?;
     if wanted.is_some_and(|wanted| wanted > version) {
-        let message = format!("Too large resource version: {}, current: {version}", wanted.unwrap_or_default());
+        let message =
+            format!("Too large resource version: {}, current: {version}", wanted.unwrap_or_default());
         return Err(ApiError::new(504, "Timeout", message));
     }
     if call.query.text("resourceVersionMatch") == "Exact" && wanted.is_some_and(|wanted| wanted < version) {
-        return Err(ApiError::expired("The provided resource version is too old: only the latest one can be listed"));
+        return Err(ApiError::expired(
+            "The provided resource version is too old: only the latest one can be listed",
+        ));
     }
     let filter = Filter::new(call)?;
     let mut objects = view.list(&call.resource(), &call.target.namespace);
@@ -168,7 +171,8 @@ struct Continue {
 
 impl Continue {
     fn token(&self) -> String {
-        let value = json!({ "v": "meta.k8s.io/v1", "rv": self.version, "ns": self.after.0, "name": self.after.1 });
+        let value =
+            json!({ "v": "meta.k8s.io/v1", "rv": self.version, "ns": self.after.0, "name": self.after.1 });
         base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(value.to_string())
     }
 
@@ -180,7 +184,9 @@ impl Continue {
         let value: Option<Value> = bytes.and_then(|bytes| serde_json::from_slice(&bytes).ok());
         let text = |value: &Value, field: &str| value[field].as_str().map(str::to_string);
         value
-            .and_then(|v| Some(Self { version: v["rv"].as_u64()?, after: (text(&v, "ns")?, text(&v, "name")?) }))
+            .and_then(|v| {
+                Some(Self { version: v["rv"].as_u64()?, after: (text(&v, "ns")?, text(&v, "name")?) })
+            })
             .map(Some)
             .ok_or_else(|| ApiError::bad_request("continue key is not valid"))
     }

@@ -21,7 +21,8 @@ pub(crate) const REVIEWS: [(&str, &str, &str, bool); 6] = [
 ];
 
 pub(crate) fn is_review(target: &Target) -> bool {
-    target.version == "v1" && REVIEWS.iter().any(|review| review.0 == target.group && review.1 == target.plural)
+    target.version == "v1"
+        && REVIEWS.iter().any(|review| review.0 == target.group && review.1 == target.plural)
 }
 
 pub(crate) fn answer(target: &Target, method: &Method, user: &User, mut review: Value) -> Result<Value> {
@@ -45,7 +46,9 @@ pub(crate) fn answer(target: &Target, method: &Method, user: &User, mut review: 
         }),
         "tokenreviews" => json!({ "authenticated": false, "error": "token review is not built" }),
         // Everybody who is known may do everything: this cluster is one developer's own.
-        _ => json!({ "allowed": true, "reason": "every authenticated user may do everything in this cluster" }),
+        _ => {
+            json!({ "allowed": true, "reason": "every authenticated user may do everything in this cluster" })
+        }
     };
     Ok(review)
 }

@@ -90,9 +90,9 @@ impl Server {
             }
         });
         let inner = self.inner.clone();
-        axum::Router::new().nest("/coracle", self.extra.clone().layer(guard)).fallback(
-            move |request: axum::http::Request<Body>| dispatch::handle(inner.clone(), request),
-        )
+        axum::Router::new()
+            .nest("/coracle", self.extra.clone().layer(guard))
+            .fallback(move |request: axum::http::Request<Body>| dispatch::handle(inner.clone(), request))
     }
 }
 
@@ -160,7 +160,8 @@ async fn connection(
     let router = router.layer(axum::Extension(remote));
     let mut builder = auto::Builder::new(TokioExecutor::new());
     builder.http2().max_concurrent_streams(1000);
-    let served = builder.serve_connection_with_upgrades(TokioIo::new(stream), TowerToHyperService::new(router));
+    let served =
+        builder.serve_connection_with_upgrades(TokioIo::new(stream), TowerToHyperService::new(router));
     if let Err(error) = watcher.watch(served.into_owned()).await {
         tracing::debug!(error = %error, "a connection ended badly");
     }

@@ -75,7 +75,10 @@ where
     let (accepted, incoming) = mpsc::channel(16);
     let gone = CancellationToken::new();
     let reader = Reader { frames: frames.clone(), accepted, streams: HashMap::new(), gone: gone.clone() };
-    let tasks = [tokio::spawn(reader.run(BufReader::with_capacity(64 << 10, read))), tokio::spawn(write_frames(write, queued))];
+    let tasks = [
+        tokio::spawn(reader.run(BufReader::with_capacity(64 << 10, read))),
+        tokio::spawn(write_frames(write, queued)),
+    ];
     Session { incoming, frames, gone, tasks }
 }
 

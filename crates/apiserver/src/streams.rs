@@ -24,11 +24,16 @@ enum Upgrade {
 }
 
 fn node(call: &Call) -> Result<NodeHandle> {
-    call.inner.node.get().cloned().ok_or_else(|| ApiError::unavailable("the node has not started yet: try again soon"))
+    call.inner
+        .node
+        .get()
+        .cloned()
+        .ok_or_else(|| ApiError::unavailable("the node has not started yet: try again soon"))
 }
 
 async fn upgrade(call: &mut Call) -> Result<Upgrade> {
-    let wanted = call.parts.headers.get(header::UPGRADE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let wanted =
+        call.parts.headers.get(header::UPGRADE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     if wanted.eq_ignore_ascii_case("websocket") {
         return WebSocketUpgrade::from_request_parts(&mut call.parts, &())
             .await
@@ -53,7 +58,11 @@ fn switching(headers: &HeaderMap, offered: &[&'static str]) -> Result<Response<a
         .flat_map(|value| value.split(',').map(str::trim))
         .collect();
     let chosen = offered.iter().find(|protocol| asked.contains(protocol)).ok_or_else(|| {
-        ApiError::new(403, "Forbidden", format!("no stream protocol in common: asked for {asked:?}, known are {offered:?}"))
+        ApiError::new(
+            403,
+            "Forbidden",
+            format!("no stream protocol in common: asked for {asked:?}, known are {offered:?}"),
+        )
     })?;
     let mut answer = Response::new(axum::body::Body::empty());
     *answer.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
@@ -88,7 +97,8 @@ fn container(pod: &Value, given: &str) -> Result<String> {
         return match main.as_slice() {
             [only] => Ok(only.clone()),
             many => {
-                let marked = pod["metadata"]["annotations"]["kubectl.kubernetes.io/default-container"].as_str();
+                let marked =
+                    pod["metadata"]["annotations"]["kubectl.kubernetes.io/default-container"].as_str();
                 match marked.filter(|marked| many.iter().any(|name| name == marked)) {
                     Some(marked) => Ok(marked.to_string()),
                     None => Err(ApiError::bad_request(format!(

@@ -1,21 +1,8 @@
 //! Creating, updating, patching, deleting, and reading back after a restart.
 
+use super::{bench, by, config};
 use crate::*;
 use serde_json::json;
-
-struct Bench {
-    api: Api,
-    _dir: tempfile::TempDir,
-}
-
-fn config(dir: &std::path::Path) -> ApiConfig {
-    ApiConfig { dir: dir.into(), service_cidr: "10.43.0.0/16".into(), cluster_domain: "cluster.local".into() }
-}
-
-fn bench() -> Bench {
-    let dir = tempfile::tempdir().expect("tempdir");
-    Bench { api: Api::open(config(dir.path())).expect("open"), _dir: dir }
-}
 
 fn config_map(name: &str) -> Value {
     json!({ "apiVersion": "v1", "kind": "ConfigMap", "metadata": { "name": name, "namespace": "default" },
@@ -34,17 +21,13 @@ fn pod(name: &str) -> Value {
         "spec": { "containers": [{ "name": "c", "image": "i" }] } })
 }
 
-fn by() -> WriteOptions {
-    WriteOptions::by("test")
-}
-
 fn key(resource: &str, name: &str) -> Key {
     Key::new(resource, "default", name)
 }
 
 #[test]
 fn create_fills_in_the_metadata_and_refuses_twice() {
-    let Bench { api, _dir } = bench();
+    let (api, _dir) = bench();
     let made = api.create("configmaps", config_map("x"), &by()).expect("create");
     let meta = &made["metadata"];
     assert_eq!(meta["uid"].as_str().map(str::len), Some(36));
@@ -65,7 +48,7 @@ fn create_fills_in_the_metadata_and_refuses_twice() {
 
 #[test]
 fn updates_are_optimistic_and_no_ops_change_nothing() {
-    let Bench { api, _dir } = bench();
+    let (api, _dir) = bench();
     let first = api.create("apps/deployments", deployment("d"), &by()).expect("create");
     assert_eq!(first["metadata"]["generation"], 1);
     let mut next = (*first).clone();
@@ -92,7 +75,7 @@ fn updates_are_optimistic_and_no_ops_change_nothing() {
 
 #[test]
 fn dry_runs_leave_nothing_behind() {
-    let Bench { api, _dir } = bench();
+    let (api, _dir) = bench();
     let version = api.version();
     let options = WriteOptions { dry_run: true, ..by() };
     api.create("configmaps", config_map("x"), &options).expect("create");
@@ -102,7 +85,7 @@ fn dry_runs_leave_nothing_behind() {
 
 #[test]
 fn patches_of_each_kind() {
-    let Bench { api, _dir } = bench();
+    let (api, _dir) = bench();
     api.create("apps/deployments", deployment("d"), &by()).expect("create");
     let at = key("apps/deployments", "d");
     let patched =
@@ -125,7 +108,7 @@ fn patches_of_each_kind() {
 
 #[test]
 fn pods_are_deleted_in_two_phases() {
-    let Bench { api, _dir } = bench();
+    let (api, _dir) = bench();
     let unplaced = api.create("pods", pod("unplaced"), &by()).expect("create");
     assert_eq!(unplaced["spec"]["serviceAccountName"], "default");
     api.delete(&key("pods", "unplaced"), &DeleteOptions::default()).expect("delete");
@@ -157,7 +140,7 @@ fn pods_are_deleted_in_two_phases() {
 
 #[test]
 fn finalizers_hold_an_object_until_they_are_gone() {
-    let Bench { api, _dir } = bench();
+    let (api, _dir) = bench();
     let mut held = config_map("x");
     held["metadata"]["finalizers"] = json!(["example.com/hold"]);
     api.create("configmaps", held, &by()).expect("create");
@@ -170,7 +153,7 @@ fn finalizers_hold_an_object_until_they_are_gone() {
 
 #[test]
 fn a_namespace_takes_nothing_new_while_it_goes() {
-    let Bench { api, _dir } = bench();
+    let (api, _dir) = bench();
     let namespace = json!({ "apiVersion": "v1", "kind": "Namespace", "metadata": { "name": "n" } });
     api.create("namespaces", namespace, &by()).expect("create");
     let going = api.delete(&Key::new("namespaces", "", "n"), &DeleteOptions::default()).expect("delete");
@@ -186,7 +169,7 @@ fn a_namespace_takes_nothing_new_while_it_goes() {
 
 #[test]
 fn services_get_addresses_and_ports() {
-    let Bench { api, _dir } = bench();
+    let (api, _dir) = bench();
     let service = |name: &str, spec: Value| json!({ "apiVersion": "v1", "kind": "Service", "metadata": { "name": name, "namespace": "default" }, "spec": spec });
     let create = |name: &str, spec: Value| api.create("services", service(name, spec), &by());
     let first = create("kubernetes", json!({ "ports": [{ "port": 443 }] })).expect("create");
@@ -227,7 +210,7 @@ fn services_get_addresses_and_ports() {
 
 #[test]
 fn events_are_counted() {
-    let Bench { api, _dir } = bench();
+    let (api, _dir) = bench();
     for message in ["one", "one", "two"] {
         let regarding = json!({ "kind": "Pod", "namespace": "default", "name": "p", "uid": "u" });
         api.write(Write::Event {
@@ -266,7 +249,7 @@ fn everything_acknowledged_is_there_after_a_restart() {
 
 #[test]
 fn custom_kinds_are_served_as_soon_as_they_are_defined() {
-    let Bench { api, _dir } = bench();
+    let (api, _dir) = bench();
     let definition = json!({ "apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition",
         "metadata": { "name": "widgets.example.com" },
         "spec": { "group": "example.com", "scope": "Namespaced",
@@ -291,7 +274,7 @@ fn custom_kinds_are_served_as_soon_as_they_are_defined() {
 
 #[tokio::test]
 async fn changes_come_as_they_happen() {
-    let Bench { api, _dir } = bench();
+    let (api, _dir) = bench();
     let mut changes = api.changes(api.version());
     assert!(changes.try_next().expect("not expired").is_none());
     let writer = api.clone();

@@ -17,11 +17,25 @@ const FIN: u8 = 1;
 
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Frame {
-    SynStream { id: u32, last: bool, block: Vec<u8> },
-    Data { id: u32, last: bool, bytes: Bytes },
-    Reset { id: u32 },
-    Ping { bytes: [u8; 4] },
-    Headers { block: Vec<u8> },
+    SynStream {
+        id: u32,
+        last: bool,
+        block: Vec<u8>,
+    },
+    Data {
+        id: u32,
+        last: bool,
+        bytes: Bytes,
+    },
+    Reset {
+        id: u32,
+    },
+    Ping {
+        bytes: [u8; 4],
+    },
+    Headers {
+        block: Vec<u8>,
+    },
     /// One that needs nothing done.
     Other,
 }

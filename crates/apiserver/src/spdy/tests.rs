@@ -17,7 +17,10 @@ async fn streams_are_accepted_answered_and_closed() {
     let (mut client, server) = tokio::io::duplex(64 << 10);
     let mut session = start(server);
     let mut deflate = headers::Deflate::new();
-    client.write_all(&syn_stream(1, &deflate.headers(&[("streamType", "data"), ("port", "80")]))).await.expect("send");
+    client
+        .write_all(&syn_stream(1, &deflate.headers(&[("streamType", "data"), ("port", "80")])))
+        .await
+        .expect("send");
     client.write_all(&frame::data(1, b"hello", true)).await.expect("send");
     let mut stream = session.accept().await.expect("a stream");
     assert_eq!((stream.header("streamtype"), stream.header("port")), ("data", "80"));

@@ -3,7 +3,7 @@
 use super::session::{self, Channel, Input, Output};
 use api::ExecStreams;
 use async_trait::async_trait;
-use axum::extract::ws::{Message, WebSocket};
+use axum::extract::ws::{CloseFrame, Message, WebSocket, close_code};
 use bytes::Bytes;
 use futures::stream::{SplitSink, SplitStream};
 use futures::{SinkExt, StreamExt};
@@ -34,8 +34,13 @@ impl Socket {
 
     pub(super) async fn close(&self) {
         // The client may have closed first.
-        let _ = self.0.lock().await.close().await;
+        let _ = self.0.lock().await.send(normal_closure()).await;
     }
+}
+
+/// Clients take a close without a code for an error.
+pub(super) fn normal_closure() -> Message {
+    Message::Close(Some(CloseFrame { code: close_code::NORMAL, reason: "".into() }))
 }
 
 #[async_trait]

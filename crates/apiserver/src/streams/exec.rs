@@ -111,7 +111,8 @@ where
 
 /// Waits for the streams that the request announces.
 async fn open(session: &mut spdy::Session, request: &ExecRequest) -> Option<(Input, Streams)> {
-    let mut wanted = 1 + usize::from(request.stdin) + usize::from(request.stdout) + usize::from(request.stderr);
+    let mut wanted =
+        1 + usize::from(request.stdin) + usize::from(request.stdout) + usize::from(request.stderr);
     wanted += usize::from(request.tty);
     let (mut stdin, mut stdout, mut stderr, mut error, mut resize) = (None, None, None, None, None);
     while wanted > 0 {

@@ -74,7 +74,9 @@ fn ports(call: &Call) -> Result<Vec<u16>> {
     let given = call.query.all("ports");
     let ports = given.iter().flat_map(|list| list.split(','));
     ports
-        .map(|port| port.parse().map_err(|_| ApiError::bad_request(format!("unable to parse {port:?} as a port"))))
+        .map(|port| {
+            port.parse().map_err(|_| ApiError::bad_request(format!("unable to parse {port:?} as a port")))
+        })
         .collect()
 }
 

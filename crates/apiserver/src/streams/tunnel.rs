@@ -43,7 +43,7 @@ async fn pump(socket: WebSocket, far: DuplexStream) {
             }
         }
         // The client may have closed first.
-        let _ = sink.close().await;
+        let _ = sink.send(super::channels::normal_closure()).await;
     };
     tokio::select! {
         () = inward => {}

@@ -134,7 +134,9 @@ impl NodeStreams for EchoNode {
 
     async fn port_forward(&self, _: &str, pod: &str, port: u16) -> Result<Box<dyn ByteStream>> {
         if port != 7 {
-            return Err(ApiError::internal(format!("connection refused: nothing listens on {port} of {pod}")));
+            return Err(ApiError::internal(format!(
+                "connection refused: nothing listens on {port} of {pod}"
+            )));
         }
         let (near, mut far) = tokio::io::duplex(1 << 16);
         tokio::spawn(async move {

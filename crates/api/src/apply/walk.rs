@@ -1,0 +1,164 @@
+//! Walking objects by their shape: the fields that one has, and those in which two differ.
+
+use super::fields::{FieldSet, Step};
+use super::types::Shape;
+use serde_json::{Map, Value};
+
+#[derive(Debug, Default)]
+pub(crate) struct Difference {
+    added: FieldSet,
+    modified: FieldSet,
+    pub(crate) removed: FieldSet,
+}
+
+impl Difference {
+    pub(crate) fn changed(&self) -> FieldSet {
+        self.added.union(&self.modified)
+    }
+}
+
+/// What tells an item of a list from its siblings.
+pub(crate) fn step_of(shape: &Shape, item: &Value) -> Option<Step> {
+    match shape {
+        Shape::Set => Some(Step::Item(item.to_string())),
+        Shape::Keyed(keys, _) => {
+            let mut values = Map::new();
+            for key in sorted(keys) {
+                let given = item.get(key.as_str()).filter(|value| !value.is_null()).cloned();
+                // The only default that is part of a key.
+                let value = given.or_else(|| (key == "protocol").then(|| Value::from("TCP")));
+                if let Some(value) = value {
+                    values.insert(key.clone(), value);
+                }
+            }
+            (!values.is_empty()).then(|| Step::Key(Value::Object(values).to_string()))
+        }
+        _ => None,
+    }
+}
+
+fn sorted(keys: &[String]) -> Vec<&String> {
+    let mut keys: Vec<&String> = keys.iter().collect();
+    keys.sort();
+    keys
+}
+
+/// The items of a list with what tells them apart; `None` if it is no list that merges.
+pub(crate) fn items<'a>(shape: &Shape, value: &'a Value) -> Option<Vec<(Step, &'a Value)>> {
+    if !matches!(shape, Shape::Set | Shape::Keyed(..)) {
+        return None;
+    }
+    value.as_array()?.iter().map(|item| Some((step_of(shape, item)?, item))).collect()
+}
+
+pub(crate) fn item_shape(shape: &Shape) -> Shape {
+    match shape {
+        Shape::Keyed(_, item) => (**item).clone(),
+        _ => Shape::Atomic,
+    }
+}
+
+/// Whether an object of this shape merges field by field.
+pub(crate) fn merges(shape: &Shape) -> bool {
+    matches!(shape, Shape::Struct(_) | Shape::Map(_) | Shape::Unknown)
+}
+
+pub(crate) fn fields_of(value: &Value, shape: &Shape) -> FieldSet {
+    let mut set = FieldSet::default();
+    match value {
+        Value::Object(fields) if merges(shape) => {
+            for (name, value) in fields {
+                let (below, declared) = shape.field(name);
+                let mut child = fields_of(value, &below);
+                let empty = value.is_null() || value.as_object().is_some_and(Map::is_empty);
+                child.member |= empty || !declared;
+                if !child.is_empty() {
+                    set.children.insert(Step::Field(name.clone()), child);
+                }
+            }
+        }
+        _ => match items(shape, value) {
+            Some(items) => {
+                let below = item_shape(shape);
+                for (step, item) in items {
+                    let mut child = fields_of(item, &below);
+                    child.member = true;
+                    set.children.insert(step, child);
+                }
+            }
+            None => set.member = true,
+        },
+    }
+    set
+}
+
+pub(crate) fn compare(before: &Value, after: &Value, shape: &Shape) -> Difference {
+    let mut difference = Difference::default();
+    if before == after {
+        return difference;
+    }
+    let empty = Map::new();
+    let object =
+        |value: &Value| value.as_object().cloned().or_else(|| value.is_null().then(|| empty.clone()));
+    if merges(shape)
+        && let (Some(was), Some(is)) = (object(before), object(after))
+    {
+        for (name, value) in &is {
+            let (below, declared) = shape.field(name);
+            let step = Step::Field(name.clone());
+            match was.get(name) {
+                Some(old) => difference.descend(step, compare(old, value, &below)),
+                None => difference.add(step, value, &below, declared),
+            }
+        }
+        for (name, value) in was.iter().filter(|(name, _)| !is.contains_key(*name)) {
+            let (below, _) = shape.field(name);
+            difference.remove(Step::Field(name.clone()), value, &below);
+        }
+        return difference;
+    }
+    if let (Some(was), Some(is)) = (items(shape, before), items(shape, after)) {
+        let below = item_shape(shape);
+        for (step, value) in &is {
+            match was.iter().find(|(known, _)| known == step) {
+                Some((_, old)) => difference.descend(step.clone(), compare(old, value, &below)),
+                None => difference.add(step.clone(), value, &below, false),
+            }
+        }
+        for (step, value) in was.iter().filter(|(step, _)| !is.iter().any(|(known, _)| known == step)) {
+            difference.remove(step.clone(), value, &below);
+        }
+        return difference;
+    }
+    difference.modified.member = true;
+    difference
+}
+
+impl Difference {
+    fn descend(&mut self, step: Step, below: Difference) {
+        for (set, child) in [
+            (&mut self.added, below.added),
+            (&mut self.modified, below.modified),
+            (&mut self.removed, below.removed),
+        ] {
+            if !child.is_empty() {
+                set.children.insert(step.clone(), child);
+            }
+        }
+    }
+
+    fn add(&mut self, step: Step, value: &Value, shape: &Shape, declared: bool) {
+        let mut child = fields_of(value, shape);
+        let empty = value.is_null() || value.as_object().is_some_and(Map::is_empty);
+        child.member |= !declared || empty;
+        if !child.is_empty() {
+            self.added.children.insert(step, child);
+        }
+    }
+
+    fn remove(&mut self, step: Step, value: &Value, shape: &Shape) {
+        let mut child = fields_of(value, shape);
+        child.member = true;
+        self.removed.children.insert(step, child);
+    }
+}
