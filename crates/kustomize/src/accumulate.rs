@@ -163,15 +163,7 @@ impl<'s, 'f> Root<'s, 'f> {
             return Err(remote(name));
         }
         if self.session.files.is_dir(&full) {
-            let below = self.descend(name)?;
-            let kustomization = below.kustomization()?;
-            if kustomization.is_component {
-                return Err(Error::new(format!("expected kind != 'Component' for path '{name}'"))
-                    .hint("name it under components"));
-            }
-            let inner = below
-                .accumulate(&kustomization, ResMap::default())
-                .map_err(|e| e.doing(format!("recursed accumulation of path '{name}'")))?;
+            let inner = self.accumulate_directory(name)?;
             return resources
                 .append_all(inner)
                 .map_err(|e| e.doing(format!("recursed merging from path '{name}'")));
@@ -183,6 +175,23 @@ impl<'s, 'f> Root<'s, 'f> {
             .into_iter()
             .try_for_each(|object| resources.append(Resource::new(object)))
             .map_err(|e| e.doing(format!("merging resources from '{name}'")))
+    }
+
+    pub(crate) fn is_dir(&self, name: &str) -> bool {
+        self.session.files.is_dir(&path::join(&self.dir, name))
+    }
+
+    /// The resources of a kustomization in another directory.
+    pub(crate) fn accumulate_directory(&self, name: &str) -> Result<ResMap> {
+        let below = self.descend(name)?;
+        let kustomization = below.kustomization()?;
+        if kustomization.is_component {
+            return Err(Error::new(format!("expected kind != 'Component' for path '{name}'"))
+                .hint("name it under components"));
+        }
+        below
+            .accumulate(&kustomization, ResMap::default())
+            .map_err(|e| e.doing(format!("recursed accumulation of path '{name}'")))
     }
 
     /// A component works on what there is so far.

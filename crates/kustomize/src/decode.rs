@@ -81,6 +81,10 @@ impl<'a> Fields<'a> {
         self.entry(name).map(|e| &e.value)
     }
 
+    pub(crate) fn peek(&self, name: &str) -> Option<&'a Spanned> {
+        self.entries.get(&name.to_lowercase()).map(|e| &e.value)
+    }
+
     pub(crate) fn has(&self, name: &str) -> bool {
         self.entries.get(&name.to_lowercase()).is_some_and(|e| !e.value.is_null())
     }

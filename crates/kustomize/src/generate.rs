@@ -7,10 +7,10 @@ use serde_json::{Map, json};
 
 use crate::accumulate::Root;
 use crate::error::{Error, Result};
-use crate::path;
 use crate::resmap::ResMap;
 use crate::resource::Resource;
 use crate::spec::{Generator, GeneratorOptions, Kustomization};
+use crate::{path, plugin};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Kind {
@@ -18,18 +18,37 @@ enum Kind {
     Secret,
 }
 
-/// All ConfigMaps, then all Secrets.
+/// All ConfigMaps, then all Secrets, then what plugins make.
 pub(crate) fn run(root: &Root<'_, '_>, k: &Kustomization, resources: &mut ResMap) -> Result<()> {
     let config_maps = k.config_maps.iter().map(|g| (Kind::ConfigMap, g));
     let secrets = k.secrets.iter().map(|g| (Kind::Secret, g));
     for (kind, generator) in config_maps.chain(secrets) {
-        let resource = generate(root, kind, generator, &k.generator_options)
+        add(root, kind, generator, &k.generator_options, resources)
             .map_err(|e| e.at_place(&generator.place))?;
-        resources
-            .absorb(resource, generator.behavior)
-            .map_err(|e| e.at_place(&generator.place).doing("merging from generator"))?;
     }
-    Ok(())
+    plugin::generate(root, &k.generators, resources)
+}
+
+/// One generator by itself, to which the kustomization's options do not apply.
+pub(crate) fn one(
+    root: &Root<'_, '_>,
+    secret: bool,
+    generator: &Generator,
+    resources: &mut ResMap,
+) -> Result<()> {
+    let kind = if secret { Kind::Secret } else { Kind::ConfigMap };
+    add(root, kind, generator, &GeneratorOptions::default(), resources)
+}
+
+fn add(
+    root: &Root<'_, '_>,
+    kind: Kind,
+    generator: &Generator,
+    base: &GeneratorOptions,
+    resources: &mut ResMap,
+) -> Result<()> {
+    let resource = generate(root, kind, generator, base)?;
+    resources.absorb(resource, generator.behavior).map_err(|e| e.doing("merging from generator"))
 }
 
 fn generate(

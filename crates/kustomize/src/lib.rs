@@ -22,6 +22,7 @@ mod merge;
 mod namereference;
 mod order;
 mod path;
+mod plugin;
 mod replacement;
 mod resmap;
 mod resource;

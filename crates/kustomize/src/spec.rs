@@ -1,6 +1,6 @@
 //! The kustomization file as data.
 
-mod read;
+pub(crate) mod read;
 
 use std::collections::BTreeMap;
 
@@ -35,6 +35,9 @@ pub(crate) struct Kustomization {
     pub(crate) config_maps: Vec<Generator>,
     pub(crate) secrets: Vec<Generator>,
     pub(crate) generator_options: GeneratorOptions,
+    /// Built-in plugins: paths or inline text.
+    pub(crate) generators: Vec<Named>,
+    pub(crate) transformers: Vec<Named>,
     pub(crate) sort: Option<SortOptions>,
     pub(crate) managed_by_label: bool,
     pub(crate) warnings: Vec<String>,

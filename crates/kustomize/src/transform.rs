@@ -1,18 +1,20 @@
 //! The transformers, in kustomize's fixed order.
 
-mod images;
-mod metadata;
-mod names;
-mod patches;
+pub(crate) mod images;
+pub(crate) mod metadata;
+pub(crate) mod names;
+pub(crate) mod patches;
 
 use crate::accumulate::Root;
 use crate::config::Config;
 use crate::error::Result;
 use crate::fieldspec::FieldSpec;
 use crate::id::Gvk;
-use crate::replacement;
 use crate::resmap::ResMap;
 use crate::spec::Kustomization;
+use crate::{plugin, replacement};
+
+pub(crate) use names::{NamespaceRule, Subjects};
 
 /// Runs what a kustomization asks for over all resources so far.
 pub(crate) fn run(
@@ -29,7 +31,8 @@ pub(crate) fn run(
         patches::any(root, patch, resources).map_err(|e| e.at_place(&patch.place))?;
         resources.drop_empty();
     }
-    names::namespace(&k.namespace, &config.namespace, resources)?;
+    let namespace = NamespaceRule { namespace: k.namespace.clone(), ..NamespaceRule::default() };
+    names::namespace(&namespace, &config.namespace, resources)?;
     names::prefix(&k.name_prefix, &config.name_prefix, resources)?;
     names::suffix(&k.name_suffix, &config.name_suffix, resources)?;
     for label in &k.labels {
@@ -57,5 +60,6 @@ pub(crate) fn run(
         metadata::replicas(replica, &config.replicas, resources)?;
     }
     images::set(&k.images, &config.images, resources)?;
-    replacement::run(root, &k.replacements, resources)
+    replacement::run(root, &k.replacements, resources)?;
+    plugin::transform(root, &k.transformers, resources)
 }

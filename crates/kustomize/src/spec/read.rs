@@ -23,13 +23,11 @@ const DEPRECATED: [(&str, &str); 6] = [
 ];
 
 /// Fields that kustomize knows and that are refused, each with what to do instead.
-const NOT_BUILT: [(&str, &str); 10] = [
+const NOT_BUILT: [(&str, &str); 8] = [
     ("vars", "use replacements"),
     ("crds", "name the fields in replacements or patches"),
     ("configurations", "use labels[].fields, patches or replacements"),
     ("openapi", "use JSON6902 patches for lists of custom resources"),
-    ("generators", "use configMapGenerator, secretGenerator or resources"),
-    ("transformers", "use the kustomization's own fields"),
     ("validators", "check the output of the build"),
     ("helmCharts", "render the chart with helm template, and name the result in resources"),
     ("helmGlobals", "render the chart with helm template, and name the result in resources"),
@@ -82,6 +80,8 @@ pub(crate) fn read_kustomization(source: Source<'_>, dir: &str) -> Result<Kustom
     k.resources = read_named(&mut f, "resources")?;
     k.resources.extend(read_named(&mut f, "bases")?);
     k.components = read_named(&mut f, "components")?;
+    k.generators = read_named(&mut f, "generators")?;
+    k.transformers = read_named(&mut f, "transformers")?;
     k.sort = read_sort(&mut f)?;
     read_build_metadata(&mut f, &mut k)?;
     f.finish()?;
@@ -131,11 +131,7 @@ fn read_transformers(f: &mut Fields<'_>, k: &mut Kustomization) -> Result<()> {
     k.patches_json6902 = f.each("patchesJson6902", "Patch", read_patch)?;
     k.images = f.each("images", "Image", read_image)?;
     k.images.extend(f.each("imageTags", "Image", read_image)?);
-    k.replicas = f.each("replicas", "Replica", |mut f| {
-        let replica = Replica { name: f.string("name")?, count: f.int("count")?.unwrap_or(0) };
-        f.finish()?;
-        Ok(replica)
-    })?;
+    k.replicas = f.each("replicas", "Replica", read_replica)?;
     k.replacements = f.each("replacements", "ReplacementField", read_replacement)?;
     Ok(())
 }
@@ -183,7 +179,7 @@ fn read_gvk(f: &mut Fields<'_>) -> Result<Gvk> {
     Ok(Gvk { group: f.string("group")?, version: f.string("version")?, kind: f.string("kind")? })
 }
 
-fn read_fieldspec(mut f: Fields<'_>) -> Result<FieldSpec> {
+pub(crate) fn read_fieldspec(mut f: Fields<'_>) -> Result<FieldSpec> {
     let spec = FieldSpec::new(read_gvk(&mut f)?, &f.string("path")?, f.bool("create")?);
     f.finish()?;
     Ok(spec)
@@ -199,32 +195,40 @@ fn read_selector_fields(f: &mut Fields<'_>) -> Result<Selector> {
     })
 }
 
-fn read_selector(mut f: Fields<'_>) -> Result<Selector> {
+pub(crate) fn read_selector(mut f: Fields<'_>) -> Result<Selector> {
     let selector = read_selector_fields(&mut f)?;
     f.finish()?;
     Ok(selector)
 }
 
-fn read_patch(mut f: Fields<'_>) -> Result<Patch> {
+/// `options` of a patch; the rest is empty.
+pub(crate) fn read_patch_options(f: &mut Fields<'_>) -> Result<Patch> {
     let options = f.one("options", "PatchArgs", |mut f| {
-        let options = (f.bool("allowNameChange")?, f.bool("allowKindChange")?);
+        let options = Patch {
+            allow_name_change: f.bool("allowNameChange")?,
+            allow_kind_change: f.bool("allowKindChange")?,
+            ..Patch::default()
+        };
         f.finish()?;
         Ok(options)
     })?;
-    let (allow_name_change, allow_kind_change) = options.unwrap_or_default();
+    Ok(options.unwrap_or_default())
+}
+
+fn read_patch(mut f: Fields<'_>) -> Result<Patch> {
+    let options = read_patch_options(&mut f)?;
     let patch = Patch {
         path: f.string("path")?,
         patch: f.string("patch")?,
         target: f.one("target", "Selector", read_selector)?,
-        allow_name_change,
-        allow_kind_change,
         place: place(&f),
+        ..options
     };
     f.finish()?;
     Ok(patch)
 }
 
-fn read_image(mut f: Fields<'_>) -> Result<Image> {
+pub(crate) fn read_image(mut f: Fields<'_>) -> Result<Image> {
     let image = Image {
         name: f.string("name")?,
         new_name: f.string("newName")?,
@@ -237,6 +241,32 @@ fn read_image(mut f: Fields<'_>) -> Result<Image> {
 }
 
 fn read_generator(mut f: Fields<'_>) -> Result<Generator> {
+    let generator = read_generator_fields(&mut f)?;
+    f.finish()?;
+    Ok(generator)
+}
+
+/// A generator written as an object, whose name may stand in its metadata.
+pub(crate) fn read_generator_plugin(f: &mut Fields<'_>, secret: bool) -> Result<Generator> {
+    let mut generator = read_generator_fields(f)?;
+    if secret {
+        generator.secret_type = f.string("type")?;
+    }
+    let meta = |field: &str| {
+        let text = f.peek("metadata").and_then(|m| m.get(field)).and_then(Spanned::as_str);
+        text.unwrap_or("").to_string()
+    };
+    if generator.name.is_empty() {
+        generator.name = meta("name");
+    }
+    if generator.namespace.is_empty() {
+        generator.namespace = meta("namespace");
+    }
+    generator.place = Place::default();
+    Ok(generator)
+}
+
+fn read_generator_fields(f: &mut Fields<'_>) -> Result<Generator> {
     let behavior = match f.string("behavior")?.as_str() {
         "merge" => Behavior::Merge,
         "replace" => Behavior::Replace,
@@ -247,8 +277,7 @@ fn read_generator(mut f: Fields<'_>) -> Result<Generator> {
     if !env.is_empty() {
         envs.push(env);
     }
-    // `type` belongs to secrets, whose reader has taken it already
-    let generator = Generator {
+    Ok(Generator {
         name: f.string("name")?,
         namespace: f.string("namespace")?,
         behavior,
@@ -256,11 +285,10 @@ fn read_generator(mut f: Fields<'_>) -> Result<Generator> {
         files: f.strings("files")?,
         envs,
         options: f.one("options", "GeneratorOptions", read_generator_options)?.unwrap_or_default(),
+        // `type` belongs to secrets alone
         secret_type: String::new(),
-        place: place(&f),
-    };
-    f.finish()?;
-    Ok(generator)
+        place: place(f),
+    })
 }
 
 fn read_generator_options(mut f: Fields<'_>) -> Result<GeneratorOptions> {
@@ -285,7 +313,7 @@ fn read_options(mut f: Fields<'_>) -> Result<FieldOptions> {
     Ok(options)
 }
 
-fn read_replacement(mut f: Fields<'_>) -> Result<ReplacementField> {
+pub(crate) fn read_replacement(mut f: Fields<'_>) -> Result<ReplacementField> {
     let path = f.string("path")?;
     let source = f.one("source", "SourceSelector", |mut f| {
         let source = ReplacementSource {
@@ -323,6 +351,12 @@ fn read_target(mut f: Fields<'_>) -> Result<ReplacementTarget> {
     };
     f.finish()?;
     Ok(target)
+}
+
+pub(crate) fn read_replica(mut f: Fields<'_>) -> Result<Replica> {
+    let replica = Replica { name: f.string("name")?, count: f.int("count")?.unwrap_or(0) };
+    f.finish()?;
+    Ok(replica)
 }
 
 /// The replacements of a file: a list, or one alone.

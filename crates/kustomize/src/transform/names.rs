@@ -7,13 +7,31 @@ use crate::fieldspec::{FieldSpec, Leaf};
 use crate::resmap::ResMap;
 use crate::resource::Resource;
 
-pub(crate) fn namespace(namespace: &str, fields: &[FieldSpec], resources: &mut ResMap) -> Result<()> {
-    if namespace.is_empty() {
+#[derive(Debug, Clone, Default)]
+pub(crate) struct NamespaceRule {
+    pub(crate) namespace: String,
+    /// Only where there is none yet.
+    pub(crate) unset_only: bool,
+    pub(crate) subjects: Subjects,
+}
+
+/// Which subjects of role bindings get the namespace.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) enum Subjects {
+    /// Those that are named `default`; ServiceAccounts of the build are put right by their references.
+    #[default]
+    DefaultOnly,
+    AllServiceAccounts,
+    None,
+}
+
+pub(crate) fn namespace(rule: &NamespaceRule, fields: &[FieldSpec], resources: &mut ResMap) -> Result<()> {
+    if rule.namespace.is_empty() {
         return Ok(());
     }
     for resource in resources.resources_mut() {
         resource.store_previous_id();
-        set_namespace(resource, namespace, fields)?;
+        set_namespace(resource, rule, fields)?;
     }
     let conflicts = resources.conflicts();
     if conflicts.is_empty() {
@@ -24,18 +42,23 @@ pub(crate) fn namespace(namespace: &str, fields: &[FieldSpec], resources: &mut R
         .hint("two resources of one kind and name came from different namespaces"))
 }
 
-fn set_namespace(resource: &mut Resource, namespace: &str, fields: &[FieldSpec]) -> Result<()> {
+fn set_namespace(resource: &mut Resource, rule: &NamespaceRule, fields: &[FieldSpec]) -> Result<()> {
+    let namespace = rule.namespace.as_str();
     let gvk = resource.gvk();
     let core = gvk.api_version() == "v1";
-    if !gvk.is_cluster_scoped() {
+    if !gvk.is_cluster_scoped() && !(rule.unset_only && !resource.namespace().is_empty()) {
         resource.set_meta("namespace", namespace);
     }
-    if gvk.kind == "RoleBinding" || gvk.kind == "ClusterRoleBinding" {
-        set_default_subjects(&mut resource.object, namespace);
+    let is_role_binding = gvk.kind == "RoleBinding" || gvk.kind == "ClusterRoleBinding";
+    if is_role_binding {
+        set_subjects(&mut resource.object, rule);
     }
     for field in fields {
-        // only the core Namespace is named after the namespace
-        if field.path == "metadata/namespace" || (field.path == "metadata/name" && !core) {
+        // role bindings' subjects are seen to above; only the core Namespace is named after the namespace
+        if field.path == "metadata/namespace"
+            || (is_role_binding && field.path.starts_with("subjects"))
+            || (field.path == "metadata/name" && !core)
+        {
             continue;
         }
         field
@@ -43,7 +66,10 @@ fn set_namespace(resource: &mut Resource, namespace: &str, fields: &[FieldSpec])
                 if value.is_object() || value.is_array() {
                     return Err(Error::new("namespace field specs must target scalar nodes"));
                 }
-                *value = Value::String(namespace.to_string());
+                let is_set = value.as_str().is_some_and(|text| !text.is_empty());
+                if !(rule.unset_only && is_set) {
+                    *value = Value::String(namespace.to_string());
+                }
                 Ok(())
             })
             .map_err(|e| e.doing(format!("setting the namespace of '{}'", resource.id())))?;
@@ -51,12 +77,18 @@ fn set_namespace(resource: &mut Resource, namespace: &str, fields: &[FieldSpec])
     Ok(())
 }
 
-/// Subjects named `default` get the namespace; ServiceAccounts of the build are put right by their references.
-fn set_default_subjects(object: &mut Value, namespace: &str) {
+fn set_subjects(object: &mut Value, rule: &NamespaceRule) {
     let Some(Value::Array(subjects)) = object.get_mut("subjects") else { return };
     for subject in subjects.iter_mut().filter_map(Value::as_object_mut) {
-        if subject.get("name").is_some_and(|name| name == "default") {
-            subject.insert("namespace".to_string(), Value::String(namespace.to_string()));
+        let is = |field: &str, text: &str| subject.get(field).is_some_and(|value| value == text);
+        let chosen = match rule.subjects {
+            Subjects::DefaultOnly => is("name", "default"),
+            Subjects::AllServiceAccounts => is("kind", "ServiceAccount"),
+            Subjects::None => false,
+        };
+        let has = subject.get("namespace").and_then(Value::as_str).is_some_and(|n| !n.is_empty());
+        if chosen && !(rule.unset_only && has) {
+            subject.insert("namespace".to_string(), Value::String(rule.namespace.clone()));
         }
     }
 }
