@@ -1,31 +1,24 @@
 //! Kubernetes types as data: kinds, scopes, merge keys, defaults, protobuf tags, OpenAPI.
+//!
+//! The facts about types are a table (`data/types.txt`, written by `cargo xtask codegen`) that [`types`] reads when a request
+//! first needs it. Everything that looks at an object walks that table: [`patch::Schema`] for merges, [`protobuf`],
+//! [`fields`] for strict validation, [`openapi`]. What upstream has written as code is code here too: [`defaults`],
+//! [`validate`] and [`table`] (the columns of `kubectl get`).
+//!
+//! Resources are named as in the store: `pods`, `apps/deployments` ([`Kind::resource`]). Nothing here reads a clock.
 
-/// A kind that the server knows. CRDs become the same at run time (hence owned strings).
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Kind {
-    /// Empty for the core group.
-    pub group: String,
-    /// Served versions, preferred first.
-    pub versions: Vec<String>,
-    pub kind: String,
-    pub plural: String,
-    pub singular: String,
-    pub short_names: Vec<String>,
-    pub categories: Vec<String>,
-    pub namespaced: bool,
-    /// `status`, `scale`, and for pods `log`, `exec`, `attach`, `portforward`, `eviction`, `binding`.
-    pub subresources: Vec<String>,
-}
+pub mod defaults;
+pub mod fields;
+mod kind;
+mod kinds;
+mod merge;
+pub mod openapi;
+pub mod protobuf;
+pub mod quantity;
+pub mod table;
+pub mod types;
+pub mod validate;
 
-impl Kind {
-    /// `pods`, `apps/deployments`: the store's name of this kind.
-    pub fn resource(&self) -> String {
-        if self.group.is_empty() { self.plural.clone() } else { format!("{}/{}", self.group, self.plural) }
-    }
-
-    /// `v1`, `apps/v1`: the preferred version.
-    pub fn api_version(&self) -> String {
-        let version = self.versions.first().map_or("v1", String::as_str);
-        if self.group.is_empty() { version.to_string() } else { format!("{}/{version}", self.group) }
-    }
-}
+pub use kind::Kind;
+pub use kinds::builtin_kinds;
+pub use merge::{Builtin, builtin};
