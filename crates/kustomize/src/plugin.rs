@@ -107,7 +107,7 @@ fn transform_one(
     resources: &mut ResMap,
 ) -> Result<bool> {
     let has_specs = f.has("fieldSpecs");
-    let specs = f.each("fieldSpecs", "FieldSpec", config::read_fieldspec)?;
+    let specs = f.each("fieldSpecs", "FieldSpec", |mut f| config::read_loose_fieldspec(&mut f))?;
     match kind {
         "AnnotationsTransformer" => metadata::set_pairs(&f.string_map("annotations")?, &specs, resources)?,
         "LabelTransformer" => metadata::set_pairs(&f.string_map("labels")?, &specs, resources)?,

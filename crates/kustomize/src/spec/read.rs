@@ -179,10 +179,15 @@ fn read_gvk(f: &mut Fields<'_>) -> Result<Gvk> {
     Ok(Gvk { group: f.string("group")?, version: f.string("version")?, kind: f.string("kind")? })
 }
 
-pub(crate) fn read_fieldspec(mut f: Fields<'_>) -> Result<FieldSpec> {
-    let spec = FieldSpec::new(read_gvk(&mut f)?, &f.string("path")?, f.bool("create")?);
+fn read_fieldspec(mut f: Fields<'_>) -> Result<FieldSpec> {
+    let spec = read_loose_fieldspec(&mut f)?;
     f.finish()?;
     Ok(spec)
+}
+
+/// A plugin's field spec, which may hold fields that nobody knows.
+pub(crate) fn read_loose_fieldspec(f: &mut Fields<'_>) -> Result<FieldSpec> {
+    Ok(FieldSpec::new(read_gvk(f)?, &f.string("path")?, f.bool("create")?))
 }
 
 fn read_selector_fields(f: &mut Fields<'_>) -> Result<Selector> {
