@@ -200,7 +200,7 @@ fn readiness(
         let mode = reg
             .kinds
             .iter()
-            .filter(|k| objects::selects(&k.selector, object))
+            .filter(|k| k.selector.matches(object))
             .find_map(|k| k.pod_readiness);
         if let Some(mode) = mode {
             return mode;

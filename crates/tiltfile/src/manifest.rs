@@ -170,8 +170,8 @@ pub(crate) fn env_values(object: &Value) -> Vec<&str> {
     values
 }
 
-/// The place of a kind in the order of applying.
-pub(crate) fn apply_order(kind: &str) -> usize {
+/// The place of a kind in the order of applying; deleting goes the other way.
+pub fn apply_order(kind: &str) -> usize {
     const FIRST: [&str; 22] = [
         "Namespace",
         "ResourceQuota",

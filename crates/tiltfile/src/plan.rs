@@ -1,5 +1,9 @@
 //! What a Tiltfile asks for. Values only; paths are absolute, lists keep the Tiltfile's order.
 
+use crate::manifest::{Id, pod_template, text};
+
+pub use crate::manifest::apply_order;
+
 use serde::Serialize;
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -24,6 +28,11 @@ impl Plan {
     pub fn is_enabled(&self, name: &str) -> bool {
         self.enabled.iter().any(|n| n == name)
     }
+}
+
+/// The object makes pods of a template of its own, or is one.
+pub fn makes_pods(object: &Value) -> bool {
+    pod_template(object).is_some()
 }
 
 /// Name of the resource that holds the objects that belong to no other.
@@ -114,6 +123,25 @@ pub struct ObjectSelector {
     pub kind: String,
     pub name: String,
     pub namespace: String,
+}
+
+impl ObjectSelector {
+    /// The patterns match the object; an empty one matches all. They are whole, and their case does not count.
+    pub fn matches(&self, object: &Value) -> bool {
+        let id = Id::of(object);
+        let matches = |pattern: &str, text: &str| {
+            pattern.is_empty()
+                || pattern.eq_ignore_ascii_case(text)
+                || regex::RegexBuilder::new(&format!("^(?:{pattern})$"))
+                    .case_insensitive(true)
+                    .build()
+                    .is_ok_and(|r| r.is_match(text))
+        };
+        matches(&self.kind, &id.kind)
+            && matches(&self.api_version, text(object, "apiVersion"))
+            && matches(&self.name, &id.name)
+            && matches(&self.namespace, &id.namespace)
+    }
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]

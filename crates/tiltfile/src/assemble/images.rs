@@ -1,6 +1,6 @@
 //! Images find the objects that use them.
 
-use super::{Draft, objects};
+use super::Draft;
 use crate::call::{Result, fail};
 use crate::env::{Env, ImageDef, Registry};
 use crate::plan::{ImageBuild, ImageKind, Step};
@@ -33,7 +33,7 @@ pub(super) fn find(env: &Env<'_>, drafts: &mut [Draft], has_k8s: bool) -> Result
         let mut found = draft.image_defs.clone();
         for object in &draft.k8s.objects {
             let located = located_images(&reg, object)?;
-            for locator in reg.locators.iter().filter(|l| objects::selects(&l.selector, object)) {
+            for locator in reg.locators.iter().filter(|l| l.selector.matches(object)) {
                 if !draft.k8s.image_locators.contains(&locator.locator()) {
                     draft.k8s.image_locators.push(locator.locator());
                 }
@@ -134,7 +134,7 @@ fn add_with_bases(
 /// References at the places that `k8s_kind` and `k8s_image_json_path` name.
 fn located_images(reg: &Registry, object: &Value) -> Result<Vec<String>> {
     let mut found = Vec::new();
-    for locator in reg.locators.iter().filter(|l| objects::selects(&l.selector, object)) {
+    for locator in reg.locators.iter().filter(|l| l.selector.matches(object)) {
         let Ok(path) = jsonpath::parse(&locator.path) else { continue };
         let mut problem = None;
         let before = found.len();

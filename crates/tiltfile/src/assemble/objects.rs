@@ -4,25 +4,9 @@ use super::{Draft, call_name_function};
 use crate::call::{Result, fail};
 use crate::env::{Env, K8sResourceOptions};
 use crate::manifest::{self, Id};
-use crate::plan::{ObjectSelector, UNCATEGORIZED};
+use crate::plan::UNCATEGORIZED;
 use serde_json::Value;
 use starlark::environment::FrozenModule;
-
-/// The selector's patterns match the object. Kinds and API versions whole, names and namespaces whole too.
-pub(crate) fn selects(selector: &ObjectSelector, object: &Value) -> bool {
-    let id = Id::of(object);
-    let matches = |pattern: &str, text: &str| {
-        pattern.is_empty()
-            || regex::RegexBuilder::new(&format!("^(?:{pattern})$"))
-                .case_insensitive(true)
-                .build()
-                .map_or(pattern.eq_ignore_ascii_case(text), |r| r.is_match(text))
-    };
-    matches(&selector.kind, &id.kind)
-        && matches(&selector.api_version, manifest::text(object, "apiVersion"))
-        && matches(&selector.name, &id.name)
-        && matches(&selector.namespace, &id.namespace)
-}
 
 /// A draft for each object that makes pods, and the other objects.
 pub(super) fn workloads(env: &Env<'_>, main: &FrozenModule) -> Result<(Vec<Draft>, Vec<Value>)> {
@@ -30,8 +14,8 @@ pub(super) fn workloads(env: &Env<'_>, main: &FrozenModule) -> Result<(Vec<Draft
     {
         let reg = env.reg();
         for entity in &reg.entities {
-            let declared = reg.kinds.iter().any(|k| selects(&k.selector, &entity.object))
-                || reg.locators.iter().any(|l| selects(&l.selector, &entity.object));
+            let declared = reg.kinds.iter().any(|k| k.selector.matches(&entity.object))
+                || reg.locators.iter().any(|l| l.selector.matches(&entity.object));
             if declared || manifest::pod_template(&entity.object).is_some() {
                 work.push(entity.object.clone());
             } else {
