@@ -99,7 +99,12 @@ impl Build {
         let mut config = state.config.clone();
         config.config.labels.extend(self.request.labels.clone());
         let (images, layers, tags) = (self.images.clone(), state.layers.clone(), self.request.tags.clone());
-        let pins: Vec<Digest> = self.stages.iter().filter_map(OnceCell::get).flat_map(|s| s.config.rootfs.diff_ids.clone()).collect();
+        let pins: Vec<Digest> = self
+            .stages
+            .iter()
+            .filter_map(OnceCell::get)
+            .flat_map(|s| s.config.rootfs.diff_ids.clone())
+            .collect();
         let owner = self.owner();
         let memo = self.memo.clone();
         let worked = self.worked();
@@ -152,15 +157,16 @@ impl Build {
         let counter = Counter { build: self, stage, first: self.first_step(index) };
         let mut state = counter.begin().await?;
         for trigger in state.take_triggers() {
-            let instruction = dockerfile::parse_trigger(&trigger, state.escape, stage.line).map_err(|found| {
-                Error::Syntax {
-                    file: self.request.dockerfile_path.clone(),
-                    line: found.line,
-                    column: found.column,
-                    message: format!("ONBUILD {trigger} (of the base image): {}", found.message),
-                    hint: found.hint,
-                }
-            })?;
+            let instruction =
+                dockerfile::parse_trigger(&trigger, state.escape, stage.line).map_err(|found| {
+                    Error::Syntax {
+                        file: self.request.dockerfile_path.clone(),
+                        line: found.line,
+                        column: found.column,
+                        message: format!("ONBUILD {trigger} (of the base image): {}", found.message),
+                        hint: found.hint,
+                    }
+                })?;
             self.instruction(stage, &mut state, &instruction).await?;
         }
         for (number, instruction) in stage.instructions.iter().enumerate() {
@@ -242,7 +248,8 @@ impl Counter<'_> {
     async fn ended(&self, offset: usize, is_cached: bool, since: Instant) {
         let number = self.first + offset;
         let millis = u64::try_from(since.elapsed().as_millis()).unwrap_or(u64::MAX);
-        let event = if is_cached { BuildEvent::Cached { number } } else { BuildEvent::Done { number, millis } };
+        let event =
+            if is_cached { BuildEvent::Cached { number } } else { BuildEvent::Done { number, millis } };
         self.build.tell(event).await;
     }
 
@@ -271,7 +278,12 @@ impl Counter<'_> {
         Ok(state)
     }
 
-    async fn step(&self, offset: usize, state: &mut State, instruction: &dockerfile::Instruction) -> Result<()> {
+    async fn step(
+        &self,
+        offset: usize,
+        state: &mut State,
+        instruction: &dockerfile::Instruction,
+    ) -> Result<()> {
         let since = Instant::now();
         self.announce(offset, &instruction.text).await;
         let is_cached = self.build.instruction(self.stage, state, instruction).await?;
@@ -310,6 +322,8 @@ fn platform_args(images: &Images) -> BTreeMap<String, String> {
     args
 }
 
-pub(crate) async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
+pub(crate) async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T> + Send + 'static,
+) -> Result<T> {
     tokio::task::spawn_blocking(work).await.map_err(|_| Error::Stopped)?
 }

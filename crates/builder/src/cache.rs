@@ -95,6 +95,10 @@ pub(crate) fn replace(path: &Path, bytes: &[u8]) -> Result<()> {
     let folder = path.parent().expect("files of the builder are in folders of the builder");
     let mut file = tempfile::NamedTempFile::new_in(folder).map_err(Error::file("write in", folder))?;
     file.write_all(bytes).map_err(Error::file("write", path))?;
-    file.persist(path).map_err(|error| Error::File { doing: "write", path: path.to_owned(), source: error.error })?;
+    file.persist(path).map_err(|error| Error::File {
+        doing: "write",
+        path: path.to_owned(),
+        source: error.error,
+    })?;
     Ok(())
 }

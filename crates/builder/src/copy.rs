@@ -86,11 +86,19 @@ impl Build {
         let chmod = copy.chmod.as_deref().map(|text| expand(state, line, text)).transpose()?;
         let dress = Dress {
             owner: chown
-                .map(|value| owner(&view, &value).map_err(|reason| Error::Option { line, option: "--chown", value, reason }))
+                .map(|value| {
+                    owner(&view, &value).map_err(|reason| Error::Option {
+                        line,
+                        option: "--chown",
+                        value,
+                        reason,
+                    })
+                })
                 .transpose()?,
             mode: chmod.map(|value| mode(line, value)).transpose()?,
         };
-        let excludes = copy.excludes.iter().map(|text| expand(state, line, text)).collect::<Result<Vec<_>>>()?;
+        let excludes =
+            copy.excludes.iter().map(|text| expand(state, line, text)).collect::<Result<Vec<_>>>()?;
         let named_folder = dest.ends_with('/') || dest.ends_with("/.") || matches!(dest.as_str(), "." | "..");
         Ok(Job {
             images: self.images.clone(),
@@ -150,7 +158,10 @@ impl Job {
         for word in &self.words {
             match word {
                 Word::Path(path) => {
-                    trees.extend(gather(&self.place, path, &excludes).map_err(|found| missing(found, path, self.line))?);
+                    trees.extend(
+                        gather(&self.place, path, &excludes)
+                            .map_err(|found| missing(found, path, self.line))?,
+                    );
                 }
                 Word::Bytes { name, bytes } => trees.push(document(name, bytes)),
             }
@@ -229,7 +240,8 @@ impl Job {
         }
         let file = File::open(path).map_err(Error::file("open", path))?;
         self.images.unpack_archive(&tree.name.to_string_lossy(), file, into)?;
-        let place = Place { view: View::new(vec![into.to_owned()]), ignore: Ignore::default(), keeps_owners: true };
+        let place =
+            Place { view: View::new(vec![into.to_owned()]), ignore: Ignore::default(), keeps_owners: true };
         let mut unpacked = gather(&place, "", &Ignore::default())
             .map_err(|found| missing(found, &tree.name.to_string_lossy(), self.line))?;
         if let Some(mut inner) = unpacked.pop() {
@@ -250,7 +262,8 @@ fn word(state: &State, line: usize, source: &Source, add: bool) -> Result<Word> 
         }
         Source::Path(text) => {
             let path = expand(state, line, text)?;
-            let is_url = ["http://", "https://", "git@", "git://"].iter().any(|start| path.starts_with(start));
+            let is_url =
+                ["http://", "https://", "git@", "git://"].iter().any(|start| path.starts_with(start));
             if add && is_url { Err(Error::Url { line, url: path }) } else { Ok(Word::Path(path)) }
         }
     }
@@ -264,8 +277,14 @@ pub(crate) fn missing(found: Missing, name: &str, line: usize) -> Error {
 }
 
 fn document(name: &str, bytes: &[u8]) -> Tree {
-    let item =
-        Item { rel: PathBuf::new(), content: Content::Bytes(bytes.to_owned()), mode: 0o644, uid: 0, gid: 0, mtime: 0 };
+    let item = Item {
+        rel: PathBuf::new(),
+        content: Content::Bytes(bytes.to_owned()),
+        mode: 0o644,
+        uid: 0,
+        gid: 0,
+        mtime: 0,
+    };
     Tree { name: OsString::from(name), parent: PathBuf::new(), is_folder: false, items: vec![item] }
 }
 

@@ -85,7 +85,9 @@ impl Error {
             Error::Base { source, .. } => source.hint(),
             Error::Images(source) => source.hint(),
             Error::NoSource { ignored: true, .. } => Some("the .dockerignore file leaves it out".into()),
-            Error::NoSource { .. } => Some("sources are looked for in the build context, not beside the Dockerfile".into()),
+            Error::NoSource { .. } => {
+                Some("sources are looked for in the build context, not beside the Dockerfile".into())
+            }
             Error::Url { .. } => Some("fetch it in a step: RUN curl -fsSLO … (or wget, or python)".into()),
             _ => None,
         }

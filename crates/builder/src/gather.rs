@@ -99,7 +99,10 @@ pub(crate) fn gather(place: &Place, word: &str, excludes: &Ignore) -> Result<Vec
 pub(crate) fn digest(trees: &[Tree], place: &Place, memo: &mut Memo) -> Result<Digest, Missing> {
     let mut hasher = Hasher::default();
     for tree in trees {
-        hasher.field(tree.name.as_bytes()).field(tree.parent.as_os_str().as_bytes()).field(&[u8::from(tree.is_folder)]);
+        hasher
+            .field(tree.name.as_bytes())
+            .field(tree.parent.as_os_str().as_bytes())
+            .field(&[u8::from(tree.is_folder)]);
         for item in &tree.items {
             hasher.field(item.rel.as_os_str().as_bytes()).field(&item.mode.to_le_bytes());
             if place.keeps_owners {

@@ -36,7 +36,8 @@ impl Build {
     /// A build argument's value: what was passed, the default, or what the same ARG before the first FROM has.
     fn arg(&self, state: &mut State, line: usize, name: &str, default: Option<&str>) -> Result<()> {
         let default = default.map(|text| expand(state, line, text)).transpose()?;
-        let value = self.args.get(name).cloned().or(default).or_else(|| self.graph.global_args.get(name).cloned());
+        let value =
+            self.args.get(name).cloned().or(default).or_else(|| self.graph.global_args.get(name).cloned());
         if let Some(value) = value {
             state.args.insert(name.to_owned(), value);
         }
@@ -54,7 +55,12 @@ impl Build {
             return Ok(false);
         }
         let user = state.config.config.user.clone();
-        let who = owner(&view, &user).map_err(|reason| Error::Option { line, option: "USER", value: user, reason })?;
+        let who = owner(&view, &user).map_err(|reason| Error::Option {
+            line,
+            option: "USER",
+            value: user,
+            reason,
+        })?;
         let key = Key::new("workdir")
             .with(state.files.as_str())
             .with(path.as_os_str().as_encoded_bytes())

@@ -57,7 +57,7 @@ impl std::fmt::Debug for Builder {
 
 impl Builder {
     /// `root` keeps the step cache and cache mounts.
-    pub fn new(images: Images, runtime: runner::Runtime, root: PathBuf) -> Builder {
+    pub fn new(images: Images, runtime: runtime::Runtime, root: PathBuf) -> Builder {
         Builder { images, runner: Runner::Runtime(runtime), root, locks: Locks::default() }
     }
 
@@ -73,7 +73,8 @@ impl Builder {
                 Ok(image)
             }
             Err(error) => {
-                let failed = BuildEvent::Failed { message: error.chain(), line: error.line(), hint: error.hint() };
+                let failed =
+                    BuildEvent::Failed { message: error.chain(), line: error.line(), hint: error.hint() };
                 let _gone = events.send(failed).await;
                 Err(error)
             }

@@ -39,7 +39,10 @@ impl Stamp {
     }
 
     fn is_settled(&self) -> bool {
-        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().saturating_sub(GRAIN);
+        let now = SystemTime::now()
+            .duration_since(SystemTime::UNIX_EPOCH)
+            .unwrap_or_default()
+            .saturating_sub(GRAIN);
         let now = now.as_nanos() as i128;
         self.changed < now && self.modified < now
     }
@@ -88,7 +91,8 @@ impl Memo {
             // A path that is not text, or has a line break in it, is read every time.
             let Some(path) = path.to_str().filter(|path| !path.contains('\n')) else { continue };
             let Stamp { size, inode, modified, changed } = stamp;
-            writeln!(text, "{size} {inode} {modified} {changed} {digest} {path}").expect("writing to a string");
+            writeln!(text, "{size} {inode} {modified} {changed} {digest} {path}")
+                .expect("writing to a string");
         }
         if let Err(error) = replace(&self.path, text.as_bytes()) {
             tracing::debug!(%error, "the digests of the context's files are not remembered");

@@ -24,7 +24,9 @@ pub(crate) fn owner(view: &View, text: &str) -> Result<(u32, u32), &'static str>
     let gid = match group.map(|group| (group, group.parse::<u32>())) {
         None => own_gid,
         Some((_, Ok(gid))) => gid,
-        Some((group, Err(_))) => group_named(view, group).ok_or("the image's /etc/group has no such group")?,
+        Some((group, Err(_))) => {
+            group_named(view, group).ok_or("the image's /etc/group has no such group")?
+        }
     };
     Ok((uid, gid))
 }
@@ -34,13 +36,16 @@ pub(crate) fn home(view: &View, user: &str) -> String {
     let name = user.split(':').next().unwrap_or_default();
     let found = match name.parse::<u32>() {
         Ok(uid) => users(view).into_iter().find(|(_, user)| user.uid == uid).map(|(_, user)| user),
-        Err(_) if name.is_empty() => users(view).into_iter().find(|(_, user)| user.uid == 0).map(|(_, user)| user),
+        Err(_) if name.is_empty() => {
+            users(view).into_iter().find(|(_, user)| user.uid == 0).map(|(_, user)| user)
+        }
         Err(_) => user_named(view, name),
     };
     let is_root = name.is_empty() || name == "root" || name == "0";
-    found.map(|user| user.home).filter(|home| !home.is_empty()).unwrap_or_else(|| {
-        if is_root { "/root".to_owned() } else { "/".to_owned() }
-    })
+    found
+        .map(|user| user.home)
+        .filter(|home| !home.is_empty())
+        .unwrap_or_else(|| if is_root { "/root".to_owned() } else { "/".to_owned() })
 }
 
 fn user_named(view: &View, name: &str) -> Option<User> {

@@ -41,12 +41,19 @@ pub(crate) struct Destination<'a> {
 impl Placer {
     pub(crate) fn new(tree: PathBuf, below: View) -> Result<Placer> {
         fs::create_dir_all(&tree).map_err(Error::file("make folder", &tree))?;
-        fs::set_permissions(&tree, fs::Permissions::from_mode(0o755)).map_err(Error::file("make folder", &tree))?;
+        fs::set_permissions(&tree, fs::Permissions::from_mode(0o755))
+            .map_err(Error::file("make folder", &tree))?;
         let merged = below.with(tree.clone());
         Ok(Placer { tree, below, merged, folders: HashMap::new(), times: BTreeMap::new() })
     }
 
-    pub(crate) fn copy(&mut self, trees: &[Tree], to: &Destination<'_>, dress: Dress, parents: bool) -> Result<()> {
+    pub(crate) fn copy(
+        &mut self,
+        trees: &[Tree],
+        to: &Destination<'_>,
+        dress: Dress,
+        parents: bool,
+    ) -> Result<()> {
         for tree in trees {
             let fail = |reason| Error::Copy {
                 line: to.line,
@@ -70,7 +77,8 @@ impl Placer {
                 (false, ..) => base,
             };
             for item in &tree.items {
-                let target = if item.rel.as_os_str().is_empty() { base.clone() } else { base.join(&item.rel) };
+                let target =
+                    if item.rel.as_os_str().is_empty() { base.clone() } else { base.join(&item.rel) };
                 self.item(item, &target, dress).map_err(|error| match error {
                     Failed::Reason(reason) => fail(reason),
                     Failed::File(path, source) => Error::File { doing: "write", path, source },
@@ -114,7 +122,8 @@ impl Placer {
             }
             return Ok(());
         }
-        let name = target.file_name().ok_or(Failed::Reason("a file cannot take the place of the root folder"))?;
+        let name =
+            target.file_name().ok_or(Failed::Reason("a file cannot take the place of the root folder"))?;
         let parent = self.folder(target.parent().unwrap_or(Path::new("")), dress)?;
         let place = parent.join(name);
         if let Some(node) = self.merged.get(&self.inside(&place))
@@ -147,7 +156,8 @@ impl Placer {
     /// The folder in the layer for a folder of the container, made with all its parents: those that exist below with
     /// the attributes that they have there, the others as root's (or the copy's owner's) with mode 755.
     fn folder(&mut self, path: &Path, dress: Dress) -> Result<PathBuf, Failed> {
-        let path: PathBuf = path.components().filter(|c| matches!(c, std::path::Component::Normal(_))).collect();
+        let path: PathBuf =
+            path.components().filter(|c| matches!(c, std::path::Component::Normal(_))).collect();
         if path.as_os_str().is_empty() {
             return Ok(self.tree.clone());
         }
@@ -160,8 +170,10 @@ impl Placer {
         let node = self.merged.get(&inside);
         let made = match node.as_ref().map(|node| node.kind) {
             Some(Kind::Symlink) => {
-                let (reached, node) =
-                    self.merged.follow(&inside).ok_or(Failed::Reason("a symlink in the path leads nowhere"))?;
+                let (reached, node) = self
+                    .merged
+                    .follow(&inside)
+                    .ok_or(Failed::Reason("a symlink in the path leads nowhere"))?;
                 if node.kind != Kind::Folder {
                     return Err(Failed::Reason("a file is where a folder should be"));
                 }

@@ -29,16 +29,39 @@ pub struct BuildRequest {
 #[serde(rename_all = "camelCase", tag = "type")]
 pub enum BuildEvent {
     /// A step begins: `[stage 2/5] RUN pip install .`
-    Step { number: usize, of: usize, text: String },
+    Step {
+        number: usize,
+        of: usize,
+        text: String,
+    },
     /// The step's result was in the cache.
-    Cached { number: usize },
+    Cached {
+        number: usize,
+    },
     /// Bytes that a RUN step printed (lossy UTF-8, may be half a line).
-    Output { text: String },
-    Done { number: usize, millis: u64 },
+    Output {
+        text: String,
+    },
+    Done {
+        number: usize,
+        millis: u64,
+    },
     /// A base image is being pulled: name, bytes so far.
-    Pull { name: String, bytes: u64 },
+    Pull {
+        name: String,
+        bytes: u64,
+    },
     /// The last event of a good build.
-    Built { image: String, digest: String, cached: bool, millis: u64 },
+    Built {
+        image: String,
+        digest: String,
+        cached: bool,
+        millis: u64,
+    },
     /// The last event of a failed one. `line` is in the Dockerfile, 1-based.
-    Failed { message: String, line: Option<usize>, hint: Option<String> },
+    Failed {
+        message: String,
+        line: Option<usize>,
+        hint: Option<String>,
+    },
 }

@@ -1,5 +1,6 @@
 //! RUN: a command in a container over the stage's layers.
 
+use crate::BuildEvent;
 use crate::build::{Build, blocking};
 use crate::cache::{Key, Record};
 use crate::copy::missing;
@@ -12,7 +13,6 @@ use crate::owner::home;
 use crate::place::{is_noise, lay_out};
 use crate::runner::{Command, Ended};
 use crate::state::{DEFAULT_PATH, State, absolute};
-use crate::BuildEvent;
 use dockerfile::{Ignore, Instruction, MountKind, PlannedStage, Run, RunMount};
 use images::View;
 use oci::Digest;
@@ -82,11 +82,16 @@ impl Build {
     }
 
     /// Reads the mounts and gathers what bind mounts show.
-    async fn mounts(&self, stage: &PlannedStage, state: &State, line: usize, run: &Run) -> Result<Vec<Prepared>> {
-        let wanted = run.mounts(&|text| state.expand(text)).map_err(|reason| Error::Unsupported {
-            line,
-            what: format!("--mount: {reason}; this"),
-        })?;
+    async fn mounts(
+        &self,
+        stage: &PlannedStage,
+        state: &State,
+        line: usize,
+        run: &Run,
+    ) -> Result<Vec<Prepared>> {
+        let wanted = run
+            .mounts(&|text| state.expand(text))
+            .map_err(|reason| Error::Unsupported { line, what: format!("--mount: {reason}; this") })?;
         let mut prepared = Vec::new();
         for mount in wanted {
             if matches!(mount.kind, MountKind::Secret | MountKind::Ssh) {
@@ -140,7 +145,8 @@ impl Build {
                 }
                 MountKind::Bind | MountKind::Secret | MountKind::Ssh => {
                     // A copy, so that a step can never write into the developer's files.
-                    let (trees, folder) = (wanted.trees.clone(), held.folder.path().join(format!("bind-{number}")));
+                    let (trees, folder) =
+                        (wanted.trees.clone(), held.folder.path().join(format!("bind-{number}")));
                     (blocking(move || lay_out(&trees, &folder, line)).await?, HowMounted::Bind)
                 }
             };
@@ -198,7 +204,8 @@ impl Build {
             log: log.clone(),
         };
         let mut output = Output::open(&log)?;
-        let start = |source| Error::Start { line: instruction.line, command: instruction.text.clone(), source };
+        let start =
+            |source| Error::Start { line: instruction.line, command: instruction.text.clone(), source };
         let running = self.runner.run(command);
         tokio::pin!(running);
         let ended = loop {
@@ -232,7 +239,9 @@ impl Build {
 /// The words to run, and a script that goes with them.
 fn command(state: &State, run: &Run) -> (Vec<String>, Option<String>) {
     match (run.script(), run.shell_text()) {
-        (Some(script), _) if script.content.starts_with("#!") => (vec![SCRIPT.to_owned()], Some(script.content.clone())),
+        (Some(script), _) if script.content.starts_with("#!") => {
+            (vec![SCRIPT.to_owned()], Some(script.content.clone()))
+        }
         (Some(script), _) => ([state.shell(), vec![script.content.clone()]].concat(), None),
         (None, Some(text)) => ([state.shell(), vec![text]].concat(), None),
         (None, None) => (in_shell(state, &run.command), None),
@@ -264,7 +273,12 @@ fn environment(state: &State, build_args: &BTreeMap<String, String>) -> BTreeMap
     // Proxies may be passed as build arguments without an ARG.
     let proxies = ["http_proxy", "https_proxy", "ftp_proxy", "no_proxy", "all_proxy"];
     let is_proxy = |name: &str| proxies.contains(&name.to_ascii_lowercase().as_str());
-    env.extend(build_args.iter().filter(|(name, _)| is_proxy(name)).map(|(name, value)| (name.clone(), value.clone())));
+    env.extend(
+        build_args
+            .iter()
+            .filter(|(name, _)| is_proxy(name))
+            .map(|(name, value)| (name.clone(), value.clone())),
+    );
     env.extend(state.args.clone());
     env.extend(state.config.config.env.iter().filter_map(|line| {
         let (name, value) = line.split_once('=')?;
@@ -291,12 +305,16 @@ fn lend(view: &View, into: &Path, script: Option<&str>) -> std::io::Result<()> {
 
 /// Places that mounting makes in the layer though the image does not have them, deepest last.
 fn stubs(view: &View, mounts: &[Prepared]) -> Vec<PathBuf> {
-    let targets = mounts.iter().map(|prepared| prepared.target.as_path()).chain(ALWAYS_MOUNTED.map(Path::new));
+    let targets =
+        mounts.iter().map(|prepared| prepared.target.as_path()).chain(ALWAYS_MOUNTED.map(Path::new));
     let mut stubs = Vec::new();
     for target in targets {
         let target = view.resolve(target).unwrap_or_else(|| target.to_owned());
-        let mut paths: Vec<PathBuf> =
-            target.ancestors().filter(|path| !path.as_os_str().is_empty() && *path != Path::new("/")).map(Path::to_owned).collect();
+        let mut paths: Vec<PathBuf> = target
+            .ancestors()
+            .filter(|path| !path.as_os_str().is_empty() && *path != Path::new("/"))
+            .map(Path::to_owned)
+            .collect();
         paths.reverse();
         stubs.extend(paths);
     }

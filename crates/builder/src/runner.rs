@@ -1,6 +1,6 @@
 //! Running one command over layers: the runtime, or in tests a fake.
 
-use runtime::{ContainerSpec, Exit, LogTarget, Mount, Resources};
+use runtime::{ContainerSpec, Exit, LogTarget, Mount, Resources, Runtime};
 use std::path::PathBuf;
 
 #[derive(Clone)]
@@ -64,7 +64,11 @@ impl Runner {
             Runner::Runtime(runtime) => {
                 let upper = runtime.upper(&command.id);
                 let id = command.id.clone();
-                runtime.start_container(spec(command)).await?;
+                match runtime.start_container(spec(command)).await {
+                    // A program that cannot be started is the step's failure: the container's end says why.
+                    Ok(()) | Err(runtime::Error::Start { .. }) => {}
+                    Err(error) => return Err(error.into()),
+                }
                 let exit = runtime.wait(&id).await?;
                 Ok(Ended { exit, upper, _container: container })
             }
@@ -111,13 +115,3 @@ fn spec(command: Command) -> ContainerSpec {
         log: LogTarget::Raw(command.log),
     }
 }
-// STUB-BEGIN
-#[derive(Clone)]
-pub struct Runtime;
-impl Runtime {
-    fn upper(&self, _id: &str) -> PathBuf { PathBuf::new() }
-    async fn start_container(&self, _s: ContainerSpec) -> std::io::Result<()> { Ok(()) }
-    async fn wait(&self, _id: &str) -> std::io::Result<Exit> { Err(std::io::Error::other("stub")) }
-    async fn remove_container(&self, _id: &str) -> std::io::Result<()> { Ok(()) }
-}
-// STUB-END

@@ -52,7 +52,12 @@ impl State {
         }
     }
 
-    pub(crate) fn of_image(images: &Images, image: &Image, paths: Vec<PathBuf>, escape: char) -> images::Result<State> {
+    pub(crate) fn of_image(
+        images: &Images,
+        image: &Image,
+        paths: Vec<PathBuf>,
+        escape: char,
+    ) -> images::Result<State> {
         let mut state = State::scratch(images, escape);
         state.config = images.config(image)?;
         // An image that says when it was made says it for its children until a step makes something.
@@ -98,8 +103,11 @@ impl State {
 
     /// The step's result becomes part of the stage.
     pub(crate) fn apply(&mut self, record: &Record, images: &Images, text: &str) {
-        let mut history =
-            History { created: Some(record.created.clone()), created_by: Some(text.to_owned()), ..History::default() };
+        let mut history = History {
+            created: Some(record.created.clone()),
+            created_by: Some(text.to_owned()),
+            ..History::default()
+        };
         match &record.layer {
             Some(layer) => {
                 self.files = next(&self.files, layer);

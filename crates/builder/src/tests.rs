@@ -38,7 +38,8 @@ impl Fake {
             match words.as_slice() {
                 ["write", to, text] => fs::write(path(to), text).unwrap(),
                 ["env", name, to] => {
-                    let value = command.env.iter().find(|(known, _)| known == name).map_or("", |(_, value)| value);
+                    let value =
+                        command.env.iter().find(|(known, _)| known == name).map_or("", |(_, value)| value);
                     fs::write(path(to), value).unwrap();
                 }
                 ["say", rest @ ..] => fs::write(&command.log, rest.join(" ") + "\n").unwrap(),
@@ -84,7 +85,8 @@ fn bench(context: &[(&str, &str)]) -> Bench {
     symlink("real", tree.join("link")).unwrap();
     let layer = images.adopt_layer(&tree).unwrap();
     let tar = images.open_blob(&layer.diff_id).unwrap();
-    let config = RunConfig { env: vec!["FROM_BASE=1".into()], cmd: vec!["base".into()], ..RunConfig::default() };
+    let config =
+        RunConfig { env: vec!["FROM_BASE=1".into()], cmd: vec!["base".into()], ..RunConfig::default() };
     images.import_rootfs(tar, "base", config).unwrap();
     let ran = Arc::new(Mutex::new(Vec::new()));
     let runner = Runner::Fake(Fake { root: folder.path().join("containers"), ran: ran.clone() });
@@ -155,7 +157,11 @@ impl Bench {
         let (built, log) = self.build(self.request(dockerfile)).await;
         let shown = match built {
             Ok(image) => self.files(&image).await,
-            Err(_) => log.lines().rev().take_while(|line| !line.ends_with("done")).fold(String::new(), |all, line| format!("{line}\n{all}")),
+            Err(_) => log
+                .lines()
+                .rev()
+                .take_while(|line| !line.ends_with("done"))
+                .fold(String::new(), |all, line| format!("{line}\n{all}")),
         };
         expect.assert_eq(&shown.replace(&self.folder.path().display().to_string(), "TMP"));
     }
@@ -182,7 +188,12 @@ const APP: &str = "ARG BASE=base\nFROM $BASE AS build\nWORKDIR /src\nCOPY . .\nR
 
 #[tokio::test]
 async fn a_build_of_two_stages_and_again_from_the_cache() {
-    let bench = bench(&[("a.txt", "a"), ("sub/b.txt", "b"), (".dockerignore", "*.md\n.dockerignore\n"), ("x.md", "x")]);
+    let bench = bench(&[
+        ("a.txt", "a"),
+        ("sub/b.txt", "b"),
+        (".dockerignore", "*.md\n.dockerignore\n"),
+        ("x.md", "x"),
+    ]);
     let (built, log) = bench.build(bench.request(APP)).await;
     expect![[r#"
         1/12 [build 1/4] FROM base
@@ -249,10 +260,21 @@ async fn a_build_of_two_stages_and_again_from_the_cache() {
 
 #[tokio::test]
 async fn copy_puts_files_where_docker_does() {
-    let bench = bench(&[("a", "A"), ("b", "B"), ("d/x.py", "X"), ("d/y.txt", "Y"), ("d/e/z.py", "Z"), ("secret", "s"), (".dockerignore", "secret\n")]);
+    let bench = bench(&[
+        ("a", "A"),
+        ("b", "B"),
+        ("d/x.py", "X"),
+        ("d/y.txt", "Y"),
+        ("d/e/z.py", "Z"),
+        ("secret", "s"),
+        (".dockerignore", "secret\n"),
+    ]);
     symlink("a", bench.context().join("s")).unwrap();
     fs::set_permissions(bench.context().join("b"), fs::Permissions::from_mode(0o755)).unwrap();
-    bench.check("FROM base\nCOPY a b /n/\nCOPY a /f\nCOPY d /g\nCOPY d/* /h/\n", expect![[r#"
+    bench
+        .check(
+            "FROM base\nCOPY a b /n/\nCOPY a /f\nCOPY d /g\nCOPY d/* /h/\n",
+            expect![[r#"
         /f "A" 644 0:0
         /g/ 755 0:0
         /g/e/ 755 0:0
@@ -266,7 +288,9 @@ async fn copy_puts_files_where_docker_does() {
         /n/ 755 0:0
         /n/a "A" 644 0:0
         /n/b "B" 755 0:0
-    "#]]).await;
+    "#]],
+        )
+        .await;
     bench.check("FROM base\nCOPY --chown=7:9 --chmod=600 a /link/in/\nCOPY s /t\nCOPY a /tmp\nCOPY --chown=app d/e /own\n", expect![[r#"
         /own/ 755 7:8
         /own/z.py "Z" 644 7:8
@@ -289,18 +313,28 @@ async fn copy_puts_files_where_docker_does() {
         2/2 [2/2] COPY nothing /x
         failed at Some(2): `nothing` is not there (hint: sources are looked for in the build context, not beside the Dockerfile)
     "#]]).await;
-    bench.check("FROM base\nCOPY secret /x\n", expect![[r#"
+    bench
+        .check(
+            "FROM base\nCOPY secret /x\n",
+            expect![[r#"
         2/2 [2/2] COPY secret /x
         failed at Some(2): `secret` is not there (hint: the .dockerignore file leaves it out)
-    "#]]).await;
+    "#]],
+        )
+        .await;
     bench.check("FROM base\nCOPY ../../../etc/hostname /x\n", expect![[r#"
         2/2 [2/2] COPY ../../../etc/hostname /x
         failed at Some(2): `../../../etc/hostname` is not there (hint: sources are looked for in the build context, not beside the Dockerfile)
     "#]]).await;
-    bench.check("FROM base\nCOPY a /etc/passwd/\n", expect![[r#"
+    bench
+        .check(
+            "FROM base\nCOPY a /etc/passwd/\n",
+            expect![[r#"
         2/2 [2/2] COPY a /etc/passwd/
         failed at Some(2): cannot copy `a` to `/etc/passwd`: the destination is a file (hint: )
-    "#]]).await;
+    "#]],
+        )
+        .await;
     bench.check("FROM base\nCOPY --chown=nobody a /x\n", expect![[r#"
         2/2 [2/2] COPY --chown=nobody a /x
         failed at Some(2): `nobody` is not valid for --chown: the image's /etc/passwd has no such user (hint: )
@@ -351,25 +385,41 @@ async fn failures_say_where_and_what_to_do() {
     bench.check("FROM nowhere.localhost:1/x\n", expect![[r#"
         1/1 [1/1] FROM nowhere.localhost:1/x
         pull nowhere.localhost:1/x
-        failed at Some(1): the base image `nowhere.localhost:1/x` cannot be had: image `nowhere.localhost:1/x` is not here (hint: coracle image pull nowhere.localhost:1/x, or coracle image import FILE)
+        failed at Some(1): the base image `nowhere.localhost:1/x` cannot be had: image `nowhere.localhost:1/x:latest` is not here and cannot be pulled from nowhere.localhost:1: error sending request for url (http://nowhere.localhost:1/v2/x/manifests/latest): client error (Connect): dns error: error resolving DNS: failed to lookup address information: Name or service not known (hint: check the name and the network, or bring the image here from a file: coracle image import FILE (for `nowhere.localhost:1/x:latest`))
     "#]]).await;
-    bench.check("FROM base\nCOPPY a b\n", expect![[r#"
+    bench
+        .check(
+            "FROM base\nCOPPY a b\n",
+            expect![[r#"
         failed at Some(2): TMP/context/Dockerfile:2:1: unknown instruction COPPY (hint: did you mean COPY?)
-    "#]]).await;
-    bench.check("FROM --platform=linux/s390x base\n", expect![[r#"
+    "#]],
+        )
+        .await;
+    bench
+        .check(
+            "FROM --platform=linux/s390x base\n",
+            expect![[r#"
         1/1 [1/1] FROM base
         failed at Some(1): platform linux/s390x is not that of this machine (linux/amd64) (hint: )
-    "#]]).await;
-    bench.check("FROM base\nENV A=\"${B:?must be set}\"\n", expect![[r#"
+    "#]],
+        )
+        .await;
+    bench
+        .check(
+            "FROM base\nENV A=\"${B:?must be set}\"\n",
+            expect![[r#"
         2/2 [2/2] ENV A="${B:?must be set}"
         failed at Some(2): `"${B:?must be set}"`: B: must be set (hint: )
-    "#]]).await;
+    "#]],
+        )
+        .await;
 }
 
 #[tokio::test]
 async fn steps_that_change_nothing_make_no_layer() {
     let bench = bench(&[]);
-    let (built, _) = bench.build(bench.request("FROM base\nRUN nothing\nONBUILD RUN write /child yes\n")).await;
+    let (built, _) =
+        bench.build(bench.request("FROM base\nRUN nothing\nONBUILD RUN write /child yes\n")).await;
     let image = built.unwrap();
     assert_eq!(bench.images.rootfs(&image).await.unwrap().layers.len(), 1);
     // Triggers run in the child, and not in the child's child.

@@ -44,16 +44,39 @@ const BUNDLE_VARIABLES: [&str; 12] = [
 /// Settings that say where packages come from and how to get there. Others of the same tools say where they are put
 /// or how the host is laid out (`npm_config_prefix`, `PIP_TARGET`), and would break a step.
 const PIP: [&str; 10] = [
-    "INDEX_URL", "EXTRA_INDEX_URL", "TRUSTED_HOST", "FIND_LINKS", "NO_INDEX", "PROXY", "TIMEOUT", "DEFAULT_TIMEOUT",
-    "RETRIES", "DISABLE_PIP_VERSION_CHECK",
+    "INDEX_URL",
+    "EXTRA_INDEX_URL",
+    "TRUSTED_HOST",
+    "FIND_LINKS",
+    "NO_INDEX",
+    "PROXY",
+    "TIMEOUT",
+    "DEFAULT_TIMEOUT",
+    "RETRIES",
+    "DISABLE_PIP_VERSION_CHECK",
 ];
 const NPM: [&str; 10] = [
-    "REGISTRY", "PROXY", "HTTP_PROXY", "HTTPS_PROXY", "NOPROXY", "STRICT_SSL", "FETCH_RETRIES", "FETCH_TIMEOUT",
-    "FETCH_RETRY_MINTIMEOUT", "FETCH_RETRY_MAXTIMEOUT",
+    "REGISTRY",
+    "PROXY",
+    "HTTP_PROXY",
+    "HTTPS_PROXY",
+    "NOPROXY",
+    "STRICT_SSL",
+    "FETCH_RETRIES",
+    "FETCH_TIMEOUT",
+    "FETCH_RETRY_MINTIMEOUT",
+    "FETCH_RETRY_MAXTIMEOUT",
 ];
 const UV: [&str; 9] = [
-    "INDEX_URL", "DEFAULT_INDEX", "EXTRA_INDEX_URL", "INDEX", "FIND_LINKS", "INSECURE_HOST", "HTTP_TIMEOUT",
-    "PYTHON_INSTALL_MIRROR", "KEYRING_PROVIDER",
+    "INDEX_URL",
+    "DEFAULT_INDEX",
+    "EXTRA_INDEX_URL",
+    "INDEX",
+    "FIND_LINKS",
+    "INSECURE_HOST",
+    "HTTP_TIMEOUT",
+    "PYTHON_INSTALL_MIRROR",
+    "KEYRING_PROVIDER",
 ];
 
 #[derive(Debug, Clone, Default)]
@@ -90,7 +113,8 @@ impl Trust {
     /// `pip` and `npm`: settings files, weakest first.
     fn new(env: &BTreeMap<String, String>, bundle: Option<Vec<u8>>, pip: &[String], npm: &[String]) -> Trust {
         // A folder of the host is not in the step.
-        let is_path = |name: &str, value: &str| name.ends_with("FIND_LINKS") && value.starts_with(['/', '.', '~']);
+        let is_path =
+            |name: &str, value: &str| name.ends_with("FIND_LINKS") && value.starts_with(['/', '.', '~']);
         let passed = env.iter().filter(|(name, value)| is_passed(name) && !is_path(name, value));
         let mut trust = Trust {
             env: passed.map(|(name, value)| (name.clone(), value.clone())).collect(),
@@ -140,7 +164,8 @@ impl Trust {
 pub(crate) fn write(view: &View, into: &Path, path: &str, bytes: &[u8]) -> io::Result<()> {
     use std::os::unix::fs::{PermissionsExt as _, lchown};
     let Some(inside) = view.resolve(Path::new(path)) else { return Ok(()) };
-    let parents: Vec<&Path> = inside.ancestors().skip(1).filter(|path| !path.as_os_str().is_empty()).collect();
+    let parents: Vec<&Path> =
+        inside.ancestors().skip(1).filter(|path| !path.as_os_str().is_empty()).collect();
     for parent in parents.into_iter().rev() {
         let folder = into.join(parent);
         if folder.exists() {
@@ -157,13 +182,26 @@ pub(crate) fn write(view: &View, into: &Path, path: &str, bytes: &[u8]) -> io::R
 
 fn is_passed(name: &str) -> bool {
     let upper = name.to_ascii_uppercase();
-    let proxies = ["HTTP_PROXY", "HTTPS_PROXY", "FTP_PROXY", "ALL_PROXY", "NO_PROXY", "GOPROXY", "GONOSUMDB", "GOSUMDB"];
+    let proxies = [
+        "HTTP_PROXY",
+        "HTTPS_PROXY",
+        "FTP_PROXY",
+        "ALL_PROXY",
+        "NO_PROXY",
+        "GOPROXY",
+        "GONOSUMDB",
+        "GOSUMDB",
+    ];
     proxies.contains(&upper.as_str())
         || name.strip_prefix("PIP_").is_some_and(|rest| PIP.contains(&rest))
-        || upper.strip_prefix("NPM_CONFIG_").is_some_and(|rest| NPM.contains(&rest) || rest.ends_with(":REGISTRY"))
+        || upper
+            .strip_prefix("NPM_CONFIG_")
+            .is_some_and(|rest| NPM.contains(&rest) || rest.ends_with(":REGISTRY"))
         || name.strip_prefix("UV_").is_some_and(|rest| {
             // UV_INDEX_<NAME>_USERNAME and _PASSWORD.
-            UV.contains(&rest) || (rest.starts_with("INDEX_") && (rest.ends_with("_USERNAME") || rest.ends_with("_PASSWORD")))
+            UV.contains(&rest)
+                || (rest.starts_with("INDEX_")
+                    && (rest.ends_with("_USERNAME") || rest.ends_with("_PASSWORD")))
         })
         || matches!(name, "YARN_REGISTRY" | "YARN_NPM_REGISTRY_SERVER")
 }
@@ -212,7 +250,10 @@ fn npm_settings(files: &[String]) -> Option<String> {
         let Some((key, value)) = line.trim().split_once('=') else { continue };
         let (key, value) = (key.trim(), value.trim());
         let upper = key.to_ascii_uppercase().replace('-', "_");
-        if NPM.contains(&upper.as_str()) || key.starts_with("//") || (key.starts_with('@') && key.ends_with(":registry")) {
+        if NPM.contains(&upper.as_str())
+            || key.starts_with("//")
+            || (key.starts_with('@') && key.ends_with(":registry"))
+        {
             settings.insert(key, value);
         }
     }
@@ -239,7 +280,11 @@ mod tests {
             ("AWS_SECRET_ACCESS_KEY", "s"),
         ];
         let env = env.iter().map(|(name, value)| (name.to_string(), value.to_string())).collect();
-        let pip = ["[global]\nindex-url = https://a\ntarget = /x\nextra_index_url =\n    https://b\n    https://c\n".to_owned(), "[global]\nindex-url: https://d\n[install]\nuser = yes\n".to_owned()];
+        let pip = [
+            "[global]\nindex-url = https://a\ntarget = /x\nextra_index_url =\n    https://b\n    https://c\n"
+                .to_owned(),
+            "[global]\nindex-url: https://d\n[install]\nuser = yes\n".to_owned(),
+        ];
         let npm = ["registry=https://r\nprefix=/x\n//r/:_authToken=t\n@me:registry = https://m\n".to_owned()];
         let trust = Trust::new(&env, None, &pip, &npm);
         let lines: String = trust.env.iter().map(|(name, value)| format!("{name}={value}\n")).collect();
@@ -279,7 +324,11 @@ mod tests {
         let trust = Trust::new(&BTreeMap::new(), Some(b"ours".to_vec()), &[], &[]);
         let into = folder.path().join("layer");
         assert!(trust.layer(&View::new(vec![image]), &into).unwrap());
-        for path in ["etc/pki/real/bundle.pem", "etc/ssl/certs/ca-certificates.crt", "run/coracle/ca-certificates.crt"] {
+        for path in [
+            "etc/pki/real/bundle.pem",
+            "etc/ssl/certs/ca-certificates.crt",
+            "run/coracle/ca-certificates.crt",
+        ] {
             assert_eq!(fs::read_to_string(into.join(path)).unwrap(), "ours", "{path}");
         }
         assert!(!into.join("etc/ssl/cert.pem").exists());

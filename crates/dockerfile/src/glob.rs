@@ -26,7 +26,10 @@ enum Token {
     All,
     /// `**/`: nothing, or anything that ends with a slash.
     AllFolders,
-    Class { ranges: Vec<(char, char)>, negated: bool },
+    Class {
+        ranges: Vec<(char, char)>,
+        negated: bool,
+    },
 }
 
 impl Glob {
@@ -88,7 +91,8 @@ impl Glob {
         for token in &self.tokens {
             let next = step(token, &chars, &reach);
             // The folder is eaten and there are tokens left (or one that still eats): something below may match.
-            if reach[chars.len()] || matches!(token, Token::All | Token::AllFolders) && reach.contains(&true) {
+            if reach[chars.len()] || matches!(token, Token::All | Token::AllFolders) && reach.contains(&true)
+            {
                 return true;
             }
             reach = next;

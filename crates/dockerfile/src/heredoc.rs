@@ -51,7 +51,9 @@ fn mark(text: &str, start: usize) -> Option<Mark> {
     let (name, after) = match quote {
         Some(quote) => rest[1..].split_once(quote)?,
         None => {
-            let end = rest.find(|char: char| !(char.is_alphanumeric() || matches!(char, '_' | '-' | '.'))).unwrap_or(rest.len());
+            let end = rest
+                .find(|char: char| !(char.is_alphanumeric() || matches!(char, '_' | '-' | '.')))
+                .unwrap_or(rest.len());
             rest.split_at(end)
         }
     };
@@ -75,7 +77,14 @@ mod tests {
         let names = |text: &str| -> Vec<String> {
             marks(text, '\\')
                 .into_iter()
-                .map(|mark| format!("{}{}{}", mark.name, if mark.strip_tabs { "-" } else { "" }, if mark.expand { "$" } else { "" }))
+                .map(|mark| {
+                    format!(
+                        "{}{}{}",
+                        mark.name,
+                        if mark.strip_tabs { "-" } else { "" },
+                        if mark.expand { "$" } else { "" }
+                    )
+                })
                 .collect()
         };
         assert_eq!(names("<<EOF"), ["EOF$"]);

@@ -43,9 +43,10 @@ impl Ignore {
     /// Need nothing below this folder be looked at: it is left out and no later line takes anything in it back?
     pub fn prunes(&self, folder: &str) -> bool {
         self.ignores(folder)
-            && !self.rules.iter().any(|rule| {
-                rule.keep && (rule.glob.may_match_below(folder) || covers(&rule.glob, folder))
-            })
+            && !self
+                .rules
+                .iter()
+                .any(|rule| rule.keep && (rule.glob.may_match_below(folder) || covers(&rule.glob, folder)))
     }
 }
 
@@ -108,7 +109,15 @@ mod tests {
     fn the_last_match_wins() {
         check(
             "# comment\nnode_modules\n*.md\n!README.md\nREADME-secret.md\n",
-            &["node_modules", "node_modules/a", "x/node_modules", "a.md", "README.md", "README-secret.md", "x/a.md"],
+            &[
+                "node_modules",
+                "node_modules/a",
+                "x/node_modules",
+                "a.md",
+                "README.md",
+                "README-secret.md",
+                "x/a.md",
+            ],
             expect![[r#"
                 pruned  node_modules
                 pruned  node_modules/a
@@ -125,7 +134,18 @@ mod tests {
     fn folders_are_entered_when_something_in_them_is_taken_back() {
         check(
             "*\n!src\n!a/b/*.py\n**/__pycache__\n/dist/\n./x/../y",
-            &["src", "src/m.py", "src/__pycache__/m.pyc", "a", "a/b", "a/c", "a/b/m.py", "a/b/m.txt", "dist", "y/z"],
+            &[
+                "src",
+                "src/m.py",
+                "src/__pycache__/m.pyc",
+                "a",
+                "a/b",
+                "a/c",
+                "a/b/m.py",
+                "a/b/m.txt",
+                "dist",
+                "y/z",
+            ],
             expect![[r#"
                 kept    src
                 kept    src/m.py

@@ -1,8 +1,8 @@
 //! Instructions as values. Words are as written: whoever carries them out expands variables and takes quotes away.
 
+use crate::RunMount;
 use crate::mount::RawMount;
 use crate::words::{ExpandError, expand_body};
-use crate::RunMount;
 
 #[derive(Debug, Clone, PartialEq)]
 pub struct Instruction {
@@ -30,7 +30,10 @@ pub enum Kind {
     Shell(Vec<String>),
     StopSignal(String),
     /// As the image config spells it: `["NONE"]`, `["CMD", …]`, `["CMD-SHELL", …]`, and options in nanoseconds.
-    Healthcheck { test: Vec<String>, options: Vec<(String, u64)> },
+    Healthcheck {
+        test: Vec<String>,
+        options: Vec<(String, u64)>,
+    },
     /// The trigger's text; read with [`crate::parse_trigger`] when a child image is built.
     OnBuild(String),
     Maintainer(String),
@@ -52,7 +55,10 @@ pub struct Run {
 
 impl Run {
     /// The mounts, with variables expanded.
-    pub fn mounts(&self, expand: &dyn Fn(&str) -> Result<String, ExpandError>) -> Result<Vec<RunMount>, String> {
+    pub fn mounts(
+        &self,
+        expand: &dyn Fn(&str) -> Result<String, ExpandError>,
+    ) -> Result<Vec<RunMount>, String> {
         let parsed = self.mounts.iter().map(|raw| {
             let text = expand(&raw.0).map_err(|error| error.to_string())?;
             RunMount::parse(&text).map_err(|error| error.to_string())

@@ -59,7 +59,9 @@ impl RunMount {
             gid: None,
         };
         let mut writable = None;
-        for field in text.split(',').map(|field| field.trim().trim_matches('"')).filter(|field| !field.is_empty()) {
+        for field in
+            text.split(',').map(|field| field.trim().trim_matches('"')).filter(|field| !field.is_empty())
+        {
             let (key, value) = field.split_once('=').map_or((field, None), |(key, value)| (key, Some(value)));
             mount.option(&key.to_ascii_lowercase(), value, &mut writable)?;
         }
@@ -76,7 +78,12 @@ impl RunMount {
         Ok(mount)
     }
 
-    fn option(&mut self, key: &str, value: Option<&str>, writable: &mut Option<bool>) -> Result<(), MountError> {
+    fn option(
+        &mut self,
+        key: &str,
+        value: Option<&str>,
+        writable: &mut Option<bool>,
+    ) -> Result<(), MountError> {
         let text = value.unwrap_or_default();
         let bad = || MountError::Value { option: key.to_owned(), value: text.to_owned() };
         let flag = || match value {
@@ -138,7 +145,10 @@ mod tests {
     #[test]
     fn options() {
         let cache = RunMount::parse("type=cache,target=/root/.cache,sharing=locked,mode=0755,uid=7").unwrap();
-        assert_eq!((cache.kind, cache.readonly, cache.mode, cache.uid), (MountKind::Cache, false, Some(0o755), Some(7)));
+        assert_eq!(
+            (cache.kind, cache.readonly, cache.mode, cache.uid),
+            (MountKind::Cache, false, Some(0o755), Some(7))
+        );
         let bind = RunMount::parse("source=a,dst=/b,from=x,rw").unwrap();
         assert_eq!((bind.kind, bind.readonly, bind.from.as_deref()), (MountKind::Bind, false, Some("x")));
         assert!(RunMount::parse("target=/b").unwrap().readonly);

@@ -20,8 +20,24 @@ pub(crate) fn problem(offset: usize, message: impl Into<String>) -> Problem {
 }
 
 const KNOWN: [&str; 18] = [
-    "ADD", "ARG", "CMD", "COPY", "ENTRYPOINT", "ENV", "EXPOSE", "FROM", "HEALTHCHECK", "LABEL", "MAINTAINER", "ONBUILD",
-    "RUN", "SHELL", "STOPSIGNAL", "USER", "VOLUME", "WORKDIR",
+    "ADD",
+    "ARG",
+    "CMD",
+    "COPY",
+    "ENTRYPOINT",
+    "ENV",
+    "EXPOSE",
+    "FROM",
+    "HEALTHCHECK",
+    "LABEL",
+    "MAINTAINER",
+    "ONBUILD",
+    "RUN",
+    "SHELL",
+    "STOPSIGNAL",
+    "USER",
+    "VOLUME",
+    "WORKDIR",
 ];
 
 /// Reads a Dockerfile. What is wrong is reported and left out; a file with errors must not be built.
@@ -30,8 +46,8 @@ pub fn parse(text: &str) -> (Dockerfile, Vec<Diagnostic>) {
     let mut file = Dockerfile { escape: reader.escape, global_args: Vec::new(), stages: Vec::new() };
     let mut diagnostics = Vec::new();
     while let Some(logical) = reader.logical() {
-        let read = heredocs(&mut reader, &logical)
-            .and_then(|documents| instruction(&mut file, &logical, documents));
+        let read =
+            heredocs(&mut reader, &logical).and_then(|documents| instruction(&mut file, &logical, documents));
         if let Err(problem) = read {
             diagnostics.push(diagnostic(&logical, problem));
         }
@@ -80,7 +96,8 @@ fn known(word: &str) -> Result<(), Problem> {
         return Ok(());
     }
     let close = KNOWN.iter().map(|known| (distance(word, known), *known)).min();
-    let hint = close.filter(|(distance, _)| *distance <= 2).map(|(_, known)| format!("did you mean {known}?"));
+    let hint =
+        close.filter(|(distance, _)| *distance <= 2).map(|(_, known)| format!("did you mean {known}?"));
     Err(Problem { offset: 0, message: format!("unknown instruction {word}"), hint })
 }
 
@@ -109,7 +126,10 @@ fn heredocs(reader: &mut Reader<'_>, logical: &Logical) -> Result<Vec<Heredoc>, 
     }
     let documents = marks(rest, reader.escape).into_iter().map(|mark| {
         let content = reader.heredoc(&mark.name, mark.strip_tabs).ok_or_else(|| {
-            problem(rest_at + mark.start, format!("the here-document has no line `{}` that ends it", mark.name))
+            problem(
+                rest_at + mark.start,
+                format!("the here-document has no line `{}` that ends it", mark.name),
+            )
         })?;
         Ok(Heredoc { name: mark.name, content, expand: mark.expand })
     });
@@ -137,7 +157,11 @@ fn instruction(file: &mut Dockerfile, logical: &Logical, documents: Vec<Heredoc>
         }
         (None, Kind::Arg(args)) => {
             let line = logical.line();
-            file.global_args.extend(args.into_iter().map(|(name, default)| GlobalArg { line, name, default }));
+            file.global_args.extend(args.into_iter().map(|(name, default)| GlobalArg {
+                line,
+                name,
+                default,
+            }));
         }
         (None, _) => return Err(problem(0, format!("{word} before the first FROM (only ARG may be there)"))),
     }
@@ -163,7 +187,10 @@ fn from(logical: &Logical, rest_at: usize, escape: char) -> Result<Stage, Proble
             let good = name.starts_with(|char: char| char.is_ascii_lowercase())
                 && name.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'.'));
             if !good {
-                return Err(problem(*offset, format!("`{name}` is not a stage name (a letter, then letters, digits, `_`, `-`, `.`)")));
+                return Err(problem(
+                    *offset,
+                    format!("`{name}` is not a stage name (a letter, then letters, digits, `_`, `-`, `.`)"),
+                ));
             }
             Some(name)
         }

@@ -59,24 +59,32 @@ impl PlanError {
     pub fn line(&self) -> Option<usize> {
         match self {
             PlanError::NoTarget { .. } | PlanError::Empty => None,
-            PlanError::Expand { line, .. } | PlanError::EmptyBase { line, .. } | PlanError::Later { line, .. } => {
-                Some(*line)
-            }
+            PlanError::Expand { line, .. }
+            | PlanError::EmptyBase { line, .. }
+            | PlanError::Later { line, .. } => Some(*line),
         }
     }
 
     pub fn hint(&self) -> Option<String> {
         match self {
-            PlanError::NoTarget { stages, .. } if stages.is_empty() => Some("no stage has a name (FROM … AS name)".into()),
+            PlanError::NoTarget { stages, .. } if stages.is_empty() => {
+                Some("no stage has a name (FROM … AS name)".into())
+            }
             PlanError::NoTarget { stages, .. } => Some(format!("the stages are: {}", stages.join(", "))),
-            PlanError::EmptyBase { .. } => Some("give the ARG a default, or pass it as a build argument".into()),
+            PlanError::EmptyBase { .. } => {
+                Some("give the ARG a default, or pass it as a build argument".into())
+            }
             _ => None,
         }
     }
 }
 
 /// Chooses the stages. `args` are the build arguments and the platform's own (`TARGETARCH`, …).
-pub fn plan(file: &Dockerfile, args: &BTreeMap<String, String>, target: Option<&str>) -> Result<Graph, PlanError> {
+pub fn plan(
+    file: &Dockerfile,
+    args: &BTreeMap<String, String>,
+    target: Option<&str>,
+) -> Result<Graph, PlanError> {
     let target = find_target(file, target)?;
     let global_args = global_args(file, args)?;
     let mut links = Vec::new();
@@ -166,9 +174,8 @@ fn link(
     args: &BTreeMap<String, String>,
 ) -> Result<Link, PlanError> {
     let platform_arg = |name: &str| name.starts_with("TARGET") || name.starts_with("BUILD");
-    let get = |name: &str| {
-        global_args.get(name).or_else(|| args.get(name).filter(|_| platform_arg(name))).cloned()
-    };
+    let get =
+        |name: &str| global_args.get(name).or_else(|| args.get(name).filter(|_| platform_arg(name))).cloned();
     let expanded = |text: &str| {
         expand(text, file.escape, &get).map_err(|source| PlanError::Expand {
             line: stage.line,
@@ -208,7 +215,11 @@ fn link(
             sources.insert(name, origin);
         }
     }
-    Ok(Link { base, platform: stage.platform.as_deref().map(expanded).transpose()?.filter(|p| !p.is_empty()), sources })
+    Ok(Link {
+        base,
+        platform: stage.platform.as_deref().map(expanded).transpose()?.filter(|p| !p.is_empty()),
+        sources,
+    })
 }
 
 fn from_names(instruction: &Instruction) -> Vec<String> {
@@ -273,7 +284,10 @@ mod tests {
             Err(error) => format!("error at {:?}: {error} (hint: {:?})\n", error.line(), error.hint()),
             Ok(graph) => {
                 let stages = graph.stages.iter().map(|stage| {
-                    format!("{} from {:?} on {:?} sources {:?} needs {:?}\n", stage.name, stage.base, stage.platform, stage.sources, stage.needs)
+                    format!(
+                        "{} from {:?} on {:?} sources {:?} needs {:?}\n",
+                        stage.name, stage.base, stage.platform, stage.sources, stage.needs
+                    )
                 });
                 let stages: String = stages.collect();
                 format!("{stages}target {} unused {:?}\n", graph.target, graph.unused_args)
@@ -286,25 +300,50 @@ mod tests {
 
     #[test]
     fn only_what_is_needed() {
-        check(FILE, &[("BUILDPLATFORM", "linux/amd64"), ("X", "1")], None, expect![[r#"
+        check(
+            FILE,
+            &[("BUILDPLATFORM", "linux/amd64"), ("X", "1")],
+            None,
+            expect![[r#"
             web from Image("node:22") on Some("linux/amd64") sources {} needs []
             base from Image("python:3.11-slim") on None sources {} needs []
             3 from Stage(1) on None sources {"0": Stage(0), "busybox": Image("busybox"), "web": Stage(0)} needs [0, 1]
             target 2 unused ["X"]
-        "#]]);
-        check(FILE, &[("V", "3.12")], Some("test"), expect![[r#"
+        "#]],
+        );
+        check(
+            FILE,
+            &[("V", "3.12")],
+            Some("test"),
+            expect![[r#"
             base from Image("python:3.12-slim") on None sources {} needs []
             test from Stage(0) on None sources {} needs [0]
             target 1 unused []
-        "#]]);
-        check(FILE, &[], Some("prod"), expect![[r#"
+        "#]],
+        );
+        check(
+            FILE,
+            &[],
+            Some("prod"),
+            expect![[r#"
             error at None: there is no stage `prod` (hint: Some("the stages are: web, base, test"))
-        "#]]);
-        check("ARG B\nFROM $B\n", &[], None, expect![[r#"
+        "#]],
+        );
+        check(
+            "ARG B\nFROM $B\n",
+            &[],
+            None,
+            expect![[r#"
             error at Some(2): FROM $B names no image: a variable in it is empty (hint: Some("give the ARG a default, or pass it as a build argument"))
-        "#]]);
-        check("FROM a AS x\nCOPY --from=y / /\nFROM b AS y\n", &[], Some("x"), expect![[r#"
+        "#]],
+        );
+        check(
+            "FROM a AS x\nCOPY --from=y / /\nFROM b AS y\n",
+            &[],
+            Some("x"),
+            expect![[r#"
             error at Some(2): --from=y names a stage that comes later, or the stage itself (hint: None)
-        "#]]);
+        "#]],
+        );
     }
 }

@@ -101,7 +101,9 @@ impl Expander<'_> {
                 Ok((self.get)(&name).unwrap_or_default())
             }
             // Positional and special parameters have no value in a Dockerfile.
-            Some(char) if char.is_ascii_digit() || matches!(char, '@' | '*' | '#' | '?' | '-' | '$' | '!') => {
+            Some(char)
+                if char.is_ascii_digit() || matches!(char, '@' | '*' | '#' | '?' | '-' | '$' | '!') =>
+            {
                 self.chars.next();
                 Ok(String::new())
             }
@@ -249,9 +251,34 @@ mod tests {
     fn expansion() {
         check(
             &[
-                "x$A.y", "${A}z", "$N|", "${N:-d$A}", "${E:-d}", "${E-d}", "${A:+yes}", "${N+yes}", "'$A'", "\"$A'\"",
-                "\\$A", "a\\ b", "\"a\\b\\\"\"", "${N:?must be set}", "${N?}", "${V#v}", "${V%.*}", "${V%%.*}", "${V##*/}",
-                "${V/./-}", "${V//./-}", "${N:-${E:-in}}", "cost$", "$1", "${A", "'x", "${A^}", "${A:=x}",
+                "x$A.y",
+                "${A}z",
+                "$N|",
+                "${N:-d$A}",
+                "${E:-d}",
+                "${E-d}",
+                "${A:+yes}",
+                "${N+yes}",
+                "'$A'",
+                "\"$A'\"",
+                "\\$A",
+                "a\\ b",
+                "\"a\\b\\\"\"",
+                "${N:?must be set}",
+                "${N?}",
+                "${V#v}",
+                "${V%.*}",
+                "${V%%.*}",
+                "${V##*/}",
+                "${V/./-}",
+                "${V//./-}",
+                "${N:-${E:-in}}",
+                "cost$",
+                "$1",
+                "${A",
+                "'x",
+                "${A^}",
+                "${A:=x}",
             ],
             expect![[r#"
                 x$A.y => xa b.y
@@ -288,7 +315,8 @@ mod tests {
 
     #[test]
     fn splitting() {
-        let words: Vec<&str> = split("a  \"b c\"=d e\\ f 'g h'", '\\').into_iter().map(|(_, word)| word).collect();
+        let words: Vec<&str> =
+            split("a  \"b c\"=d e\\ f 'g h'", '\\').into_iter().map(|(_, word)| word).collect();
         assert_eq!(words, ["a", "\"b c\"=d", "e\\ f", "'g h'"]);
     }
 }

@@ -38,9 +38,11 @@ impl BlobWriter {
         let path = self.blobs.join(digest.hex());
         if !touch(&path) {
             self.file.as_file().sync_data().map_err(Error::file("write", &path))?;
-            self.file
-                .persist(&path)
-                .map_err(|error| Error::File { doing: "rename to", path: path.clone(), source: error.error })?;
+            self.file.persist(&path).map_err(|error| Error::File {
+                doing: "rename to",
+                path: path.clone(),
+                source: error.error,
+            })?;
         }
         Ok((digest, self.size))
     }
@@ -137,7 +139,13 @@ pub(crate) fn touch(path: &Path) -> bool {
     use rustix::fs::{AtFlags, CWD, Timespec, Timestamps, UTIME_NOW, UTIME_OMIT};
     let keep = Timespec { tv_sec: 0, tv_nsec: UTIME_OMIT };
     let now = Timespec { tv_sec: 0, tv_nsec: UTIME_NOW };
-    rustix::fs::utimensat(CWD, path, &Timestamps { last_access: now, last_modification: keep }, AtFlags::empty()).is_ok()
+    rustix::fs::utimensat(
+        CWD,
+        path,
+        &Timestamps { last_access: now, last_modification: keep },
+        AtFlags::empty(),
+    )
+    .is_ok()
 }
 
 pub(crate) fn remove_if_there(path: &Path) -> Result<bool> {

@@ -49,10 +49,13 @@ impl Error {
             Error::Pull { name, .. } => Some(format!(
                 "check the name and the network, or bring the image here from a file: coracle image import FILE (for `{name}`)"
             )),
-            Error::NoImage { name } => Some(format!("coracle image pull {name}, or coracle image import FILE")),
-            Error::NotAnArchive { .. } => {
-                Some("for a plain root file system give the image a name: coracle image import FILE --name NAME".into())
+            Error::NoImage { name } => {
+                Some(format!("coracle image pull {name}, or coracle image import FILE"))
             }
+            Error::NotAnArchive { .. } => Some(
+                "for a plain root file system give the image a name: coracle image import FILE --name NAME"
+                    .into(),
+            ),
             Error::File { source, .. } if source.kind() == io::ErrorKind::StorageFull => {
                 Some("free some space, for example with coracle image prune".into())
             }

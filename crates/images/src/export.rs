@@ -19,7 +19,8 @@ impl Images {
         for name in names {
             let image = self.require(name)?;
             let resolved = self.resolved(&image)?;
-            let manifest = self.manifest(&image.digest)?.ok_or_else(|| Error::NoImage { name: (*name).to_owned() })?;
+            let manifest =
+                self.manifest(&image.digest)?.ok_or_else(|| Error::NoImage { name: (*name).to_owned() })?;
             let manifest = self.for_host(manifest)?;
             archive.bytes(&blob_name(&manifest.digest), &manifest.bytes)?;
             let config = &resolved.manifest.config.digest;
@@ -40,7 +41,8 @@ impl Images {
             }));
         }
         archive.bytes("oci-layout", br#"{"imageLayoutVersion":"1.0.0"}"#)?;
-        archive.bytes("index.json", json!({"schemaVersion": 2, "manifests": index}).to_string().as_bytes())?;
+        archive
+            .bytes("index.json", json!({"schemaVersion": 2, "manifests": index}).to_string().as_bytes())?;
         archive.bytes("manifest.json", serde_json::Value::from(saved).to_string().as_bytes())?;
         archive.tar.finish().map_err(written)
     }

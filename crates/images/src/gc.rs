@@ -127,13 +127,15 @@ impl Images {
 }
 
 fn entries(folder: &Path) -> Result<Vec<PathBuf>> {
-    let listed = fs::read_dir(folder).and_then(|entries| {
-        entries.map(|entry| Ok(entry?.path())).collect::<io::Result<Vec<_>>>()
-    });
+    let listed = fs::read_dir(folder)
+        .and_then(|entries| entries.map(|entry| Ok(entry?.path())).collect::<io::Result<Vec<_>>>());
     listed.map_err(Error::file("read", folder))
 }
 
 fn size_of(tree: &Path) -> u64 {
     let files = walkdir::WalkDir::new(tree).into_iter().flatten();
-    files.filter_map(|entry| entry.metadata().ok()).map(|meta| if meta.is_file() { meta.len() } else { 0 }).sum()
+    files
+        .filter_map(|entry| entry.metadata().ok())
+        .map(|meta| if meta.is_file() { meta.len() } else { 0 })
+        .sum()
 }

@@ -55,7 +55,8 @@ impl Images {
                 EntryType::Symlink | EntryType::Link => {
                     let is_hard = entry.header().entry_type() == EntryType::Link;
                     let target = entry.link_name_bytes().unwrap_or_default();
-                    let folder = if is_hard { "" } else { name.rsplit_once('/').map_or("", |(folder, _)| folder) };
+                    let folder =
+                        if is_hard { "" } else { name.rsplit_once('/').map_or("", |(folder, _)| folder) };
                     let target = tidy(&String::from_utf8_lossy(&target), folder);
                     contents.links.insert(name, target);
                 }
@@ -110,7 +111,8 @@ impl Images {
         if let ([], [only]) = (found.as_slice(), index.manifests.as_slice()) {
             // One image without a name: named after the file, as `docker load` cannot do better either.
             let stem = Path::new(what).file_name().map(|name| name.to_string_lossy().to_lowercase());
-            let stem = stem.as_deref().and_then(|name| name.split('.').next()).unwrap_or("imported").to_owned();
+            let stem =
+                stem.as_deref().and_then(|name| name.split('.').next()).unwrap_or("imported").to_owned();
             if let Ok(reference) = Reference::parse(&stem)
                 && self.blob_path(&only.digest).exists()
             {
@@ -122,7 +124,12 @@ impl Images {
         Ok(found)
     }
 
-    fn register_saved(&self, digest: &Digest, contents: &Contents, what: &str) -> Result<Vec<(String, Digest)>> {
+    fn register_saved(
+        &self,
+        digest: &Digest,
+        contents: &Contents,
+        what: &str,
+    ) -> Result<Vec<(String, Digest)>> {
         let saved: Vec<Saved> = self.document(digest, "manifest.json")?;
         let mut found = Vec::new();
         for image in saved {
@@ -167,9 +174,11 @@ impl Images {
     /// Stores a config and a manifest over layers that are here, and names the image.
     pub fn put_image(&self, names: &[&str], config: &ImageConfig, layers: Vec<Descriptor>) -> Result<Image> {
         let config_bytes = to_json(config, "a config")?;
-        let config = Descriptor::new(media::OCI_CONFIG, self.put_blob(&config_bytes)?, config_bytes.len() as u64);
+        let config =
+            Descriptor::new(media::OCI_CONFIG, self.put_blob(&config_bytes)?, config_bytes.len() as u64);
         let digest = self.put_json(&Manifest::new(config, layers), "a manifest")?;
-        let names = names.iter().map(|name| Ok(Reference::parse(name)?.to_string())).collect::<Result<Vec<_>>>()?;
+        let names =
+            names.iter().map(|name| Ok(Reference::parse(name)?.to_string())).collect::<Result<Vec<_>>>()?;
         self.index().update(|index| {
             index.extend(names.iter().map(|name| (name.clone(), digest.to_string())));
             Ok(())
@@ -190,7 +199,9 @@ impl Images {
     fn layer_media_type(&self, digest: &Digest) -> Result<&'static str> {
         let path = self.blob_path(digest);
         let mut start = [0; 4];
-        let read = File::open(&path).and_then(|mut file| file.read(&mut start)).map_err(Error::file("read", &path))?;
+        let read = File::open(&path)
+            .and_then(|mut file| file.read(&mut start))
+            .map_err(Error::file("read", &path))?;
         Ok(match &start[..read] {
             [0x1f, 0x8b, ..] => media::OCI_LAYER_GZIP,
             [0x28, 0xb5, 0x2f, 0xfd] => media::OCI_LAYER_ZSTD,
@@ -250,6 +261,8 @@ impl<R: Read> Read for Tee<'_, R> {
     }
 }
 
-pub(crate) async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
+pub(crate) async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T> + Send + 'static,
+) -> Result<T> {
     tokio::task::spawn_blocking(work).await.map_err(|_| Error::Stopped)?
 }

@@ -86,7 +86,11 @@ pub(crate) fn replace(path: &Path, bytes: &[u8]) -> Result<()> {
     let folder = path.parent().expect("files of the store are in folders of the store");
     let mut new = tempfile::NamedTempFile::new_in(folder).map_err(Error::file("write in", folder))?;
     new.write_all(bytes).and_then(|()| new.as_file().sync_data()).map_err(Error::file("write", path))?;
-    new.persist(path).map_err(|error| Error::File { doing: "replace", path: path.to_owned(), source: error.error })?;
+    new.persist(path).map_err(|error| Error::File {
+        doing: "replace",
+        path: path.to_owned(),
+        source: error.error,
+    })?;
     if let Ok(folder) = File::open(folder) {
         // Without the sync a power cut could bring the old file back, which is as good as not having been called.
         let _unsupported_somewhere = folder.sync_all();

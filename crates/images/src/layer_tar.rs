@@ -99,10 +99,15 @@ impl<W: Write> Packer<'_, W> {
     fn file(&mut self, path: &Path, name: &[u8], meta: &Metadata) -> Result<()> {
         self.header(path, name, EntryType::Regular, meta, b"", meta.size())?;
         let file = File::open(path).map_err(Error::file("read", path))?;
-        let copied = io::copy(&mut file.take(meta.size()), &mut self.out).map_err(Error::file("pack", path))?;
+        let copied =
+            io::copy(&mut file.take(meta.size()), &mut self.out).map_err(Error::file("pack", path))?;
         if copied != meta.size() {
             let source = io::Error::from(io::ErrorKind::UnexpectedEof);
-            return Err(Error::File { doing: "pack (it became shorter meanwhile)", path: path.to_owned(), source });
+            return Err(Error::File {
+                doing: "pack (it became shorter meanwhile)",
+                path: path.to_owned(),
+                source,
+            });
         }
         self.pad(copied).map_err(Error::file("pack", path))
     }
@@ -226,7 +231,9 @@ fn attributes(path: &Path, records: &mut Vec<(String, Vec<u8>)>) -> Result<()> {
     let names = match xattr::list(path) {
         Ok(names) => names,
         Err(error) if error.kind() == io::ErrorKind::Unsupported => return Ok(()),
-        Err(source) => return Err(Error::File { doing: "read attributes of", path: path.to_owned(), source }),
+        Err(source) => {
+            return Err(Error::File { doing: "read attributes of", path: path.to_owned(), source });
+        }
     };
     let mut found = Vec::new();
     for name in names {
@@ -255,9 +262,8 @@ fn attributes(path: &Path, records: &mut Vec<(String, Vec<u8>)>) -> Result<()> {
 }
 
 pub(crate) fn is_opaque(folder: &Path) -> bool {
-    let is_set = |name: &str| {
-        matches!(xattr::get(folder, OsStr::new(name)), Ok(Some(value)) if value == b"y")
-    };
+    let is_set =
+        |name: &str| matches!(xattr::get(folder, OsStr::new(name)), Ok(Some(value)) if value == b"y");
     is_set("trusted.overlay.opaque") || is_set("user.overlay.opaque")
 }
 
@@ -279,4 +285,3 @@ pub(crate) fn packed(tree: &Path) -> Vec<u8> {
     pack(tree, &mut bytes).unwrap();
     bytes
 }
-

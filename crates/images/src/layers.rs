@@ -3,8 +3,8 @@
 //! A layer that was made here has no blob: its tar is a pure function of its tree ([`crate::layer_tar`]), so the
 //! blob can be written when a registry client asks for it. `<layer>.size` beside the tree says how long that tar is.
 
-use crate::error::{Error, Result};
 use crate::blobs::touch;
+use crate::error::{Error, Result};
 use crate::store::{Images, Resolved};
 use crate::{Rootfs, layer_tar, unpack};
 use oci::{Digest, Hasher};
@@ -35,7 +35,10 @@ impl Images {
     /// An empty folder in which a new layer can be made; removed when dropped.
     pub fn scratch(&self) -> Result<TempDir> {
         let folder = self.ingest_folder();
-        tempfile::Builder::new().prefix("layer-").tempdir_in(&folder).map_err(Error::file("make folder in", &folder))
+        tempfile::Builder::new()
+            .prefix("layer-")
+            .tempdir_in(&folder)
+            .map_err(Error::file("make folder in", &folder))
     }
 
     /// Takes a tree (an overlay's upper folder, or one from [`Images::scratch`]) as a layer: it is moved, not copied,
@@ -62,7 +65,8 @@ impl Images {
 
     /// Unpacks an archive (plain, gzip or zstd) into a new folder, as a layer is unpacked. Blocks.
     pub fn unpack_archive(&self, name: &str, from: impl Read, into: &Path) -> Result<()> {
-        let plain = unpack::decompress(from).map_err(|source| Error::Archive { layer: name.to_owned(), source })?;
+        let plain =
+            unpack::decompress(from).map_err(|source| Error::Archive { layer: name.to_owned(), source })?;
         unpack::unpack(name, plain, into, &[])
     }
 
@@ -124,11 +128,13 @@ impl Images {
         let scratch = self.scratch()?;
         let tree = scratch.path().join("tree");
         let name = expected.map_or("of the archive".to_owned(), |diff_id| diff_id.short().to_owned());
-        let plain = unpack::decompress(from).map_err(|source| Error::Archive { layer: name.clone(), source })?;
+        let plain =
+            unpack::decompress(from).map_err(|source| Error::Archive { layer: name.clone(), source })?;
         let mut hashing = Hashing { inner: plain, hasher: Hasher::default() };
         unpack::unpack(&name, &mut hashing, &tree, below)?;
         // The digest is of the whole stream, with whatever follows the archive's end.
-        io::copy(&mut hashing, &mut io::sink()).map_err(|source| Error::Archive { layer: name.clone(), source })?;
+        io::copy(&mut hashing, &mut io::sink())
+            .map_err(|source| Error::Archive { layer: name.clone(), source })?;
         let diff_id = hashing.hasher.finish();
         if let Some(expected) = expected
             && *expected != diff_id

@@ -48,7 +48,8 @@ impl Images {
         let remote = Session::open(reference)?;
         let (top, manifest) = self.pull_manifests(&remote, reference).await?;
         let received = AtomicU64::new(0);
-        let parts: Vec<Descriptor> = [&manifest.config].into_iter().chain(&manifest.layers).cloned().collect();
+        let parts: Vec<Descriptor> =
+            [&manifest.config].into_iter().chain(&manifest.layers).cloned().collect();
         stream::iter(parts)
             .map(|part| self.pull_blob(&remote, part, &received, progress))
             .buffer_unordered(SIDE_BY_SIDE)
@@ -64,7 +65,11 @@ impl Images {
     }
 
     /// The manifest as the registry has it (perhaps an index), and the one for this machine.
-    async fn pull_manifests(&self, remote: &Session, reference: &Reference) -> Result<(Digest, Manifest), Failed> {
+    async fn pull_manifests(
+        &self,
+        remote: &Session,
+        reference: &Reference,
+    ) -> Result<(Digest, Manifest), Failed> {
         let name = reference.to_string();
         let document = |source| Error::Document { what: format!("the manifest of {name}"), source };
         let bytes = remote.manifest(&remote.reference).await?;
@@ -182,7 +187,9 @@ impl Session {
             ..ClientConfig::default()
         };
         let remote = match &reference.digest {
-            Some(digest) => Remote::with_digest(registry.clone(), reference.repository.clone(), digest.to_string()),
+            Some(digest) => {
+                Remote::with_digest(registry.clone(), reference.repository.clone(), digest.to_string())
+            }
             None => {
                 let tag = reference.tag.clone().unwrap_or_else(|| "latest".into());
                 Remote::with_tag(registry.clone(), reference.repository.clone(), tag)
@@ -215,9 +222,13 @@ fn login(config: &[u8], registry: &str) -> Option<RegistryAuth> {
         "docker.io" => &["https://index.docker.io/v1/", "index.docker.io", "docker.io"],
         other => &[other],
     };
-    let host = |key: &str| key.trim_start_matches("https://").trim_start_matches("http://").trim_end_matches('/').to_owned();
+    let host = |key: &str| {
+        key.trim_start_matches("https://").trim_start_matches("http://").trim_end_matches('/').to_owned()
+    };
     let entry = keys.iter().find_map(|key| {
-        auths.get(*key).or_else(|| auths.iter().find(|(known, _)| host(known) == host(key)).map(|(_, entry)| entry))
+        auths
+            .get(*key)
+            .or_else(|| auths.iter().find(|(known, _)| host(known) == host(key)).map(|(_, entry)| entry))
     })?;
     if let Some(token) = entry.get("registrytoken").and_then(|token| token.as_str()) {
         return Some(RegistryAuth::Bearer(token.to_owned()));

@@ -99,7 +99,8 @@ impl Images {
     /// `docker.io/library/nginx:latest`); a digest (`name@sha256:…`, `sha256:…`) is looked up by content.
     pub fn get(&self, name: &str) -> Option<Image> {
         let digest = self.digest_of(name).ok().flatten()?;
-        let canonical = Reference::parse(name).map_or_else(|_| name.to_owned(), |reference| reference.to_string());
+        let canonical =
+            Reference::parse(name).map_or_else(|_| name.to_owned(), |reference| reference.to_string());
         self.image(canonical, &digest).ok()
     }
 
@@ -195,7 +196,8 @@ impl Images {
     }
 
     pub(crate) fn resolved(&self, image: &Image) -> Result<Arc<Resolved>> {
-        let digest = Digest::parse(&image.digest).map_err(|_| Error::NoBlob { digest: image.digest.clone() })?;
+        let digest =
+            Digest::parse(&image.digest).map_err(|_| Error::NoBlob { digest: image.digest.clone() })?;
         self.resolve(&image.name, &digest)
     }
 
@@ -214,9 +216,10 @@ impl Images {
     pub(crate) fn image(&self, name: String, digest: &Digest) -> Result<Image> {
         let resolved = self.resolve(&name, digest)?;
         let layers = &resolved.manifest.layers;
-        let missing = layers.iter().zip(&resolved.config.rootfs.diff_ids).find(|(layer, diff_id)| {
-            !self.layer_path(diff_id).exists() && !self.has_blob(&layer.digest)
-        });
+        let missing = layers
+            .iter()
+            .zip(&resolved.config.rootfs.diff_ids)
+            .find(|(layer, diff_id)| !self.layer_path(diff_id).exists() && !self.has_blob(&layer.digest));
         if let Some((layer, _)) = missing {
             return Err(Error::NoBlob { digest: layer.digest.to_string() });
         }

@@ -70,7 +70,12 @@ fn tree(root: &Path) -> String {
         } else if kind.is_char_device() {
             format!("{name} whiteout {}\n", meta.rdev())
         } else {
-            format!("{name} {:o} x{} {:?}\n", meta.mode() & 0o7777, meta.nlink(), fs::read_to_string(entry.path()).unwrap())
+            format!(
+                "{name} {:o} x{} {:?}\n",
+                meta.mode() & 0o7777,
+                meta.nlink(),
+                fs::read_to_string(entry.path()).unwrap()
+            )
         };
     }
     out
@@ -83,13 +88,18 @@ fn check_unpack(lines: &str, expect: Expect) {
     let shown = match store.images.unpack_layer(archive(lines).as_slice(), None, &[]) {
         Ok((_, path)) => tree(&path),
         Err(error) => {
-            let source = std::error::Error::source(&error).map(|source| format!(": {source}")).unwrap_or_default();
+            let source =
+                std::error::Error::source(&error).map(|source| format!(": {source}")).unwrap_or_default();
             format!("error: {error}{source}\n")
         }
     };
     expect.assert_eq(&shown);
     assert_eq!(fs::read_to_string(outside).unwrap(), "untouched");
-    assert_eq!(fs::read_dir(store.images.root().join("ingest")).unwrap().count(), 0, "nothing is left half made");
+    assert_eq!(
+        fs::read_dir(store.images.root().join("ingest")).unwrap().count(),
+        0,
+        "nothing is left half made"
+    );
 }
 
 #[test]
@@ -109,32 +119,56 @@ fn unpacking() {
             x/y/z 644 x1 "deep"
         "#]],
     );
-    check_unpack("dir a 755\nfile a/b x\nfile a now a file\n", expect![[r#"
+    check_unpack(
+        "dir a 755\nfile a/b x\nfile a now a file\n",
+        expect![[r#"
         a 644 x1 "now a file"
-    "#]]);
-    check_unpack("sym etc /etc\nfile etc/evil x\n", expect![[r#"
+    "#]],
+    );
+    check_unpack(
+        "sym etc /etc\nfile etc/evil x\n",
+        expect![[r#"
         error: layer of the archive: entry `etc/evil`: Too many levels of symbolic links (os error 40)
-    "#]]);
-    check_unpack("sym up ../../..\nfile up/outside evil\n", expect![[r#"
+    "#]],
+    );
+    check_unpack(
+        "sym up ../../..\nfile up/outside evil\n",
+        expect![[r#"
         outside 644 x1 "evil"
         up -> ../../..
-    "#]]);
-    check_unpack("file ../outside evil\n", expect![[r#"
+    "#]],
+    );
+    check_unpack(
+        "file ../outside evil\n",
+        expect![[r#"
         error: layer of the archive: entry `../outside`: its name leads upwards (`..`)
-    "#]]);
-    check_unpack("file /abs/x fine\n", expect![[r#"
+    "#]],
+    );
+    check_unpack(
+        "file /abs/x fine\n",
+        expect![[r#"
         abs/ 755 0
         abs/x 644 x1 "fine"
-    "#]]);
-    check_unpack("link stolen /etc/passwd\n", expect![[r#"
+    "#]],
+    );
+    check_unpack(
+        "link stolen /etc/passwd\n",
+        expect![[r#"
         error: layer of the archive: entry `stolen`: No such file or directory (os error 2)
-    "#]]);
-    check_unpack("sym l /etc/passwd\nfile l replaced\n", expect![[r#"
+    "#]],
+    );
+    check_unpack(
+        "sym l /etc/passwd\nfile l replaced\n",
+        expect![[r#"
         l 644 x1 "replaced"
-    "#]]);
-    check_unpack("link a ../../outside\n", expect![[r#"
+    "#]],
+    );
+    check_unpack(
+        "link a ../../outside\n",
+        expect![[r#"
         error: layer of the archive: entry `a`: its name leads upwards (`..`)
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
@@ -254,7 +288,8 @@ async fn docker_save_of_old() {
     assert_eq!(store.images.rootfs(&images[0]).await.unwrap().layers.len(), 1);
 
     let error = store.images.import_reader(layer.as_slice(), "x.tar").unwrap_err();
-    expect!["x.tar is not an image archive: it has neither index.json nor manifest.json"].assert_eq(&error.to_string());
+    expect!["x.tar is not an image archive: it has neither index.json nor manifest.json"]
+        .assert_eq(&error.to_string());
 }
 
 #[test]
@@ -273,7 +308,8 @@ fn damage_is_found() {
 #[test]
 fn garbage_goes_and_the_rest_stays() {
     let store = store();
-    let keep = store.images.import_rootfs(archive("file a b\n").as_slice(), "keep", RunConfig::default()).unwrap();
+    let keep =
+        store.images.import_rootfs(archive("file a b\n").as_slice(), "keep", RunConfig::default()).unwrap();
     store.images.import_rootfs(archive("file c d\n").as_slice(), "drop", RunConfig::default()).unwrap();
     store.images.remove("drop").unwrap();
     let pinned = store.images.unpack_layer(archive("file p q\n").as_slice(), None, &[]).unwrap();
@@ -293,8 +329,12 @@ fn a_view_sees_what_a_container_would() {
     let store = store();
     let layer = |lines: &str| store.images.unpack_layer(archive(lines).as_slice(), None, &[]).unwrap().1;
     let view = View::new(vec![
-        layer("dir usr/lib 755\nfile usr/lib/a low\nfile usr/lib/b low\nsym lib usr/lib\nfile gone/x x\nfile etc/passwd root\n"),
-        layer("dir usr/lib 700\nfile usr/lib/a high\nfile .wh.gone\nsym loop loop\ndir etc 755\nfile etc/.wh..wh..opq\nfile etc/group g\nsym abs /lib/../lib/b\n"),
+        layer(
+            "dir usr/lib 755\nfile usr/lib/a low\nfile usr/lib/b low\nsym lib usr/lib\nfile gone/x x\nfile etc/passwd root\n",
+        ),
+        layer(
+            "dir usr/lib 700\nfile usr/lib/a high\nfile .wh.gone\nsym loop loop\ndir etc 755\nfile etc/.wh..wh..opq\nfile etc/group g\nsym abs /lib/../lib/b\n",
+        ),
     ]);
     let read = |path: &str| view.read(path);
     assert_eq!(read("/lib/a").as_deref(), Some("high"));
@@ -307,6 +347,9 @@ fn a_view_sees_what_a_container_would() {
     let (reached, folder) = view.follow(Path::new("/lib")).unwrap();
     assert_eq!((reached.to_str(), folder.mode), (Some("usr/lib"), 0o700));
     assert_eq!(view.list(&folder).keys().collect::<Vec<_>>(), ["a", "b"]);
-    assert_eq!(view.list(&view.get(Path::new("")).unwrap()).keys().collect::<Vec<_>>(), ["abs", "etc", "lib", "loop", "usr"]);
+    assert_eq!(
+        view.list(&view.get(Path::new("")).unwrap()).keys().collect::<Vec<_>>(),
+        ["abs", "etc", "lib", "loop", "usr"]
+    );
     assert_eq!(view.resolve(Path::new("lib/new/file")).unwrap().to_str(), Some("usr/lib/new/file"));
 }

@@ -42,9 +42,13 @@ pub(crate) fn unpack(layer: &str, from: impl Read, tree: &Path, below: &[PathBuf
     std::fs::create_dir_all(tree).map_err(Error::file("make folder", tree))?;
     let root = rustix::fs::open(tree, OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())
         .map_err(|errno| Error::File { doing: "open", path: tree.to_owned(), source: errno.into() })?;
-    rustix::fs::chmod(tree, Mode::from_raw_mode(0o755))
-        .map_err(|errno| Error::File { doing: "open", path: tree.to_owned(), source: errno.into() })?;
-    let mut unpacker = Unpacker { root, below: View::new(below.to_vec()), parent: None, times: HashMap::new() };
+    rustix::fs::chmod(tree, Mode::from_raw_mode(0o755)).map_err(|errno| Error::File {
+        doing: "open",
+        path: tree.to_owned(),
+        source: errno.into(),
+    })?;
+    let mut unpacker =
+        Unpacker { root, below: View::new(below.to_vec()), parent: None, times: HashMap::new() };
     let mut archive = Archive::new(from);
     let damaged = |source| Error::Archive { layer: layer.to_owned(), source };
     for entry in archive.entries().map_err(damaged)? {
@@ -128,19 +132,23 @@ impl Unpacker {
         clear(parent, name)?;
         match kind {
             EntryType::Regular | EntryType::Continuous | EntryType::GNUSparse => {
-                let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-                let mut file = File::from(rustix::fs::openat(parent, name, flags, Mode::from_raw_mode(0o600))?);
+                let flags =
+                    OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+                let mut file =
+                    File::from(rustix::fs::openat(parent, name, flags, Mode::from_raw_mode(0o600))?);
                 io::copy(entry, &mut file)?;
                 file.flush()?;
                 finish_file(&file, attributes)
             }
             EntryType::Symlink => {
-                let target = entry.link_name_bytes().ok_or_else(|| malformed("a symlink without a target"))?;
+                let target =
+                    entry.link_name_bytes().ok_or_else(|| malformed("a symlink without a target"))?;
                 rustix::fs::symlinkat(CString::new(target.into_owned())?, parent, name)?;
                 finish_at(parent, name, attributes, false)
             }
             EntryType::Link => {
-                let target = entry.link_name_bytes().ok_or_else(|| malformed("a hard link without a target"))?;
+                let target =
+                    entry.link_name_bytes().ok_or_else(|| malformed("a hard link without a target"))?;
                 self.link(&target, parent, name)
             }
             EntryType::Fifo => {
@@ -255,7 +263,9 @@ impl Unpacker {
 /// The parts of a name, without the empty ones and `.`; `..` is refused.
 fn clean(name: &[u8]) -> io::Result<Vec<&[u8]>> {
     let parts = name.split(|byte| *byte == b'/').filter(|part| !matches!(*part, b"" | b"."));
-    parts.map(|part| if part == b".." { Err(malformed("its name leads upwards (`..`)")) } else { Ok(part) }).collect()
+    parts
+        .map(|part| if part == b".." { Err(malformed("its name leads upwards (`..`)")) } else { Ok(part) })
+        .collect()
 }
 
 fn malformed(what: &str) -> io::Error {
@@ -379,10 +389,15 @@ fn clear(parent: &OwnedFd, name: &CString) -> io::Result<()> {
 }
 
 fn copy_up(from: &Path, parent: &OwnedFd, name: &CString) -> io::Result<()> {
-    let to = PathBuf::from(format!("/proc/self/fd/{}", parent.as_raw_fd())).join(OsStr::from_bytes(name.as_bytes()));
+    let to = PathBuf::from(format!("/proc/self/fd/{}", parent.as_raw_fd()))
+        .join(OsStr::from_bytes(name.as_bytes()));
     std::fs::copy(from, &to)?;
     let meta = std::fs::metadata(from)?;
-    std::os::unix::fs::chown(&to, Some(std::os::unix::fs::MetadataExt::uid(&meta)), Some(std::os::unix::fs::MetadataExt::gid(&meta)))?;
+    std::os::unix::fs::chown(
+        &to,
+        Some(std::os::unix::fs::MetadataExt::uid(&meta)),
+        Some(std::os::unix::fs::MetadataExt::gid(&meta)),
+    )?;
     std::fs::set_permissions(&to, meta.permissions())?;
     File::open(&to)?.set_modified(meta.modified()?)
 }

@@ -128,9 +128,9 @@ impl View {
     /// The text of a small file of the image (`/etc/passwd`), following symlinks.
     pub fn read(&self, path: &str) -> Option<String> {
         let (_, node) = self.follow(Path::new(path))?;
-        (node.kind == Kind::File).then(|| fs::read(&node.path).ok())?.map(|bytes| {
-            String::from_utf8_lossy(&bytes).into_owned()
-        })
+        (node.kind == Kind::File)
+            .then(|| fs::read(&node.path).ok())?
+            .map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
     }
 }
 

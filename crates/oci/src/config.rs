@@ -34,7 +34,11 @@ pub struct RunConfig {
 impl RunConfig {
     /// The value of an environment variable.
     pub fn env(&self, name: &str) -> Option<&str> {
-        self.env.iter().rev().find_map(|line| line.split_once('=').filter(|(key, _)| *key == name)).map(|(_, v)| v)
+        self.env
+            .iter()
+            .rev()
+            .find_map(|line| line.split_once('=').filter(|(key, _)| *key == name))
+            .map(|(_, v)| v)
     }
 
     /// Sets an environment variable in its place, or at the end.

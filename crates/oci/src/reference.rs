@@ -105,7 +105,9 @@ impl fmt::Display for Reference {
 fn split_registry(name: &str) -> (&str, &str) {
     match name.split_once('/') {
         Some((first, rest))
-            if first.contains(['.', ':']) || first == "localhost" || first.bytes().any(|b| b.is_ascii_uppercase()) =>
+            if first.contains(['.', ':'])
+                || first == "localhost"
+                || first.bytes().any(|b| b.is_ascii_uppercase()) =>
         {
             let registry = match first {
                 "index.docker.io" | "registry-1.docker.io" => "docker.io",
@@ -236,7 +238,19 @@ mod tests {
     #[test]
     fn bad_names_are_refused() {
         check(
-            &["", "a//b", "../x", "a:", "a:b/c", "a b", "host.:5/a", "a.b:x/y", "nginx@sha256:12", "-a", "a:.x"],
+            &[
+                "",
+                "a//b",
+                "../x",
+                "a:",
+                "a:b/c",
+                "a b",
+                "host.:5/a",
+                "a.b:x/y",
+                "nginx@sha256:12",
+                "-a",
+                "a:.x",
+            ],
             expect![[r#"
                 error: the image name is empty
                 error: invalid image name `a//b`: repository `a//b` has a character that it must not have

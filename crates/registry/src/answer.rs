@@ -33,7 +33,11 @@ impl Refusal {
     }
 
     pub(crate) fn digest(text: &str) -> Refusal {
-        Refusal::new(StatusCode::BAD_REQUEST, "DIGEST_INVALID", format!("`{text}` is not the digest of the content"))
+        Refusal::new(
+            StatusCode::BAD_REQUEST,
+            "DIGEST_INVALID",
+            format!("`{text}` is not the digest of the content"),
+        )
     }
 }
 

@@ -43,7 +43,8 @@ pub(crate) async fn get(
     } else {
         StatusCode::OK
     };
-    let body = if only_head { Body::empty() } else { stream(registry, parsed.clone(), start, end - start).await? };
+    let body =
+        if only_head { Body::empty() } else { stream(registry, parsed.clone(), start, end - start).await? };
     respond(status, &headers, body)
 }
 

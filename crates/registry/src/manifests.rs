@@ -13,7 +13,12 @@ use std::collections::HashMap;
 /// Manifests are small; more than this is an attack or a mistake (the spec asks for 4 MiB at least).
 const MOST: usize = 8 << 20;
 
-pub(crate) fn get(registry: &Registry, repository: &str, reference: &str, only_head: bool) -> Result<Response> {
+pub(crate) fn get(
+    registry: &Registry,
+    repository: &str,
+    reference: &str,
+    only_head: bool,
+) -> Result<Response> {
     let unknown = || Refusal::no_manifest(&format!("{repository}:{reference}"));
     let digest = registry.find(repository, reference)?.ok_or_else(unknown)?;
     let manifest = registry.images.manifest(digest.as_str())?.ok_or_else(unknown)?;
@@ -27,7 +32,12 @@ pub(crate) fn get(registry: &Registry, repository: &str, reference: &str, only_h
     respond(StatusCode::OK, &headers, body)
 }
 
-pub(crate) async fn put(registry: &Registry, repository: &str, reference: &str, body: Body) -> Result<Response> {
+pub(crate) async fn put(
+    registry: &Registry,
+    repository: &str,
+    reference: &str,
+    body: Body,
+) -> Result<Response> {
     let bytes = axum::body::to_bytes(body, MOST).await.map_err(|_| {
         Refusal::new(StatusCode::PAYLOAD_TOO_LARGE, "MANIFEST_INVALID", "the manifest is larger than 8 MiB")
     })?;
@@ -72,7 +82,11 @@ pub(crate) fn delete(registry: &Registry, repository: &str, reference: &str) -> 
     }
 }
 
-pub(crate) fn tags(registry: &Registry, repository: &str, query: &HashMap<String, String>) -> Result<Response> {
+pub(crate) fn tags(
+    registry: &Registry,
+    repository: &str,
+    query: &HashMap<String, String>,
+) -> Result<Response> {
     let all = registry.tags(repository)?.ok_or_else(|| {
         Refusal::new(StatusCode::NOT_FOUND, "NAME_UNKNOWN", format!("there is no repository {repository}"))
     })?;
@@ -107,8 +121,9 @@ fn parts(kind: &ManifestKind) -> Vec<Digest> {
 
 fn cut(all: Vec<String>, query: &HashMap<String, String>) -> Result<(Vec<String>, bool)> {
     let count = query.get("n").map(|text| {
-        text.parse::<usize>()
-            .map_err(|_| Refusal::new(StatusCode::BAD_REQUEST, "PAGINATION_NUMBER_INVALID", format!("n={text}")))
+        text.parse::<usize>().map_err(|_| {
+            Refusal::new(StatusCode::BAD_REQUEST, "PAGINATION_NUMBER_INVALID", format!("n={text}"))
+        })
     });
     Ok(page(all, query.get("last").map(String::as_str), count.transpose()?))
 }

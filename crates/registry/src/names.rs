@@ -9,7 +9,8 @@ impl Registry {
     /// The names under which `repository` and a tag may be known in the store, the one for writing first.
     pub(crate) fn candidates(&self, repository: &str, tag: &str) -> Result<Vec<String>> {
         let names = self.names.iter().map(|host| {
-            let reference = Reference::parse(&format!("{host}/{repository}:{tag}")).map_err(images::Error::from)?;
+            let reference =
+                Reference::parse(&format!("{host}/{repository}:{tag}")).map_err(images::Error::from)?;
             Ok(reference.to_string())
         });
         names.collect()
@@ -37,7 +38,8 @@ impl Registry {
     }
 
     pub(crate) fn repositories(&self) -> Result<Vec<String>> {
-        let names: BTreeSet<String> = self.references()?.into_iter().map(|reference| reference.repository).collect();
+        let names: BTreeSet<String> =
+            self.references()?.into_iter().map(|reference| reference.repository).collect();
         Ok(names.into_iter().collect())
     }
 

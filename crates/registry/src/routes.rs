@@ -56,7 +56,8 @@ async fn answer(State(registry): State<Arc<Registry>>, request: Request) -> Resp
 async fn route(registry: Arc<Registry>, request: Request) -> Result<Response> {
     let path = request.uri().path().to_owned();
     let query = query(request.uri().query().unwrap_or_default());
-    let target = target(&path).ok_or_else(|| Refusal::new(StatusCode::NOT_FOUND, "NAME_UNKNOWN", path.clone()))?;
+    let target =
+        target(&path).ok_or_else(|| Refusal::new(StatusCode::NOT_FOUND, "NAME_UNKNOWN", path.clone()))?;
     let method = request.method().clone();
     match (&method, target) {
         (&Method::GET | &Method::HEAD, Target::Base) => Ok(axum::Json(serde_json::json!({})).into_response()),
@@ -105,7 +106,9 @@ pub(crate) fn target(path: &str) -> Option<Target<'_>> {
     if let Some(repository) = rest.strip_suffix("/tags/list") {
         return Some(Target::Tags { repository });
     }
-    if let Some(repository) = rest.strip_suffix("/blobs/uploads/").or_else(|| rest.strip_suffix("/blobs/uploads")) {
+    if let Some(repository) =
+        rest.strip_suffix("/blobs/uploads/").or_else(|| rest.strip_suffix("/blobs/uploads"))
+    {
         return Some(Target::Uploads { repository });
     }
     let (before, last) = rest.rsplit_once('/')?;
@@ -145,5 +148,7 @@ pub(crate) fn respond(status: StatusCode, headers: &[(&str, &str)], body: Body) 
     for (name, value) in headers {
         response = response.header(*name, *value);
     }
-    response.body(body).map_err(|error| Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, "UNKNOWN", error.to_string()))
+    response
+        .body(body)
+        .map_err(|error| Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, "UNKNOWN", error.to_string()))
 }

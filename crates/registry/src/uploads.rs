@@ -40,7 +40,12 @@ impl Uploads {
     }
 
     fn get(&self, id: &str) -> Result<Upload> {
-        self.open.lock().unwrap_or_else(PoisonError::into_inner).get(id).cloned().ok_or_else(Refusal::no_upload)
+        self.open
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .get(id)
+            .cloned()
+            .ok_or_else(Refusal::no_upload)
     }
 
     fn remove(&self, id: &str) -> bool {
@@ -83,9 +88,10 @@ pub(crate) async fn patch(
     let upload = registry.uploads.get(id)?;
     let mut slot = upload.lock().await;
     let writer = slot.take().ok_or_else(Refusal::no_upload)?;
-    let start = range.as_ref().and_then(|range| range.to_str().ok()).and_then(|text| {
-        text.trim_start_matches("bytes ").split('-').next()?.trim().parse::<u64>().ok()
-    });
+    let start = range
+        .as_ref()
+        .and_then(|range| range.to_str().ok())
+        .and_then(|text| text.trim_start_matches("bytes ").split('-').next()?.trim().parse::<u64>().ok());
     let size = writer.size();
     if start.is_some_and(|start| start != size) {
         *slot = Some(writer);
@@ -157,7 +163,11 @@ fn created(repository: &str, digest: &str) -> Result<Response> {
 fn progress(status: StatusCode, repository: &str, id: &str, size: u64) -> Result<Response> {
     let location = format!("/v2/{repository}/blobs/uploads/{id}");
     let range = format!("0-{}", size.saturating_sub(1));
-    let headers =
-        [("location", location.as_str()), ("range", &range), ("docker-upload-uuid", id), ("content-length", "0")];
+    let headers = [
+        ("location", location.as_str()),
+        ("range", &range),
+        ("docker-upload-uuid", id),
+        ("content-length", "0"),
+    ];
     respond(status, &headers, Body::empty())
 }

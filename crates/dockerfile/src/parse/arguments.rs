@@ -45,8 +45,11 @@ pub(super) fn read(
         },
         "HEALTHCHECK" => arguments.healthcheck(),
         "ONBUILD" => {
-            super::parse_trigger(arguments.rest, escape, 1)
-                .map_err(|inner| Problem { offset: at, message: inner.message, hint: inner.hint })?;
+            super::parse_trigger(arguments.rest, escape, 1).map_err(|inner| Problem {
+                offset: at,
+                message: inner.message,
+                hint: inner.hint,
+            })?;
             Ok(Kind::OnBuild(arguments.rest.to_owned()))
         }
         _ => Ok(Kind::Maintainer(arguments.rest.to_owned())),
@@ -97,7 +100,8 @@ impl<'a> Arguments<'a> {
                 "mount" => {
                     // Values with variables are checked when these are known.
                     if !value.contains('$') {
-                        RunMount::parse(value.trim_matches(['"', '\''])).map_err(|error| problem(offset, error.to_string()))?;
+                        RunMount::parse(value.trim_matches(['"', '\'']))
+                            .map_err(|error| problem(offset, error.to_string()))?;
                     }
                     mounts.push(RawMount(value));
                 }
@@ -143,7 +147,10 @@ impl<'a> Arguments<'a> {
         }
         let mut words = self.words();
         if words.len() < 2 {
-            return Err(problem(self.at, format!("{} needs at least one source and a destination", self.word)));
+            return Err(problem(
+                self.at,
+                format!("{} needs at least one source and a destination", self.word),
+            ));
         }
         copy.dest = words.pop().expect("there are two words at least");
         let mut documents = documents.into_iter();
@@ -179,7 +186,8 @@ impl<'a> Arguments<'a> {
 
     fn args(&self) -> Result<Kind, Problem> {
         let words = split(self.rest, self.escape).into_iter().map(|(offset, word)| {
-            let (name, value) = word.split_once('=').map_or((word, None), |(name, value)| (name, Some(value)));
+            let (name, value) =
+                word.split_once('=').map_or((word, None), |(name, value)| (name, Some(value)));
             if name.is_empty() {
                 return Err(problem(self.at + offset, "ARG needs a name"));
             }
@@ -204,7 +212,12 @@ impl<'a> Arguments<'a> {
             options.push((option.0.to_owned(), option.1));
         }
         let (word, rest_at) = super::keyword(self.rest);
-        let inner = Arguments { word: "HEALTHCHECK", rest: &self.rest[rest_at..], at: self.at + rest_at, escape: self.escape };
+        let inner = Arguments {
+            word: "HEALTHCHECK",
+            rest: &self.rest[rest_at..],
+            at: self.at + rest_at,
+            escape: self.escape,
+        };
         let test = match word.as_str() {
             "NONE" => vec!["NONE".to_owned()],
             "CMD" => match inner.command() {

@@ -1,7 +1,7 @@
 //! Parsing, by example.
 
-use crate::parse;
 use crate::instruction::Kind;
+use crate::parse;
 use expect_test::{Expect, expect};
 
 fn check(text: &str, expect: Expect) {
@@ -137,23 +137,32 @@ fn mistakes_have_places() {
             16:1: EXPOSE needs an argument
         "#]],
     );
-    check("", expect![[r#"
+    check(
+        "",
+        expect![[r#"
         1:1: the file has no FROM (hint: begin with FROM and a base image, or FROM scratch)
-    "#]]);
-    check("# nothing\n", expect![[r#"
+    "#]],
+    );
+    check(
+        "# nothing\n",
+        expect![[r#"
         1:1: the file has no FROM (hint: begin with FROM and a base image, or FROM scratch)
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
 fn escape_directive_and_windows_line_ends() {
-    check("# escape=`\r\nFROM x\r\nRUN a `\r\n b\r\nCOPY c:\\x \\\r\n", expect![[r#"
+    check(
+        "# escape=`\r\nFROM x\r\nRUN a `\r\n b\r\nCOPY c:\\x \\\r\n",
+        expect![[r#"
         2: FROM x as None on None
           3: RUN a b
             Run(Run { command: Shell("a  b"), mounts: [], heredocs: [] })
           5: COPY c:\x \
             Copy(Copy { add: false, from: None, chown: None, chmod: None, link: false, parents: false, excludes: [], sources: [Path("c:\\x")], dest: "\\" })
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
