@@ -41,6 +41,10 @@ pub(crate) fn identify(kind: &Kind, object: &mut Value) -> Result<()> {
 
 /// Fields that the kind does not have are dropped; the caller decides whether that is worth a word.
 pub(crate) fn fields(kind: &Kind, object: &mut Value, options: &WriteOptions) -> Result<()> {
+    let unfit = crate::link::type_errors(kind, object);
+    if !unfit.is_empty() {
+        return Err(undecodable(kind, &unfit.join(", ")));
+    }
     let unknown = crate::link::drop_unknown_fields(kind, object);
     if unknown.is_empty() {
         return Ok(());
@@ -52,21 +56,20 @@ pub(crate) fn fields(kind: &Kind, object: &mut Value, options: &WriteOptions) ->
             Ok(())
         }
         FieldValidation::Strict => {
-            let problems = unknown.join(", ");
-            let message = format!(
-                "{} in version {:?} cannot be handled as a {}: strict decoding error: {problems}",
-                kind.kind,
-                kind.versions.first().map_or("v1", String::as_str),
-                kind.kind
-            );
-            Err(ApiError::bad_request(message))
+            Err(undecodable(kind, &format!("strict decoding error: {}", unknown.join(", "))))
         }
     }
 }
 
+fn undecodable(kind: &Kind, problem: &str) -> ApiError {
+    let version = kind.versions.first().map_or("v1", String::as_str);
+    let name = &kind.kind;
+    ApiError::bad_request(format!("{name} in version {version:?} cannot be handled as a {name}: {problem}"))
+}
+
 pub(crate) fn defaults(api: &Api, kind: &Kind, object: &mut Value) {
     if api.is_builtin(&kind.resource()) {
-        crate::link::defaults(object);
+        crate::link::defaults(kind, object);
     }
 }
 
@@ -74,7 +77,7 @@ pub(crate) fn validate(api: &Api, kind: &Kind, object: &Value, previous: Option<
     if !api.is_builtin(&kind.resource()) {
         return Ok(());
     }
-    let causes = crate::link::validate(object, previous);
+    let causes = crate::link::validate(kind, object, previous);
     if causes.is_empty() {
         return Ok(());
     }

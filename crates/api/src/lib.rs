@@ -65,7 +65,7 @@ pub enum OpenError {
     #[error("bad service range {text:?}: an IPv4 range such as 10.43.0.0/16 is needed")]
     ServiceCidr { text: String },
     #[error("cannot create namespace {name}")]
-    Namespace { name: &'static str, source: ApiError },
+    Namespace { name: &'static str, source: Box<ApiError> },
 }
 
 /// The API. Clones are the same API.
@@ -114,7 +114,7 @@ impl Api {
             let namespace = json!({ "apiVersion": "v1", "kind": "Namespace", "metadata": { "name": name } });
             match api.create("namespaces", namespace, &WriteOptions::default()) {
                 Err(error) if error.reason != "AlreadyExists" => {
-                    return Err(OpenError::Namespace { name, source: error });
+                    return Err(OpenError::Namespace { name, source: Box::new(error) });
                 }
                 _ => {}
             }

@@ -73,7 +73,7 @@ fn patched(
     let mut next = current.clone();
     match how {
         PatchKind::Strategic if tx.api.is_builtin(&kind.resource()) => {
-            crate::link::strategic_merge(&kind.api_version(), &kind.kind, &mut next, patch)?;
+            crate::link::strategic_merge(kind, &mut next, patch)?;
         }
         PatchKind::Strategic => {
             let message = "the body of the request was in an unknown format - accepted media types include: \

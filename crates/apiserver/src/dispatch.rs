@@ -16,15 +16,15 @@ use std::sync::Arc;
 
 pub(crate) async fn handle(inner: Arc<Inner>, request: Request<Body>) -> Answer {
     let (parts, body) = request.into_parts();
-    let user = match caller(&inner, &parts) {
-        Ok(user) => user,
-        Err(answer) => return answer,
+    let answer = match caller(&inner, &parts) {
+        Ok(user) => route(inner, user, parts, body).await,
+        Err(error) => Err(error),
     };
-    route(inner, user, parts, body).await.unwrap_or_else(|error| respond::failure(&error))
+    answer.unwrap_or_else(|error| respond::failure(&error))
 }
 
 /// The caller; nobody known is somebody only where everybody may read.
-pub(crate) fn caller(inner: &Inner, parts: &Parts) -> std::result::Result<User, Answer> {
+pub(crate) fn caller(inner: &Inner, parts: &Parts) -> Result<User> {
     match auth::identify(inner, parts) {
         Some(user) => Ok(user),
         None if auth::is_open(parts.uri.path()) => Ok(User {
@@ -32,7 +32,7 @@ pub(crate) fn caller(inner: &Inner, parts: &Parts) -> std::result::Result<User, 
             groups: vec!["system:unauthenticated".into()],
             uid: String::new(),
         }),
-        None => Err(respond::failure(&ApiError::new(401, "Unauthorized", "Unauthorized"))),
+        None => Err(ApiError::new(401, "Unauthorized", "Unauthorized")),
     }
 }
 
@@ -71,7 +71,7 @@ async fn in_group(
     let kind = inner.api.kinds().by_plural(&target.group, &target.version, &target.plural);
     match kind {
         Some(kind) if !reviews::is_review(&target) => {
-            resources::handle(Call { inner, kind, target, query, parts, user }, body).await
+            resources::handle(Call { inner, kind, target, query, parts }, body).await
         }
         _ => {
             let mut problems = Vec::new();

@@ -7,6 +7,7 @@
 mod auth;
 mod body;
 mod certificate;
+mod columns;
 mod discovery;
 mod dispatch;
 mod information;

@@ -1,6 +1,5 @@
 //! Reading and writing objects of any kind.
 
-use crate::auth::User;
 use crate::body::{self, Media};
 use crate::output::Output;
 use crate::query::Query;
@@ -26,7 +25,6 @@ pub(crate) struct Call {
     pub(crate) target: Target,
     pub(crate) query: Query,
     pub(crate) parts: Parts,
-    pub(crate) user: User,
 }
 
 impl Call {

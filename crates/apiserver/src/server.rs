@@ -3,6 +3,7 @@
 use crate::auth::{Authenticate, PeerCertificate, Remote, TokenRequest};
 use crate::dispatch;
 use crate::openapi::OpenApi;
+use crate::respond;
 use api::{Api, NodeHandle};
 use axum::body::Body;
 use axum::extract::Request;
@@ -85,7 +86,7 @@ impl Server {
                         request.extensions_mut().insert(user);
                         next.run(request).await
                     }
-                    Err(answer) => answer,
+                    Err(error) => respond::failure(&error),
                 }
             }
         });

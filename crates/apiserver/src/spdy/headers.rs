@@ -44,7 +44,7 @@ impl Inflate {
                 return Err(broken("header block too large"));
             }
             let still = (self.0.total_in(), self.0.total_out()) == before;
-            if block.is_empty() && (plain.len() < plain.capacity() || still) || still {
+            if still || (block.is_empty() && plain.len() < plain.capacity()) {
                 return Ok(plain);
             }
         }
