@@ -34,7 +34,7 @@ pub fn to_string_documents(values: &[Value]) -> String {
 /// Continuation lines of a scalar that is a whole document.
 const ROOT_SCALAR: usize = 2;
 
-/// Longer keys are written as `? key`.
+/// Longer keys, and those of several lines, are written as `? key`.
 const MAX_SIMPLE_KEY: usize = 128;
 
 struct Emitter {
@@ -47,7 +47,7 @@ impl Emitter {
         sort_keys(&mut entries, |(key, _)| key);
         for (key, value) in entries {
             self.out.write_indent(indent);
-            if key.len() <= MAX_SIMPLE_KEY {
+            if key.len() <= MAX_SIMPLE_KEY && !key.contains(scalar::is_break) {
                 self.key(key, indent);
                 self.out.write_indicator(":", false, false);
             } else {
