@@ -15,6 +15,8 @@ pub(crate) struct ResMap {
     current: Option<HashMap<ResId, Vec<usize>>>,
     /// Present and former ids.
     any: Option<HashMap<ResId, Vec<usize>>>,
+    /// Some resource has been emptied since [`ResMap::drop_empty`].
+    has_empty: bool,
 }
 
 impl ResMap {
@@ -42,6 +44,7 @@ impl ResMap {
         let resource = &mut self.list[at];
         let before = (resource.id(), resource.previous_names().count());
         let result = change(resource);
+        self.has_empty |= resource.is_empty();
         if before != (resource.id(), resource.previous_names().count()) {
             self.current = None;
             self.any = None;
@@ -115,7 +118,7 @@ impl ResMap {
 
     /// Drops what a transformer has emptied.
     pub(crate) fn drop_empty(&mut self) {
-        if self.list.iter().any(Resource::is_empty) {
+        if std::mem::take(&mut self.has_empty) {
             self.resources_mut();
             self.list.retain(|resource| !resource.is_empty());
         }

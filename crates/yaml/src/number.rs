@@ -14,6 +14,9 @@ fn go_g(f: f64) -> String {
 /// A float as it comes out of YAML, by way of JSON, into YAML: whole numbers that fit 64 bits are integers.
 pub(crate) fn go_yaml(f: f64) -> String {
     let json = go_json(f);
+    if json == "-0" {
+        return "0".to_string();
+    }
     if json.parse::<i64>().is_ok() || json.parse::<u64>().is_ok() { json } else { go_g(f) }
 }
 
@@ -71,6 +74,7 @@ mod tests {
     fn like_go() {
         for (f, yaml, json) in [
             (0.0, "0", "0"),
+            (-0.0, "0", "-0"),
             (1.0, "1", "1"),
             (-1.5, "-1.5", "-1.5"),
             (0.1, "0.1", "0.1"),

@@ -46,7 +46,7 @@ fn set_namespace(resource: &mut Resource, rule: &NamespaceRule, fields: &[FieldS
     let namespace = rule.namespace.as_str();
     let gvk = resource.gvk();
     let core = gvk.api_version() == "v1";
-    if !gvk.is_cluster_scoped() && !(rule.unset_only && !resource.namespace().is_empty()) {
+    if !gvk.is_cluster_scoped() && (!rule.unset_only || resource.namespace().is_empty()) {
         resource.set_meta("namespace", namespace);
     }
     let is_role_binding = gvk.kind == "RoleBinding" || gvk.kind == "ClusterRoleBinding";
