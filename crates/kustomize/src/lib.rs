@@ -86,7 +86,30 @@ pub struct Built {
 
 /// Builds the kustomization in `dir`.
 pub fn build(files: &dyn Files, dir: &str, options: &Options) -> Result<Built, Error> {
+    build_noting_files(files, dir, options).0
+}
+
+/// The same, with every file read or looked for in vain also when the build fails: a watcher must see the correction.
+pub fn build_noting_files(
+    files: &dyn Files,
+    dir: &str,
+    options: &Options,
+) -> (Result<Built, Error>, Vec<String>) {
     let session = accumulate::Session::new(files, *options);
+    let objects = build_objects(&session, dir, options);
+    let (files, warnings) = session.finish();
+    let built = objects.map(|objects| {
+        let yaml = yaml::to_string_documents(&objects);
+        Built { objects, yaml, files: files.clone(), warnings }
+    });
+    (built, files)
+}
+
+fn build_objects(
+    session: &accumulate::Session<'_>,
+    dir: &str,
+    options: &Options,
+) -> Result<Vec<Value>, Error> {
     let (mut resources, sort) = session.build(dir)?;
     resources.add_hash_suffixes()?;
     namereference::fix(&mut resources, session.config())?;
@@ -94,9 +117,5 @@ pub fn build(files: &dyn Files, dir: &str, options: &Options) -> Result<Built, E
     let mut resources = resources.into_resources();
     order::sort(&mut resources, sort.as_ref(), options.reorder);
     let managed_by = options.managed_by_label || session.managed_by_label();
-    let objects: Vec<Value> =
-        resources.into_iter().map(|r| r.finish(managed_by.then_some(MANAGED_BY))).collect();
-    let yaml = yaml::to_string_documents(&objects);
-    let (files, warnings) = session.finish();
-    Ok(Built { objects, yaml, files, warnings })
+    Ok(resources.into_iter().map(|r| r.finish(managed_by.then_some(MANAGED_BY))).collect())
 }

@@ -4,7 +4,7 @@
 use std::path::Path;
 
 use expect_test::expect_file;
-use kustomize::{Memory, Options, build};
+use kustomize::{Memory, Options, build, build_noting_files};
 
 #[test]
 fn cases() {
@@ -38,4 +38,12 @@ fn files_are_named_for_watchers() {
         ["/p/base/cm.yaml", "/p/base/kustomization.yaml", "/p/dev/kustomization.yaml", "/p/dev/x.txt"]
     );
     assert_eq!(built.objects.len(), 2);
+}
+
+#[test]
+fn a_failed_build_names_its_files_too() {
+    let files = Memory::from_fixture("//- /p/kustomization.yaml\nresources: [cm.yaml]\n");
+    let (built, read) = build_noting_files(&files, "/p", &Options::default());
+    assert!(built.is_err());
+    assert_eq!(read, ["/p/cm.yaml", "/p/kustomization.yaml"]);
 }
