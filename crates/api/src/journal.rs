@@ -75,8 +75,8 @@ impl Journal {
         Ok((Self { shared, end, compacted: 0, syncer: Some(syncer), _lock: lock }, replayed))
     }
 
-    /// Appends a change. When this returns the bytes are the operating system's.
-    pub(crate) fn append(&mut self, change: &Change) -> std::io::Result<()> {
+    /// Appends a change and returns its length. The bytes are the operating system's then.
+    pub(crate) fn append(&mut self, change: &Change) -> std::io::Result<usize> {
         let bytes = record::encode(&Entry::of(change));
         let file = self.shared.file.lock().clone();
         if let Err(error) = file.write_all_at(&bytes, self.end) {
@@ -89,7 +89,7 @@ impl Journal {
         if let Some(syncer) = &self.syncer {
             syncer.wake();
         }
-        Ok(())
+        Ok(bytes.len())
     }
 
     pub(crate) fn wants_compaction(&self) -> bool {

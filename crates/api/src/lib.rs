@@ -47,8 +47,9 @@ pub use store::{
 };
 pub use streams::{ByteStream, ExecExit, ExecRequest, ExecStreams, LogRequest, NodeHandle, NodeStreams};
 
-/// So many changes can be caught up with.
-const HISTORY: usize = 20_000;
+/// What watches can catch up with. A parsed object takes some five times the memory of its text, so the weight keeps
+/// the history of a busy cluster at about 20 MB; a quiet one has all its changes of hours.
+const HISTORY: store::Limits = store::Limits { changes: 10_000, weight: 4 << 20, at_least: 500 };
 
 /// Namespaces that are there from the start.
 const NAMESPACES: [&str; 4] = ["default", "kube-system", "kube-public", "kube-node-lease"];

@@ -51,15 +51,21 @@ pub(crate) fn strategic_merge(kind: &Kind, object: &mut Value, change: &Value) -
         .map_err(|error| ApiError::bad_request(error.to_string()))
 }
 
-pub(crate) fn apply_root(_api_version: &str, _kind: &str) -> Shape {
-    Shape::Struct(0)
+pub(crate) fn apply_root(kind: &Kind) -> Shape {
+    schema::apply_root(&kind.api_version(), &kind.kind).map_or(Shape::Unknown, shape)
 }
 
-pub(crate) fn apply_shape(_ty: u32, name: &str) -> Option<Shape> {
-    Some(match name {
-        "labels" | "annotations" | "data" => Shape::Map(Box::new(Shape::Atomic)),
-        "containers" => Shape::Keyed(vec!["name".into()], Box::new(Shape::Struct(0))),
-        "selector" => Shape::Atomic,
-        _ => Shape::Struct(0),
-    })
+/// `None` for a field that the type does not have.
+pub(crate) fn apply_field(ty: patch::TypeId, name: &str) -> Option<Shape> {
+    schema::apply_field(ty, name).map(shape)
+}
+
+fn shape(known: schema::Shape) -> Shape {
+    match known {
+        schema::Shape::Atomic => Shape::Atomic,
+        schema::Shape::Struct(ty) => Shape::Struct(ty),
+        schema::Shape::Map(values) => Shape::Map(Box::new(shape(*values))),
+        schema::Shape::Set => Shape::Set,
+        schema::Shape::Keyed(keys, item) => Shape::Keyed(keys, Box::new(shape(*item))),
+    }
 }

@@ -43,14 +43,14 @@ impl<'a> Transaction<'a> {
     }
 
     fn commit(&mut self, change: Change) -> Result<Object> {
-        self.state.journal.append(&change).map_err(|error| {
+        let weight = self.state.journal.append(&change).map_err(|error| {
             tracing::error!(%error, key = %change.key, "cannot write the journal");
             ApiError::internal(format!("cannot write the journal: {error}"))
         })?;
         let object = change.object.clone();
         let (version, defines_kinds) = (change.version, change.key.resource.as_str() == crds::RESOURCE);
         let goes = change.kind == ChangeKind::Deleted;
-        self.state.store.commit(change);
+        self.state.store.commit(change, weight);
         let snapshot = self.state.store.snapshot();
         if defines_kinds {
             self.api.reload_kinds(&snapshot);

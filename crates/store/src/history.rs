@@ -12,33 +12,51 @@ pub struct Expired {
     pub oldest: u64,
 }
 
+/// How much of the past is kept. Old changes hold old objects in memory, so their number alone is no bound.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// Never more changes than this.
+    pub changes: usize,
+    /// Nor more than this weight (bytes of JSON, as the committer tells it) …
+    pub weight: usize,
+    /// … but so many changes are kept whatever they weigh.
+    pub at_least: usize,
+}
+
 #[derive(Debug)]
 pub(crate) struct History {
-    ring: VecDeque<Change>,
-    capacity: usize,
+    ring: VecDeque<(Change, usize)>,
+    limits: Limits,
+    weight: usize,
     /// Everything after this version is in the ring.
     complete_after: u64,
 }
 
 impl History {
-    pub(crate) fn new(capacity: usize, complete_after: u64) -> Self {
-        Self { ring: VecDeque::new(), capacity, complete_after }
+    pub(crate) fn new(limits: Limits, complete_after: u64) -> Self {
+        Self { ring: VecDeque::new(), limits, weight: 0, complete_after }
     }
 
-    pub(crate) fn push(&mut self, change: Change) {
-        if self.ring.len() == self.capacity
-            && let Some(dropped) = self.ring.pop_front()
-        {
+    pub(crate) fn push(&mut self, change: Change, weight: usize) {
+        self.ring.push_back((change, weight));
+        self.weight += weight;
+        while self.is_over() {
+            let Some((dropped, weight)) = self.ring.pop_front() else { break };
+            self.weight -= weight;
             self.complete_after = dropped.version;
         }
-        self.ring.push_back(change);
+    }
+
+    fn is_over(&self) -> bool {
+        let Limits { changes, weight, at_least } = self.limits;
+        self.ring.len() > changes || (self.weight > weight && self.ring.len() > at_least)
     }
 
     pub(crate) fn since(&self, version: u64, limit: usize) -> Result<Vec<Change>, Expired> {
         if version < self.complete_after {
             return Err(Expired { wanted: version, oldest: self.complete_after });
         }
-        let start = self.ring.partition_point(|change| change.version <= version);
-        Ok(self.ring.iter().skip(start).take(limit).cloned().collect())
+        let start = self.ring.partition_point(|(change, _)| change.version <= version);
+        Ok(self.ring.iter().skip(start).take(limit).map(|(change, _)| change.clone()).collect())
     }
 }

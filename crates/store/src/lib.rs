@@ -15,7 +15,7 @@ use serde_json::Value;
 use std::sync::Arc;
 
 pub use fixture::Fixture;
-pub use history::Expired;
+pub use history::{Expired, Limits};
 pub use snapshot::Snapshot;
 pub use versioned::Store;
 

@@ -1,6 +1,6 @@
 //! The store itself: the current objects, the version counter and the history.
 
-use crate::history::{Expired, History};
+use crate::history::{Expired, History, Limits};
 use crate::snapshot::{Snapshot, Tables};
 use crate::{Change, ChangeKind, Key, Object};
 use serde_json::Value;
@@ -13,13 +13,13 @@ pub struct Store {
 }
 
 impl Store {
-    pub fn new(history: usize) -> Self {
+    pub fn new(history: Limits) -> Self {
         Self { tables: Arc::default(), history: History::new(history, 0) }
     }
 
     /// A store as it was at `version`, from objects that already carry their own versions. Its history is empty:
     /// watches from before `version` are [`Expired`].
-    pub fn restore(version: u64, objects: impl IntoIterator<Item = (Key, Object)>, history: usize) -> Self {
+    pub fn restore(version: u64, objects: impl IntoIterator<Item = (Key, Object)>, history: Limits) -> Self {
         let mut tables = Tables::at(version);
         for (key, object) in objects {
             tables.replace(&key, Some(object));
@@ -58,13 +58,14 @@ impl Store {
     }
 
     /// Makes a staged change current. The caller serialises writers: a change is committed before the next is staged.
-    pub fn commit(&mut self, change: Change) {
+    /// `weight` is what the change costs the history.
+    pub fn commit(&mut self, change: Change, weight: usize) {
         debug_assert_eq!(change.version, self.tables.version + 1, "changes are committed in order");
         let tables = Arc::make_mut(&mut self.tables);
         tables.version = change.version;
         let object = (change.kind != ChangeKind::Deleted).then(|| change.object.clone());
         tables.replace(&change.key, object);
-        self.history.push(change);
+        self.history.push(change, weight);
     }
 
     /// Up to `limit` changes after `version`, oldest first.

@@ -8,14 +8,14 @@ use schema::Kind;
 pub(crate) enum Shape {
     /// A scalar, or something that is owned whole.
     Atomic,
-    /// An object with declared fields; the number is the schema's.
-    Struct(u32),
+    /// An object with declared fields.
+    Struct(patch::TypeId),
     /// An object whose keys are data.
     Map(Box<Shape>),
     /// A list of scalars without order.
     Set,
     /// A list of objects that are told apart by these fields.
-    Keyed(Vec<String>, Box<Shape>),
+    Keyed(Vec<&'static str>, Box<Shape>),
     /// Nothing is known: objects merge, lists are atomic.
     Unknown,
 }
@@ -24,7 +24,7 @@ impl Shape {
     /// The shape of a field, and whether it is a declared one (an entry of a map is not).
     pub(crate) fn field(&self, name: &str) -> (Shape, bool) {
         match self {
-            Shape::Struct(ty) => match link::apply_shape(*ty, name) {
+            Shape::Struct(ty) => match link::apply_field(*ty, name) {
                 Some(shape) => (shape, true),
                 None => (Shape::Unknown, false),
             },
@@ -36,7 +36,7 @@ impl Shape {
 
 pub(crate) fn root(api: &Api, kind: &Kind) -> Shape {
     if api.is_builtin(&kind.resource()) {
-        return link::apply_root(&kind.api_version(), &kind.kind);
+        return link::apply_root(kind);
     }
     Shape::Unknown
 }

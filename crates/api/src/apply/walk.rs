@@ -24,11 +24,11 @@ pub(crate) fn step_of(shape: &Shape, item: &Value) -> Option<Step> {
         Shape::Keyed(keys, _) => {
             let mut values = Map::new();
             for key in sorted(keys) {
-                let given = item.get(key.as_str()).filter(|value| !value.is_null()).cloned();
+                let given = item.get(key).filter(|value| !value.is_null()).cloned();
                 // The only default that is part of a key.
                 let value = given.or_else(|| (key == "protocol").then(|| Value::from("TCP")));
                 if let Some(value) = value {
-                    values.insert(key.clone(), value);
+                    values.insert(key.to_string(), value);
                 }
             }
             (!values.is_empty()).then(|| Step::Key(Value::Object(values).to_string()))
@@ -37,9 +37,9 @@ pub(crate) fn step_of(shape: &Shape, item: &Value) -> Option<Step> {
     }
 }
 
-fn sorted(keys: &[String]) -> Vec<&String> {
-    let mut keys: Vec<&String> = keys.iter().collect();
-    keys.sort();
+fn sorted(keys: &[&'static str]) -> Vec<&'static str> {
+    let mut keys = keys.to_vec();
+    keys.sort_unstable();
     keys
 }
 
