@@ -50,7 +50,7 @@ impl<'a> Transaction<'a> {
         let object = change.object.clone();
         let (version, defines_kinds) = (change.version, change.key.resource.as_str() == crds::RESOURCE);
         let goes = change.kind == ChangeKind::Deleted;
-        self.state.store.commit(change, weight);
+        self.state.store.commit_weighed(change, weight);
         let snapshot = self.state.store.snapshot();
         if defines_kinds {
             self.api.reload_kinds(&snapshot);

@@ -23,6 +23,13 @@ pub struct Limits {
     pub at_least: usize,
 }
 
+/// Only their number is limited.
+impl From<usize> for Limits {
+    fn from(changes: usize) -> Self {
+        Self { changes, weight: usize::MAX, at_least: 0 }
+    }
+}
+
 #[derive(Debug)]
 pub(crate) struct History {
     ring: VecDeque<(Change, usize)>,

@@ -1,10 +1,6 @@
 use crate::*;
 use serde_json::json;
 
-fn limits(changes: usize) -> Limits {
-    Limits { changes, weight: usize::MAX, at_least: 0 }
-}
-
 fn pod(name: &str, owner: Option<&str>) -> Value {
     let owners = owner.map(|uid| json!([{ "uid": uid }])).unwrap_or(json!([]));
     json!({ "metadata": { "name": name, "namespace": "a", "ownerReferences": owners } })
@@ -13,13 +9,13 @@ fn pod(name: &str, owner: Option<&str>) -> Value {
 fn put(store: &mut Store, name: &str, owner: Option<&str>) -> u64 {
     let change = store.stage(Key::new("pods", "a", name), pod(name, owner));
     let version = change.version;
-    store.commit(change, 1);
+    store.commit(change);
     version
 }
 
 #[test]
 fn versions_rise_and_snapshots_do_not_move() {
-    let mut store = Store::new(limits(10));
+    let mut store = Store::new(10);
     assert_eq!(put(&mut store, "x", None), 1);
     let before = store.snapshot();
     assert_eq!(put(&mut store, "y", None), 2);
@@ -34,10 +30,10 @@ fn versions_rise_and_snapshots_do_not_move() {
 
 #[test]
 fn removal_is_a_change_with_its_own_version() {
-    let mut store = Store::new(limits(10));
+    let mut store = Store::new(10);
     put(&mut store, "x", None);
     let change = store.stage_removal(Key::new("pods", "a", "x"), pod("x", None)).expect("x is there");
-    store.commit(change, 1);
+    store.commit(change);
     let changes = store.since(0, 10).expect("in the ring");
     assert_eq!(changes.iter().map(|c| c.kind).collect::<Vec<_>>(), [ChangeKind::Added, ChangeKind::Deleted]);
     assert_eq!(changes[1].object["metadata"]["resourceVersion"], "2");
@@ -48,7 +44,7 @@ fn removal_is_a_change_with_its_own_version() {
 
 #[test]
 fn owners_are_indexed_and_follow_changes() {
-    let mut store = Store::new(limits(10));
+    let mut store = Store::new(10);
     put(&mut store, "x", Some("u1"));
     put(&mut store, "y", Some("u1"));
     put(&mut store, "x", Some("u2"));
@@ -63,14 +59,14 @@ fn owners_are_indexed_and_follow_changes() {
 
 #[test]
 fn history_expires() {
-    let mut store = Store::new(limits(2));
+    let mut store = Store::new(2);
     for name in ["a", "b", "c"] {
         put(&mut store, name, None);
     }
     assert_eq!(store.since(0, 10).expect_err("one change was dropped"), Expired { wanted: 0, oldest: 1 });
     assert_eq!(store.since(1, 10).expect("complete").len(), 2);
     assert_eq!(store.since(3, 10).expect("nothing yet").len(), 0);
-    let restored = Store::restore(store.version(), store.snapshot().all(), limits(2));
+    let restored = Store::restore(store.version(), store.snapshot().all(), 2.into());
     assert_eq!(restored.version(), 3);
     assert!(restored.since(2, 10).is_err());
     assert!(restored.since(3, 10).is_ok());
@@ -89,7 +85,7 @@ fn heavy_changes_are_forgotten_sooner() {
     let mut store = Store::new(Limits { changes: 100, weight: 10, at_least: 2 });
     for (n, weight) in [4, 4, 4, 100, 1].into_iter().enumerate() {
         let change = store.stage(Key::new("pods", "a", &n.to_string()), pod("x", None));
-        store.commit(change, weight);
+        store.commit_weighed(change, weight);
     }
     assert!(store.since(2, 10).is_err());
     assert_eq!(store.since(3, 10).expect("the last two stay").len(), 2);

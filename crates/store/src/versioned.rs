@@ -13,8 +13,8 @@ pub struct Store {
 }
 
 impl Store {
-    pub fn new(history: Limits) -> Self {
-        Self { tables: Arc::default(), history: History::new(history, 0) }
+    pub fn new(history: impl Into<Limits>) -> Self {
+        Self { tables: Arc::default(), history: History::new(history.into(), 0) }
     }
 
     /// A store as it was at `version`, from objects that already carry their own versions. Its history is empty:
@@ -58,8 +58,12 @@ impl Store {
     }
 
     /// Makes a staged change current. The caller serialises writers: a change is committed before the next is staged.
-    /// `weight` is what the change costs the history.
-    pub fn commit(&mut self, change: Change, weight: usize) {
+    pub fn commit(&mut self, change: Change) {
+        self.commit_weighed(change, 0);
+    }
+
+    /// As [`Store::commit`]; `weight` is what the change costs the history.
+    pub fn commit_weighed(&mut self, change: Change, weight: usize) {
         debug_assert_eq!(change.version, self.tables.version + 1, "changes are committed in order");
         let tables = Arc::make_mut(&mut self.tables);
         tables.version = change.version;

@@ -8,13 +8,13 @@ fn write(journal: &mut Journal, store: &mut Store, name: &str, size: usize) {
     let object = json!({ "metadata": { "name": name }, "data": "x".repeat(size) });
     let change = store.stage(Key::new("configmaps", "a", name), object);
     journal.append(&change).expect("append");
-    store.commit(change, 1);
+    store.commit(change);
 }
 
 fn remove(journal: &mut Journal, store: &mut Store, name: &str) {
     let change = store.stage_removal(Key::new("configmaps", "a", name), json!({})).expect("is there");
     journal.append(&change).expect("append");
-    store.commit(change, 1);
+    store.commit(change);
 }
 
 fn names(replayed: &Replayed) -> Vec<String> {
