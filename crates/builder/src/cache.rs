@@ -80,6 +80,19 @@ impl Cache {
         self.write(key, digest.as_str().as_bytes())
     }
 
+    /// Forgets steps whose layers are gone. Returns how many.
+    pub(crate) fn prune(&self, images: &Images) -> Result<usize> {
+        let entries = fs::read_dir(&self.folder).map_err(Error::file("read", &self.folder))?;
+        let mut count = 0;
+        for path in entries.flatten().map(|entry| entry.path()) {
+            let record = fs::read(&path).ok().and_then(|bytes| serde_json::from_slice::<Record>(&bytes).ok());
+            let is_gone =
+                record.and_then(|record| record.layer).is_some_and(|layer| !images.has_layer(&layer));
+            count += usize::from(is_gone && fs::remove_file(&path).is_ok());
+        }
+        Ok(count)
+    }
+
     fn path(&self, key: &Digest) -> PathBuf {
         self.folder.join(key.hex())
     }

@@ -42,6 +42,8 @@ pub enum Error {
     File { doing: &'static str, path: PathBuf, source: io::Error },
     #[error(transparent)]
     Images(#[from] images::Error),
+    #[error("containers of an earlier build could not be removed")]
+    Recover { source: Box<dyn std::error::Error + Send + Sync> },
     #[error("the build was stopped")]
     Stopped,
 }

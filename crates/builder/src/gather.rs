@@ -45,7 +45,7 @@ pub(crate) struct Item {
 #[derive(Debug, Clone)]
 pub(crate) enum Content {
     Folder,
-    File { path: PathBuf, stamp: Stamp, meta: fs::Metadata },
+    File { path: PathBuf, stamp: Stamp, keeps_attributes: bool },
     Bytes(Vec<u8>),
     Symlink(PathBuf),
 }
@@ -112,9 +112,9 @@ pub(crate) fn digest(trees: &[Tree], place: &Place, memo: &mut Memo) -> Result<D
                 Content::Folder => hasher.field(b"folder"),
                 Content::Symlink(target) => hasher.field(b"symlink").field(target.as_os_str().as_bytes()),
                 Content::Bytes(bytes) => hasher.field(b"file").field(Digest::of(bytes).as_str().as_bytes()),
-                Content::File { path, meta, .. } => {
+                Content::File { path, stamp, .. } => {
                     let digest = memo
-                        .digest(path, meta)
+                        .digest(path, *stamp)
                         .map_err(|source| Missing::Read { path: path.clone(), source })?;
                     hasher.field(b"file").field(digest.as_str().as_bytes())
                 }
@@ -184,9 +184,11 @@ impl Walk<'_> {
 
 fn item(place: &Place, node: &Node, rel: PathBuf) -> Option<Item> {
     let content = match node.kind {
-        Kind::File => {
-            Content::File { path: node.path.clone(), stamp: Stamp::of(&node.meta), meta: node.meta.clone() }
-        }
+        Kind::File => Content::File {
+            path: node.path.clone(),
+            stamp: Stamp::of(&node.meta),
+            keeps_attributes: place.keeps_owners,
+        },
         Kind::Symlink => Content::Symlink(fs::read_link(&node.path).ok()?),
         // Sockets, pipes and devices are not files that could be copied.
         Kind::Folder | Kind::Other => return None,

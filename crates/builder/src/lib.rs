@@ -61,6 +61,14 @@ impl Builder {
         Builder { images, runner: Runner::Runtime(runtime), root, locks: Locks::default() }
     }
 
+    /// To be called once when the daemon starts, before any build: removes containers of steps that were running when
+    /// an earlier daemon was killed (their ids begin with `build-`), and cache entries whose layers are gone.
+    pub async fn recover(&self) -> Result<()> {
+        self.runner.remove_stale().await.map_err(|source| Error::Recover { source })?;
+        let builder = self.clone();
+        blocking(move || cache::Cache::open(&builder.root)?.prune(&builder.images).map(drop)).await
+    }
+
     /// Builds and tags. The last event is `Built` or `Failed`. Dropping the future stops the build and cleans up.
     pub async fn build(&self, request: BuildRequest, events: Sender<BuildEvent>) -> Result<Image> {
         let since = Instant::now();

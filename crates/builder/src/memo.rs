@@ -67,15 +67,17 @@ impl Memo {
         Memo { path, known, is_new: false }
     }
 
-    pub(crate) fn digest(&mut self, path: &Path, meta: &Metadata) -> io::Result<Digest> {
-        let stamp = Stamp::of(meta);
+    /// `stamp` was taken before; a file that changes in between is found out by [`crate::gather::unchanged`], and its
+    /// digest is not remembered under the wrong stamp.
+    pub(crate) fn digest(&mut self, path: &Path, stamp: Stamp) -> io::Result<Digest> {
         if let Some((known, digest)) = self.known.get(path)
             && *known == stamp
         {
             return Ok(digest.clone());
         }
         let digest = hash_file(path)?;
-        if stamp.is_settled() {
+        let is_same = fs::symlink_metadata(path).is_ok_and(|meta| Stamp::of(&meta) == stamp);
+        if is_same && stamp.is_settled() {
             self.known.insert(path.to_owned(), (stamp, digest.clone()));
             self.is_new = true;
         }

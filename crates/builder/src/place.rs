@@ -146,6 +146,10 @@ impl Placer {
         }
         let (uid, gid) = dress.owner.unwrap_or((item.uid, item.gid));
         lchown(&place, Some(uid), Some(gid)).map_err(failed(&place))?;
+        if let Content::File { path, keeps_attributes: true, .. } = &item.content {
+            // After the owner: changing it takes capabilities away.
+            copy_attributes(path, &place).map_err(failed(&place))?;
+        }
         if !matches!(item.content, Content::Symlink(_)) {
             let mode = dress.mode.unwrap_or(item.mode);
             fs::set_permissions(&place, fs::Permissions::from_mode(mode)).map_err(failed(&place))?;
@@ -215,6 +219,22 @@ enum Failed {
 fn failed(path: &Path) -> impl FnOnce(io::Error) -> Failed {
     let path = path.to_owned();
     move |source| Failed::File(path, source)
+}
+
+/// Capabilities and the user's own attributes; what is missing on this file system stays missing.
+fn copy_attributes(from: &Path, to: &Path) -> io::Result<()> {
+    let Ok(names) = xattr::list(from) else { return Ok(()) };
+    for name in names {
+        let text = name.to_string_lossy();
+        let is_the_files = text == "security.capability" || text.starts_with("user.");
+        if is_the_files
+            && !text.starts_with("user.overlay.")
+            && let Some(value) = xattr::get(from, &name)?
+        {
+            xattr::set(to, &name, &value)?;
+        }
+    }
+    Ok(())
 }
 
 fn set_time(path: &Path, seconds: i64) -> io::Result<()> {

@@ -11,7 +11,7 @@ use crate::instruction::{in_shell, now};
 use crate::output::Output;
 use crate::owner::home;
 use crate::place::{is_noise, lay_out};
-use crate::runner::{Command, Ended};
+use crate::runner::{Command, Ended, PREFIX};
 use crate::state::{DEFAULT_PATH, State, absolute};
 use dockerfile::{Ignore, Instruction, MountKind, PlannedStage, Run, RunMount};
 use images::View;
@@ -194,7 +194,7 @@ impl Build {
         let log = held.folder.path().join("log");
         fs::write(&log, "").map_err(Error::file("write", &log))?;
         let command = Command {
-            id: format!("build-{}", held.folder.path().file_name().unwrap_or_default().to_string_lossy()),
+            id: format!("{PREFIX}{}", held.folder.path().file_name().unwrap_or_default().to_string_lossy()),
             layers: state.paths.iter().cloned().chain([lent]).collect(),
             args,
             env: env.into_iter().collect(),

@@ -3,6 +3,9 @@
 use runtime::{ContainerSpec, Exit, LogTarget, Mount, Resources, Runtime};
 use std::path::PathBuf;
 
+/// What the ids of steps' containers begin with.
+pub(crate) const PREFIX: &str = "build-";
+
 #[derive(Clone)]
 pub(crate) enum Runner {
     Runtime(Runtime),
@@ -77,6 +80,22 @@ impl Runner {
                 let (exit, upper) = fake.run(&command);
                 Ok(Ended { exit, upper, _container: container })
             }
+        }
+    }
+
+    /// Removes steps' containers that a daemon that was killed left behind.
+    pub(crate) async fn remove_stale(&self) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+        for id in self.containers().into_iter().filter(|id| id.starts_with(PREFIX)) {
+            self.remove(&id).await?;
+        }
+        Ok(())
+    }
+
+    fn containers(&self) -> Vec<String> {
+        match self {
+            Runner::Runtime(runtime) => runtime.containers().into_iter().map(|(id, _)| id).collect(),
+            #[cfg(test)]
+            Runner::Fake(_) => Vec::new(),
         }
     }
 
