@@ -106,6 +106,7 @@ fn delete_leftovers(state: &mut State) -> Option<Effect> {
         std::cmp::Reverse(tiltfile::plan::apply_order(kind))
     });
     let round = state.next_round();
+    state.deleting.insert(round, objects.iter().map(ObjectKey::of).collect());
     Some(Effect::Delete { round, objects })
 }
 

@@ -5,7 +5,7 @@ use crate::images::{self, is_steady, wants_build};
 use crate::inject::{Built, inject};
 use crate::event::ObjectRef;
 use crate::rules::Watched;
-use crate::state::{ApplyRun, ResourceState, State};
+use crate::state::{ApplyRun, ObjectKey, ResourceState, State};
 use crate::status::Hold;
 use serde_json::Value;
 use std::sync::Arc;
@@ -140,6 +140,13 @@ fn apply(
     let done = entry.apply.done.as_ref() == Some(&identity) && !command_is_due;
     let failed = entry.apply.failed.as_ref().is_some_and(|(tried, _)| *tried == identity) && !command_is_due;
     if entry.apply.running.is_some() || ((done || failed) && !entry.triggered) {
+        return None;
+    }
+    let going = |object: &Value| {
+        let key = ObjectKey::of(object);
+        state.deleting.values().flatten().any(|d| *d == key)
+    };
+    if k8s.objects.iter().any(going) {
         return None;
     }
     let only_files_were_meant = entry.triggered && done && resource.trigger_mode == TriggerMode::Manual;

@@ -27,6 +27,8 @@ pub struct State {
     pub(crate) objects: BTreeSet<ObjectRef>,
     /// What is in the cluster because of us: the object and its resource.
     pub(crate) applied: BTreeMap<ObjectKey, (Value, String)>,
+    /// Deletions under way: an object among them must not be applied meanwhile.
+    pub(crate) deleting: BTreeMap<u64, Vec<ObjectKey>>,
     pub(crate) round: u64,
 }
 
@@ -223,6 +225,7 @@ impl State {
     /// Nothing is under way.
     pub fn is_settled(&self) -> bool {
         !self.tiltfile.loading
+            && self.deleting.is_empty()
             && self.images.values().all(|i| i.running.is_none())
             && self.resources.values().all(|r| r.apply.running.is_none() && r.local.running.is_none())
             && self.containers.values().all(|c| c.running.is_none())

@@ -54,10 +54,13 @@ fn take(state: &mut State, event: Event, now_ms: u64) -> Vec<Effect> {
         Event::FilesChanged { changes } => files_changed(state, &changes),
         Event::BuildDone { image, round, result } => images::done(state, &image, round, result, now_ms),
         Event::ApplyDone { resource, round, result } => apply_done(state, &resource, round, result, now_ms),
-        Event::DeleteDone { result, .. } => match result {
-            Ok(()) => Vec::new(),
-            Err(message) => vec![say("", Mark::Failed, format!("deleting objects failed: {message}"))],
-        },
+        Event::DeleteDone { round, result } => {
+            state.deleting.remove(&round);
+            match result {
+                Ok(()) => Vec::new(),
+                Err(message) => vec![say("", Mark::Failed, format!("deleting objects failed: {message}"))],
+            }
+        }
         Event::SyncDone { container, round, result, .. } => sync::done(state, &container, round, result, now_ms),
         Event::PodsChanged { resource, pods } => {
             sync::note_pods(state, &resource, pods);
