@@ -15,8 +15,12 @@ mod uploads;
 mod tests;
 
 use images::Images;
+use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
+
+/// How long requests that are being answered may take after the end was asked for.
+const PATIENCE: Duration = Duration::from_secs(2);
 
 /// Serves the store until `shutdown`. `names` are the host:port pairs by which the registry is known
 /// (`codex-registry.localhost:5111`, `localhost:5111`), the first of them the one that pushed images are stored under.
@@ -27,5 +31,15 @@ pub async fn serve(
     shutdown: CancellationToken,
 ) -> std::io::Result<()> {
     let app = routes::router(routes::Registry::new(images, names));
-    axum::serve(listener, app).with_graceful_shutdown(async move { shutdown.cancelled().await }).await
+    let serving =
+        axum::serve(listener, app).with_graceful_shutdown(shutdown.clone().cancelled_owned()).into_future();
+    // A client that stops in the middle of an upload must not hold the daemon.
+    let patience = async {
+        shutdown.cancelled().await;
+        tokio::time::sleep(PATIENCE).await;
+    };
+    tokio::select! {
+        served = serving => served,
+        () = patience => Ok(()),
+    }
 }
