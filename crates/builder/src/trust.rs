@@ -1,6 +1,6 @@
 //! What the host knows about reaching package registries, lent to a step and never stored in the image.
 //!
-//! Companies (and this matters to nobody else) put proxies with certificates of their own, and mirrors, between a
+//! Companies put proxies with certificates of their own, and mirrors, between a
 //! machine and the registries. A step gets the host's CA bundle, proxies, and the registry settings of pip, uv, npm
 //! and yarn. Files come in a layer *under* the step's writable one, not as mounts: a step that installs
 //! `ca-certificates` replaces the bundle by a rename, which a mount would forbid, and what the step does not touch
