@@ -16,9 +16,10 @@ pub mod openapi;
 pub mod protobuf;
 pub mod quantity;
 pub mod table;
+mod time;
 pub mod types;
 pub mod validate;
 
 pub use kind::Kind;
 pub use kinds::builtin_kinds;
-pub use merge::{Builtin, builtin};
+pub use merge::{BUILTIN, Builtin, Shape, apply_field, apply_root, builtin};

@@ -49,6 +49,10 @@ fn read_file(source: &str, package: &str, all: &mut Messages) {
             continue;
         };
         let mut message = Message { name: format!("{package}.{name}"), ..Message::default() };
+        if line.ends_with("{}") {
+            all.insert(message.name.to_lowercase(), message);
+            continue;
+        }
         let mut kind = None;
         while let Some(line) = statement(&mut lines) {
             let line = line.as_str();
