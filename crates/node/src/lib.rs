@@ -4,14 +4,47 @@
 //! (`pod_task`) that carries the decisions out and feeds back what came of them. Everything that must survive a
 //! restart of the daemon is in the API's objects and with the runtime; the node itself remembers nothing.
 
-use api::{Api, ExecRequest, ExecStreams, LogRequest, NodeStreams};
+mod adoption;
+mod beneath;
+mod container_spec;
+mod dispatch;
+mod ends;
+mod env;
+mod error;
+mod fd_stream;
+mod fields;
+mod hosts;
+mod logs;
+mod pod_task;
+mod probes;
+mod pull;
+mod quantity;
+mod registration;
+mod setup;
+mod shared;
+mod start;
+mod streams;
+mod sync;
+mod volumes;
+
+use adoption::Leftovers;
+use api::Api;
 use images::Images;
 use network::Network;
 use runtime::Runtime;
+use shared::Shared;
+use std::collections::HashSet;
 use std::net::Ipv4Addr;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::io::AsyncRead;
+use tokio_util::io::SyncIoBridge;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+pub use error::{Error, Result};
+pub use volumes::memory_dir;
 
 /// (namespace, service account, audience, seconds, pod, pod uid) → (token, Unix time of its expiry)
 pub type TokenSource = dyn Fn(&str, &str, &str, i64, &str, &str) -> (String, i64) + Send + Sync;
@@ -45,30 +78,61 @@ pub struct SyncReport {
     pub deleted: usize,
 }
 
-#[derive(Debug, thiserror::Error)]
-pub enum Error {
-    #[error("no running container {container} in pod {namespace}/{pod}")]
-    NotRunning { namespace: String, pod: String, container: String },
+/// The running node.
+pub struct Node {
+    shared: Arc<Shared>,
 }
 
-pub type Result<T, E = Error> = std::result::Result<T, E>;
-
-/// The running node.
-pub struct Node {}
-
 impl Node {
+    /// Registers the node, takes over the pods that run, and follows the API from then on.
     pub async fn start(
-        _config: NodeConfig,
-        _api: Api,
-        _runtime: Runtime,
-        _network: Network,
-        _images: Images,
+        config: NodeConfig,
+        api: Api,
+        runtime: Runtime,
+        network: Network,
+        images: Images,
     ) -> Result<Arc<Node>> {
-        Ok(Arc::new(Node {}))
+        for folder in ["pods", "logs"] {
+            let path = config.root.join(folder);
+            std::fs::create_dir_all(&path).map_err(|source| Error::File { doing: "make", path, source })?;
+        }
+        let host_ip = network.gateway();
+        let capacity = registration::capacity();
+        registration::register(&api, &config, host_ip, capacity)?;
+        let shared = Arc::new(Shared {
+            config,
+            api,
+            runtime,
+            network,
+            images,
+            host_ip,
+            allocatable: capacity,
+            pods: Default::default(),
+            pulls: Default::default(),
+            tasks: TaskTracker::new(),
+            stop: CancellationToken::new(),
+        });
+        let view = shared.api.view();
+        let leftovers = Leftovers::find(&shared);
+        let alive: HashSet<String> = dispatch::ours(&shared, &view)
+            .iter()
+            .filter_map(|pod| pod["metadata"]["uid"].as_str().map(str::to_owned))
+            .collect();
+        leftovers.remove_orphans(&shared, &alive).await;
+        shared.tasks.spawn(registration::heartbeat(shared.clone()));
+        shared.tasks.spawn(dispatch::run(shared.clone(), view, leftovers));
+        Ok(Arc::new(Node { shared }))
     }
 
     /// Ends the node's own tasks; containers go on.
-    pub async fn shutdown(&self) {}
+    pub async fn shutdown(&self) {
+        self.shared.stop.cancel();
+        self.shared.tasks.close();
+        let ended = tokio::time::timeout(Duration::from_secs(5), self.shared.tasks.wait()).await;
+        if ended.is_err() {
+            tracing::warn!(tasks = self.shared.tasks.len(), "the node's tasks have not ended in time");
+        }
+    }
 
     /// Live update: deletes, then writes the files of a tar stream in a running container.
     pub async fn sync(
@@ -76,25 +140,15 @@ impl Node {
         namespace: &str,
         pod: &str,
         container: &str,
-        _archive: impl AsyncRead + Send + Unpin + 'static,
-        _deletes: Vec<String>,
+        archive: impl AsyncRead + Send + Unpin + 'static,
+        deletes: Vec<String>,
     ) -> Result<SyncReport> {
-        Err(Error::NotRunning { namespace: namespace.into(), pod: pod.into(), container: container.into() })
-    }
-}
-
-#[async_trait::async_trait]
-impl NodeStreams for Node {
-    async fn exec(&self, request: ExecRequest) -> api::Result<ExecStreams> {
-        Err(api::ApiError::not_found("pods", &request.pod))
-    }
-    async fn attach(&self, request: ExecRequest) -> api::Result<ExecStreams> {
-        Err(api::ApiError::not_found("pods", &request.pod))
-    }
-    async fn logs(&self, request: LogRequest) -> api::Result<tokio::sync::mpsc::Receiver<bytes::Bytes>> {
-        Err(api::ApiError::not_found("pods", &request.pod))
-    }
-    async fn port_forward(&self, _: &str, pod: &str, _: u16) -> api::Result<Box<dyn api::ByteStream>> {
-        Err(api::ApiError::not_found("pods", pod))
+        let not_running =
+            || Error::NotRunning { namespace: namespace.into(), pod: pod.into(), container: container.into() };
+        let id = streams::running(&self.shared, namespace, pod, container).map_err(|_| not_running())?;
+        let root = self.shared.runtime.root(&id).map_err(|_| not_running())?;
+        let archive = SyncIoBridge::new(archive);
+        let work = tokio::task::spawn_blocking(move || sync::apply(&root, archive, &deletes));
+        work.await.map_err(|_| Error::Stopped)?
     }
 }
