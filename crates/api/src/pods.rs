@@ -145,6 +145,11 @@ fn qos_class(pod: &Value) -> &'static str {
 /// What `pods/binding` does: the node is set once, and the pod counts as scheduled.
 pub(crate) fn bind(pod: &mut Value, node: &str, now: &str) -> Result<()> {
     let name = text(pod, "name").to_string();
+    if crate::metadata::is_deleting(pod) {
+        let key = store::Key::new("pods", text(pod, "namespace"), &name);
+        let why = format!("pod {name} is being deleted, cannot be assigned to a host");
+        return Err(ApiError::conflict(&key, &why));
+    }
     if let Some(bound) = pod["spec"]["nodeName"].as_str().filter(|bound| !bound.is_empty()) {
         let key = store::Key::new("pods", text(pod, "namespace"), &name);
         return Err(ApiError::conflict(&key, &format!("pod {name} is already assigned to node \"{bound}\"")));

@@ -2,6 +2,7 @@
 //! `cargo run -p apiserver --example serve -- DIR`, then `export KUBECONFIG=DIR/kubeconfig`.
 
 #[path = "../tests/kubectl/bench.rs"]
+#[expect(dead_code, reason = "the tests use more of it")]
 mod bench;
 
 #[tokio::main]

@@ -1,13 +1,14 @@
 //! What the server says of itself: version, health, OpenAPI.
 
 use crate::discovery;
+use crate::gnostic;
 use crate::link;
 use crate::query::Query;
 use crate::resources;
 use crate::respond::{self, Answer};
 use crate::server::Inner;
 use api::Result;
-use http::{HeaderMap, StatusCode};
+use http::{HeaderMap, HeaderValue, StatusCode, header};
 use serde_json::{Value, json};
 
 pub(crate) fn paths(inner: &Inner) -> Value {
@@ -64,8 +65,13 @@ pub(crate) fn openapi_v3(inner: &Inner, path: &str) -> Result<Answer> {
     Ok(respond::bytes(StatusCode::OK, document))
 }
 
-pub(crate) fn openapi_v2(inner: &Inner, _headers: &HeaderMap) -> Result<Answer> {
-    link::openapi_v2(&inner.api)
-        .map(|document| respond::json(StatusCode::OK, &document))
-        .ok_or_else(resources::missing)
+pub(crate) fn openapi_v2(inner: &Inner, headers: &HeaderMap) -> Result<Answer> {
+    let accept = headers.get(header::ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let protobuf = accept.contains(gnostic::MEDIA);
+    let document = inner.openapi.v2(&inner.api, protobuf).ok_or_else(resources::missing)?;
+    let mut answer = respond::bytes(StatusCode::OK, document);
+    if protobuf {
+        answer.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(gnostic::MEDIA));
+    }
+    Ok(answer)
 }

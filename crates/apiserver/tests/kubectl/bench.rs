@@ -17,6 +17,10 @@ pub struct Bench {
     pub api: Api,
     pub address: std::net::SocketAddr,
     pub kubeconfig: String,
+    /// For clients in this process: what they trust and who they are.
+    pub client: Arc<rustls::ClientConfig>,
+    /// Trusts the server and says not who it is.
+    pub stranger: Arc<rustls::ClientConfig>,
     pub shutdown: CancellationToken,
     pub served: tokio::task::JoinHandle<()>,
 }
@@ -31,7 +35,7 @@ pub async fn start(dir: &Path) -> Bench {
         cluster_domain: "cluster.local".into(),
     };
     let api = Api::open(config).expect("open the API");
-    let (tls, authority, certificate, key) = tls();
+    let Tls { server: tls, client, stranger, authority, certificate, key } = tls();
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let address = listener.local_addr().expect("an address");
     let server = Server::new(api.clone(), Options::default());
@@ -39,10 +43,20 @@ pub async fn start(dir: &Path) -> Bench {
     let shutdown = CancellationToken::new();
     let served = tokio::spawn(apiserver::serve(listener, tls, server, shutdown.clone()));
     let kubeconfig = kubeconfig(address, &authority, &certificate, &key);
-    Bench { api, address, kubeconfig, shutdown, served }
+    Bench { api, address, kubeconfig, client, stranger, shutdown, served }
 }
 
-fn tls() -> (Arc<rustls::ServerConfig>, String, String, String) {
+struct Tls {
+    server: Arc<rustls::ServerConfig>,
+    client: Arc<rustls::ClientConfig>,
+    stranger: Arc<rustls::ClientConfig>,
+    /// PEM.
+    authority: String,
+    certificate: String,
+    key: String,
+}
+
+fn tls() -> Tls {
     use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
     let authority_key = KeyPair::generate().expect("key");
     let mut params = CertificateParams::new(Vec::new()).expect("params");
@@ -63,14 +77,29 @@ fn tls() -> (Arc<rustls::ServerConfig>, String, String, String) {
 
     let mut roots = rustls::RootCertStore::empty();
     roots.add(authority.der().clone()).expect("a root");
-    let verifier = rustls::server::WebPkiClientVerifier::builder(Arc::new(roots));
+    let roots = Arc::new(roots);
+    let client_pkcs8 = rustls::pki_types::PrivateKeyDer::Pkcs8(client_key.serialize_der().into());
+    let client_config = rustls::ClientConfig::builder()
+        .with_root_certificates(roots.clone())
+        .with_client_auth_cert(vec![client.der().clone()], client_pkcs8)
+        .expect("a configuration");
+    let stranger =
+        rustls::ClientConfig::builder().with_root_certificates(roots.clone()).with_no_client_auth();
+    let verifier = rustls::server::WebPkiClientVerifier::builder(roots);
     let verifier = verifier.allow_unauthenticated().build().expect("a verifier");
     let key = rustls::pki_types::PrivateKeyDer::Pkcs8(key.serialize_der().into());
     let config = rustls::ServerConfig::builder()
         .with_client_cert_verifier(verifier)
         .with_single_cert(vec![server.der().clone()], key)
         .expect("a configuration");
-    (Arc::new(config), authority.pem(), client.pem(), client_key.serialize_pem())
+    Tls {
+        server: Arc::new(config),
+        client: Arc::new(client_config),
+        stranger: Arc::new(stranger),
+        authority: authority.pem(),
+        certificate: client.pem(),
+        key: client_key.serialize_pem(),
+    }
 }
 
 fn kubeconfig(address: std::net::SocketAddr, authority: &str, certificate: &str, key: &str) -> String {

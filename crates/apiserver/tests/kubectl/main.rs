@@ -3,6 +3,7 @@
 //! Skipped, with a word, where there is no kubectl.
 
 mod bench;
+mod channels;
 mod flows;
 mod streams;
 
