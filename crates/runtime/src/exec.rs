@@ -208,11 +208,14 @@ fn process(request: &Request, capabilities: u64, terminal: Option<OwnedFd>) -> R
         return Refusal::setup("preparing the process")(error);
     }
     let container = &request.container.container;
+    // What the exec does not say is as in the container itself.
+    let own = |text: &str, container: &str| if text.is_empty() { container.to_string() } else { text.to_string() };
+    let env = [container.env.clone(), request.spec.env.clone()].concat();
     init::become_program(&Program {
         args: &request.spec.args,
-        env: &request.spec.env,
-        cwd: &request.spec.cwd,
-        user: &request.spec.user,
+        env: &env,
+        cwd: &own(&request.spec.cwd, &container.cwd),
+        user: &own(&request.spec.user, &container.user),
         groups: &container.groups,
         capabilities,
         no_new_privileges: container.no_new_privileges,

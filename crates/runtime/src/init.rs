@@ -59,7 +59,13 @@ fn prepare(program: &Program) -> Result<Exec, Refusal> {
     let identity = user::resolve(Path::new("/"), program.user, program.groups).map_err(|e| Refusal::new(126, e))?;
     enter_directory(program.cwd, &identity)?;
     take_identity(&identity, program).map_err(Refusal::setup("setting the user"))?;
-    let mut env = program.env.to_vec();
+    let mut env: Vec<(String, String)> = Vec::with_capacity(program.env.len());
+    // Of two values of one name the later one counts.
+    for (name, value) in program.env {
+        env.retain(|(known, _)| known != name);
+        env.push((name.clone(), value.clone()));
+    }
+    reset_signals();
     let mut default = |name: &str, value: String| {
         if !env.iter().any(|(n, _)| n == name) {
             env.push((name.to_string(), value));
@@ -105,6 +111,15 @@ fn take_identity(identity: &Identity, program: &Program) -> io::Result<()> {
     setuid(Uid::from_raw(identity.uid))?;
     // Changing the user clears these; the program ends with its shim all the same.
     die_with_parent()
+}
+
+/// This process ignores SIGPIPE, as every Rust program; the container's program must not inherit that.
+fn reset_signals() {
+    for signal in 1..=64 {
+        // SAFETY: the default action runs no code of ours; for SIGKILL and the like the call fails, and nothing changes.
+        unsafe { libc::signal(signal, libc::SIG_DFL) };
+    }
+    let _ = nix::sys::signal::SigSet::empty().thread_set_mask();
 }
 
 /// SIGKILL when the parent ends.

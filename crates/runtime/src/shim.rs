@@ -213,14 +213,21 @@ fn open_streams(spec: &ContainerSpec) -> io::Result<Opened> {
         return Ok((streams, vec![(Stream::Stdout, terminal.master.into())], None));
     }
     let (out_read, out_write) = pipe2(nix::fcntl::OFlag::O_CLOEXEC)?;
-    let (err_read, err_write) = pipe2(nix::fcntl::OFlag::O_CLOEXEC)?;
+    // A raw log takes both streams in the order in which they were written: through one pipe.
+    let raw = matches!(spec.log, crate::spec::LogTarget::Raw(_));
+    let (errors, err_write) = if raw {
+        (None, out_write.try_clone()?)
+    } else {
+        let (read, write) = pipe2(nix::fcntl::OFlag::O_CLOEXEC)?;
+        (Some((Stream::Stderr, File::from(read))), write)
+    };
     let (stdin, keep) = if spec.stdin {
         let (read, write) = pipe2(nix::fcntl::OFlag::O_CLOEXEC)?;
         (read, Some(write))
     } else {
         (File::open("/dev/null")?.into(), None)
     };
-    let output = vec![(Stream::Stdout, out_read.into()), (Stream::Stderr, err_read.into())];
+    let output = std::iter::once((Stream::Stdout, out_read.into())).chain(errors).collect();
     Ok((Streams { stdin, stdout: out_write, stderr: err_write }, output, keep))
 }
 

@@ -187,6 +187,12 @@ async fn execs(runtime: &Runtime, dir: &Path, layer: &Path) -> usize {
         (text, errors)
     }).await.expect("read");
     assert_eq!((text.as_str(), errors.as_str(), plain.wait().await), ("input\n/tmp\nb\n/ready\n", "err\n", 7));
+    let inherits = ExecSpec { env: Vec::new(), cwd: String::new(), ..exec("echo $GREETING; pwd", false) };
+    let mut inherits = runtime.exec(inherits).await.expect("it runs");
+    let mut out = std::fs::File::from(inherits.stdout.take().expect("there"));
+    let mut text = String::new();
+    out.read_to_string(&mut text).expect("readable");
+    assert_eq!((text.as_str(), inherits.wait().await), ("hello\n/\n", 0));
     let mut terminal = runtime.exec(exec("sleep 0.3; tty; stty size; exit 4", true)).await.expect("it runs");
     terminal.resize(100, 40);
     let mut out = std::fs::File::from(terminal.stdout.take().expect("there"));
