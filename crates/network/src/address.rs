@@ -101,7 +101,9 @@ impl Addresses {
     fn save(&self) -> Result<()> {
         let text: String = self.pods.iter().map(|(ip, pod)| format!("{ip} {pod}\n")).collect();
         let scratch = self.file.with_extension("new");
-        std::fs::write(&scratch, text)
+        let folder = self.file.parent().unwrap_or(Path::new("/"));
+        std::fs::create_dir_all(folder)
+            .and_then(|()| std::fs::write(&scratch, text))
             .and_then(|()| std::fs::rename(&scratch, &self.file))
             .map_err(|source| Error::State { path: self.file.clone(), source })
     }

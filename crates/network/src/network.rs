@@ -150,6 +150,7 @@ impl Network {
 
     /// Ends listeners, connections and threads. The namespace, the bridge and the pods' interfaces stay.
     pub async fn shutdown(&self) {
+        self.shared.proxies.close();
         self.shared.tasks.finish().await;
         self.shared.router.stop();
     }

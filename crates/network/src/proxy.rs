@@ -52,15 +52,17 @@ struct Open {
     backends: watch::Sender<Backends>,
     /// Ends the listener's task; connections go on.
     close: CancellationToken,
-    /// The same socket, so that it can be ended before the task gets its turn.
-    socket: Socket,
+    /// The same TCP socket, so that it refuses before the task gets its turn. Not a datagram socket: after a
+    /// shutdown it is ready for ever without anything to read, and tokio's receive would never return.
+    listener: Option<Socket>,
 }
 
 impl Open {
     fn close(&self) {
         self.close.cancel();
-        // A listening socket refuses from now on; a datagram socket may report that it has no peer.
-        let _ = self.socket.shutdown(Shutdown::Both);
+        if let Some(Err(error)) = self.listener.as_ref().map(|listener| listener.shutdown(Shutdown::Both)) {
+            tracing::debug!(%error, "a listener ends a little later");
+        }
     }
 }
 
@@ -110,6 +112,11 @@ impl Proxies {
         }
     }
 
+    /// Ends all listeners.
+    pub(crate) fn close(&self) {
+        self.open.lock().drain().for_each(|(_, entry)| entry.close());
+    }
+
     fn listen(&self, (place, protocol, address): Listen, backends: Backends) -> Result<Open> {
         let socket = match place {
             Place::Router => self.router.listen(protocol, address)?,
@@ -121,9 +128,10 @@ impl Proxies {
         let (backends, watched) = watch::channel(backends);
         let choice = Choice { router: Arc::clone(&self.router), backends: watched, turn: Arc::default() };
         let failed = |source| Error::Listen { address, source };
-        let same = socket.try_clone().map_err(failed)?;
+        let is_tcp = protocol == Protocol::Tcp;
+        let listener = is_tcp.then(|| socket.try_clone()).transpose().map_err(failed)?;
         self.serve(protocol, socket, choice, close.clone()).map_err(failed)?;
-        Ok(Open { backends, close, socket: same })
+        Ok(Open { backends, close, listener })
     }
 
     fn serve(

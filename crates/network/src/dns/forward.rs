@@ -236,4 +236,52 @@ mod tests {
         other.queries = vec![Query::query(name, RecordType::AAAA)];
         assert!(answer_to(&request, &other.to_vec().unwrap()).is_none());
     }
+
+    /// A resolver that cuts answers by UDP and gives them whole by TCP.
+    async fn resolver() -> SocketAddr {
+        let tcp = tokio::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+        let address = tcp.local_addr().unwrap();
+        let udp = UdpSocket::bind(address).await.unwrap();
+        let answer = |question: &[u8], whole: bool| {
+            let request = Message::from_vec(question).unwrap();
+            let name = request.queries[0].name().clone();
+            let mut answer = super::super::response_to(&request);
+            answer.metadata.truncation = !whole;
+            let count = if whole { 50 } else { 1 };
+            answer.add_answers(
+                (0..count).map(|n| Record::from_rdata(name.clone(), 60, RData::A(A::new(192, 0, 2, n)))),
+            );
+            answer.to_vec().unwrap()
+        };
+        tokio::spawn(async move {
+            let mut buffer = [0; 512];
+            let (count, client) = udp.recv_from(&mut buffer).await.unwrap();
+            udp.send_to(b"not an answer", client).await.unwrap();
+            udp.send_to(&answer(&buffer[..count], false), client).await.unwrap();
+            let (mut stream, _) = tcp.accept().await.unwrap();
+            let mut question = vec![0; stream.read_u16().await.unwrap().into()];
+            stream.read_exact(&mut question).await.unwrap();
+            let wire = answer(&question, true);
+            stream.write_all(&[&(wire.len() as u16).to_be_bytes()[..], &wire].concat()).await.unwrap();
+        });
+        address
+    }
+
+    #[tokio::test]
+    async fn a_cut_answer_is_fetched_by_tcp_and_remembered() {
+        let address = resolver().await;
+        let query = Query::query(Name::from_ascii("many.example.com.").unwrap(), RecordType::A);
+        let answer = ask_one(address, &query).await.unwrap();
+        assert!(answer.answers.len() == 50 && !answer.metadata.truncation);
+
+        let forwarder = Forwarder::new("/nonexistent/resolv.conf".into());
+        forwarder.remember(("many.example.com".into(), RecordType::A), answer);
+        let mut response = Message::query();
+        forwarder.answer(&query, &mut response).await;
+        assert_eq!(response.answers.len(), 50, "from memory: there is no resolver");
+        let mut response = Message::query();
+        let other = Query::query(Name::from_ascii("other.example.com.").unwrap(), RecordType::A);
+        forwarder.answer(&other, &mut response).await;
+        assert_eq!(response.metadata.response_code, ResponseCode::ServFail);
+    }
 }

@@ -150,10 +150,15 @@ async fn attaching_again_changes_nothing_even_after_a_restart() {
     let Some(mut world) = World::start().await else { return };
     let (a, a_ip) = world.pod("a").await;
     assert_eq!(world.network.attach("a", &a.path).await.unwrap(), a_ip);
+    world.network.set_services(vec![web(vec![pod(a_ip, 8000)])]);
+    let before = world.network.clone();
     world.restart().await;
+    world.network.set_services(vec![web(vec![pod(a_ip, 8000)])]);
+    drop(before);
     assert_eq!(world.network.address("a"), Some(a_ip));
     assert_eq!(world.network.attach("a", &a.path).await.unwrap(), a_ip);
     a.answer(8000, "a");
+    assert_eq!(a.ask((VIP, 80)).unwrap(), "a", "the new daemon has the Service's address");
     let mut stream = world.network.dial(SocketAddr::from((a_ip, 8000))).await.unwrap();
     let mut text = String::new();
     tokio::io::AsyncReadExt::read_to_string(&mut stream, &mut text).await.unwrap();
