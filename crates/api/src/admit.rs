@@ -1,7 +1,7 @@
 //! What is checked and filled in before an object is stored; the rules themselves are `schema`'s.
 
 use crate::metadata::{field_map, text};
-use crate::{Api, ApiError, FieldValidation, Result, WriteOptions, split_api_version};
+use crate::{Api, ApiError, FieldValidation, Result, WriteOptions, crds, split_api_version, structural};
 use base64::Engine as _;
 use schema::Kind;
 use serde_json::Value;
@@ -40,12 +40,31 @@ pub(crate) fn identify(kind: &Kind, object: &mut Value) -> Result<()> {
 }
 
 /// Fields that the kind does not have are dropped; the caller decides whether that is worth a word.
-pub(crate) fn fields(kind: &Kind, object: &mut Value, options: &WriteOptions) -> Result<()> {
+pub(crate) fn fields(
+    api: &Api,
+    view: &Snapshot,
+    kind: &Kind,
+    object: &mut Value,
+    options: &WriteOptions,
+) -> Result<()> {
+    if !api.is_builtin(&kind.resource()) {
+        let unknown = structural::prune(&structural::schema_of(view, kind), object);
+        return say_unknown(kind, unknown, options);
+    }
+    if kind.resource() == crds::RESOURCE
+        && let Some(warning) = structural::warnings(object)
+    {
+        options.warnings.push(warning);
+    }
     let unfit = crate::link::type_errors(kind, object);
     if !unfit.is_empty() {
         return Err(undecodable(kind, &unfit.join(", ")));
     }
     let unknown = crate::link::drop_unknown_fields(kind, object);
+    say_unknown(kind, unknown, options)
+}
+
+fn say_unknown(kind: &Kind, unknown: Vec<String>, options: &WriteOptions) -> Result<()> {
     if unknown.is_empty() {
         return Ok(());
     }
@@ -67,17 +86,26 @@ fn undecodable(kind: &Kind, problem: &str) -> ApiError {
     ApiError::bad_request(format!("{name} in version {version:?} cannot be handled as a {name}: {problem}"))
 }
 
-pub(crate) fn defaults(api: &Api, kind: &Kind, object: &mut Value) {
+pub(crate) fn defaults(api: &Api, view: &Snapshot, kind: &Kind, object: &mut Value) {
     if api.is_builtin(&kind.resource()) {
         crate::link::defaults(kind, object);
+    } else {
+        structural::default(&structural::schema_of(view, kind), object);
     }
 }
 
-pub(crate) fn validate(api: &Api, kind: &Kind, object: &Value, previous: Option<&Value>) -> Result<()> {
-    if !api.is_builtin(&kind.resource()) {
-        return Ok(());
-    }
-    let causes = crate::link::validate(kind, object, previous);
+pub(crate) fn validate(
+    api: &Api,
+    view: &Snapshot,
+    kind: &Kind,
+    object: &Value,
+    previous: Option<&Value>,
+) -> Result<()> {
+    let causes = if api.is_builtin(&kind.resource()) {
+        crate::link::validate(kind, object, previous)
+    } else {
+        structural::validate(&structural::schema_of(view, kind), object)
+    };
     if causes.is_empty() {
         return Ok(());
     }

@@ -34,7 +34,7 @@ pub(crate) fn apply(
     options: &WriteOptions,
 ) -> Result<Object> {
     let mut config = checked(kind, key, config)?;
-    admit::fields(kind, &mut config, options)?;
+    admit::fields(tx.api, &tx.view(), kind, &mut config, options)?;
     let resource = key.resource.as_str();
     let live = tx.view().get(resource, &key.namespace, &key.name);
     if let Some(live) = &live {

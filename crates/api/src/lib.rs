@@ -21,6 +21,7 @@ mod scale;
 mod selector;
 mod services;
 mod streams;
+mod structural;
 #[cfg(test)]
 mod tests;
 mod transaction;

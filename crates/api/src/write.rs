@@ -31,13 +31,13 @@ pub(crate) fn create(
     if view.get(&resource, &key.namespace, &key.name).is_some() {
         return Err(ApiError::already_exists(&resource, &key.name));
     }
-    admit::fields(kind, &mut object, options)?;
+    admit::fields(tx.api, &tx.view(), kind, &mut object, options)?;
     if kind.subresources.iter().any(|sub| sub == "status") && !keeps_status_on_create(&resource) {
         object.as_object_mut().map(|fields| fields.remove("status"));
     }
-    admit::defaults(tx.api, kind, &mut object);
+    admit::defaults(tx.api, &view, kind, &mut object);
     initial(tx, kind, &mut object)?;
-    admit::validate(tx.api, kind, &object, None)?;
+    admit::validate(tx.api, &view, kind, &object, None)?;
     let meta = metadata::of(&mut object);
     for field in ["deletionTimestamp", "deletionGracePeriodSeconds", "selfLink", "generation"] {
         meta.remove(field);
@@ -162,14 +162,14 @@ pub(crate) fn update(
         return Err(ApiError::not_found(&resource, &key.name));
     };
     check_current(&key, &object, &previous)?;
-    admit::fields(kind, &mut object, options)?;
+    admit::fields(tx.api, &tx.view(), kind, &mut object, options)?;
     let mut next = merge_part(kind, &previous, object, part);
     keep_bookkeeping(&mut next, &previous);
     if part != Part::Status {
-        admit::defaults(tx.api, kind, &mut next);
+        admit::defaults(tx.api, &tx.view(), kind, &mut next);
         changed(tx, kind, &mut next, &previous)?;
     }
-    admit::validate(tx.api, kind, &next, Some(&previous))?;
+    admit::validate(tx.api, &tx.view(), kind, &next, Some(&previous))?;
     let subresource = if part == Part::Status { "status" } else { "" };
     apply::track(tx, kind, &mut next, Some(&previous), subresource, &options.field_manager);
     finish(tx, kind, key, next, &previous)
