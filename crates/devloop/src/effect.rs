@@ -9,32 +9,70 @@ use tiltfile::plan::{Command, PortForward, Probe};
 #[derive(Debug, Clone, PartialEq)]
 pub enum Effect {
     /// Evaluate the Tiltfile (again).
-    LoadTiltfile { reason: String },
+    LoadTiltfile {
+        reason: String,
+    },
     /// Build the image from the source tree as it is when the effect is carried out, or later.
     /// `base_images` are the built images that it depends on: (reference as written, reference to use).
-    BuildImage { image: ImageName, round: u64, reason: String, base_images: Vec<(ImageName, String)> },
+    BuildImage {
+        image: ImageName,
+        round: u64,
+        reason: String,
+        base_images: Vec<(ImageName, String)>,
+    },
     /// Apply the objects in this order; image references are in them. For a custom deploy `objects` is empty
     /// and `images` are its images in order.
-    Apply { resource: String, round: u64, objects: Vec<Value>, images: Vec<(ImageName, String)> },
+    Apply {
+        resource: String,
+        round: u64,
+        objects: Vec<Value>,
+        images: Vec<(ImageName, String)>,
+    },
     /// Delete objects that the plan has no more, in this order.
-    Delete { round: u64, objects: Vec<Value> },
+    Delete {
+        round: u64,
+        objects: Vec<Value>,
+    },
     /// Make the container's files equal to the source tree's.
     Sync(Sync),
     /// Run the command of a local resource.
-    RunLocal { resource: String, round: u64, command: Command },
+    RunLocal {
+        resource: String,
+        round: u64,
+        command: Command,
+    },
     /// Start (or restart) the serve process of a local resource.
-    Serve { resource: String, command: Command, probe: Option<Probe> },
-    StopServe { resource: String },
+    Serve {
+        resource: String,
+        command: Command,
+        probe: Option<Probe>,
+    },
+    StopServe {
+        resource: String,
+    },
     /// Tell with `ObjectSeen`/`ObjectGone` about these; the list replaces the one before. `kind` or `namespace`
     /// may be empty: any (for the kind at least ConfigMap, Secret, PersistentVolumeClaim, Service, ServiceAccount).
-    WatchObjects { objects: Vec<ObjectRef> },
+    WatchObjects {
+        objects: Vec<ObjectRef>,
+    },
     /// Listen on these ports, and send connections to the pod; `None`: let them wait. The listeners stay over
     /// pod changes. Container ports are resolved. An empty list ends the listening.
-    ForwardPorts { resource: String, forwards: Vec<PortForward>, pod: Option<PodRef> },
+    ForwardPorts {
+        resource: String,
+        forwards: Vec<PortForward>,
+        pod: Option<PodRef>,
+    },
     /// Delete the pod so that its controller makes a fresh one.
-    ReplacePod { resource: String, pod: PodRef, reason: String },
+    ReplacePod {
+        resource: String,
+        pod: PodRef,
+        reason: String,
+    },
     /// The status of a resource changed.
-    Status { resource: String, status: ResourceStatus },
+    Status {
+        resource: String,
+        status: ResourceStatus,
+    },
     /// One line for the user.
     Say(Line),
 }

@@ -9,27 +9,69 @@ use tiltfile::Plan;
 #[derive(Debug, Clone)]
 pub enum Event {
     /// The Tiltfile was evaluated; the answer to [`crate::Effect::LoadTiltfile`], or the first event of all.
-    PlanLoaded { plan: Arc<Plan>, files_read: BTreeSet<PathBuf> },
+    PlanLoaded {
+        plan: Arc<Plan>,
+        files_read: BTreeSet<PathBuf>,
+    },
     /// Its evaluation failed: the plan in force stays.
-    PlanFailed { message: String, files_read: BTreeSet<PathBuf> },
+    PlanFailed {
+        message: String,
+        files_read: BTreeSet<PathBuf>,
+    },
     /// One settled set of changes.
-    FilesChanged { changes: Vec<Change> },
-    BuildDone { image: ImageName, round: u64, result: Result<Built, String> },
-    ApplyDone { resource: String, round: u64, result: Result<(), String> },
-    DeleteDone { round: u64, result: Result<(), String> },
-    SyncDone { resource: String, container: ContainerRef, round: u64, result: Result<(), SyncError> },
+    FilesChanged {
+        changes: Vec<Change>,
+    },
+    BuildDone {
+        image: ImageName,
+        round: u64,
+        result: Result<Built, String>,
+    },
+    ApplyDone {
+        resource: String,
+        round: u64,
+        result: Result<(), String>,
+    },
+    DeleteDone {
+        round: u64,
+        result: Result<(), String>,
+    },
+    SyncDone {
+        resource: String,
+        container: ContainerRef,
+        round: u64,
+        result: Result<(), SyncError>,
+    },
     /// All pods that belong to the resource now, terminating ones too.
-    PodsChanged { resource: String, pods: Vec<PodFact> },
-    ObjectSeen { object: ObjectRef },
-    ObjectGone { object: ObjectRef },
+    PodsChanged {
+        resource: String,
+        pods: Vec<PodFact>,
+    },
+    ObjectSeen {
+        object: ObjectRef,
+    },
+    ObjectGone {
+        object: ObjectRef,
+    },
     /// The command of a local resource ended.
-    LocalDone { resource: String, round: u64, result: Result<(), String> },
+    LocalDone {
+        resource: String,
+        round: u64,
+        result: Result<(), String>,
+    },
     /// What the serve process of a local resource does now.
-    ServeChanged { resource: String, serve: ServeFact },
+    ServeChanged {
+        resource: String,
+        serve: ServeFact,
+    },
     /// Somebody asks for an update: the trigger button, `coracle trigger`.
-    Trigger { resource: String },
+    Trigger {
+        resource: String,
+    },
     /// From now on these resources run, and no others.
-    EnabledChanged { resources: Vec<String> },
+    EnabledChanged {
+        resources: Vec<String>,
+    },
     /// Time passed. Only needed when [`crate::State::next_tick`] says so.
     Tick,
 }

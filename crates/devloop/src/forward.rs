@@ -20,7 +20,8 @@ pub(crate) fn plan_forwards(state: &mut State, resource: &Resource) -> Option<Ef
     if entry.forwarded.as_ref() == Some(&now) {
         return None;
     }
-    let pod = pod.map(|p| PodRef { namespace: p.namespace.clone(), name: p.name.clone(), uid: p.uid.clone() });
+    let pod =
+        pod.map(|p| PodRef { namespace: p.namespace.clone(), name: p.name.clone(), uid: p.uid.clone() });
     let forwards = now.0.clone();
     entry.forwarded = Some(now);
     Some(Effect::ForwardPorts { resource: resource.name.clone(), forwards, pod })
@@ -28,9 +29,9 @@ pub(crate) fn plan_forwards(state: &mut State, resource: &Resource) -> Option<Ef
 
 /// A running pod; better one that stays, better a ready one, better a newer one.
 fn best_pod(pods: &[PodFact]) -> Option<&PodFact> {
-    pods.iter()
-        .filter(|p| p.phase == PodPhase::Running)
-        .max_by(|a, b| (!a.terminating, a.ready, &a.created, &a.name).cmp(&(!b.terminating, b.ready, &b.created, &b.name)))
+    pods.iter().filter(|p| p.phase == PodPhase::Running).max_by(|a, b| {
+        (!a.terminating, a.ready, &a.created, &a.name).cmp(&(!b.terminating, b.ready, &b.created, &b.name))
+    })
 }
 
 fn resolve(forward: &PortForward, pod: Option<&PodFact>) -> PortForward {

@@ -37,7 +37,8 @@ pub(crate) fn note_changes(state: &mut State, changes: &[Change]) {
 
 /// Sorts the whole log again, for an image whose rules are new.
 pub(crate) fn renote(state: &mut State, name: &str) {
-    let entries: Vec<(std::path::PathBuf, Entry)> = state.log.iter().map(|(p, e)| (p.to_owned(), e)).collect();
+    let entries: Vec<(std::path::PathBuf, Entry)> =
+        state.log.iter().map(|(p, e)| (p.to_owned(), e)).collect();
     for (path, entry) in entries {
         let own = state.images.get(name).is_some_and(|i| i.watched.touches(&path));
         let base = state.images.get(name).is_some_and(|i| {
@@ -104,7 +105,8 @@ pub(crate) fn is_steady(state: &State, name: &str) -> bool {
     let own = |image: &ImageState| {
         image.running.is_none()
             && image.forced.is_none()
-            && (image.is_live_update_only() || (image.current.is_some() && needs_build(state, image).is_none()))
+            && (image.is_live_update_only()
+                || (image.current.is_some() && needs_build(state, image).is_none()))
     };
     own(image) && image.bases.iter().all(|b| state.images.get(b).is_some_and(own))
 }
@@ -128,7 +130,8 @@ pub(crate) fn start(state: &mut State, name: &str, reason: String, now_ms: u64) 
         .collect();
     let (round, started) = (state.next_round(), state.seq);
     let image = state.images.get_mut(name)?;
-    image.running = Some(Running { round, started, since_ms: now_ms, bases: bases.clone(), reason: reason.clone() });
+    image.running =
+        Some(Running { round, started, since_ms: now_ms, bases: bases.clone(), reason: reason.clone() });
     image.forced = None;
     Some(Effect::BuildImage { image: name.to_owned(), round, reason, base_images: bases })
 }

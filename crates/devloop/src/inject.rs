@@ -71,7 +71,10 @@ fn inject_pod(spec: &mut Value, built: &[Built<'_>]) {
     // the image is on the node already: it must not be looked for in a registry
     for list in ["initContainers", "containers"] {
         for container in spec.get_mut(list).and_then(Value::as_array_mut).into_iter().flatten() {
-            let ours = container.get("image").and_then(Value::as_str).is_some_and(|i| built.iter().any(|b| b.reference == i));
+            let ours = container
+                .get("image")
+                .and_then(Value::as_str)
+                .is_some_and(|i| built.iter().any(|b| b.reference == i));
             if let Some(map) = container.as_object_mut().filter(|_| ours) {
                 map.insert("imagePullPolicy".to_owned(), Value::from("IfNotPresent"));
             }

@@ -20,8 +20,8 @@ mod sync;
 
 pub use effect::{Effect, PodRef, RunStep, Sync, SyncFile};
 pub use event::{
-    Built, Change, ChangeKind, ContainerFact, ContainerRef, ContainerState, Event, ImageName, ObjectRef, PodFact,
-    PodPhase, ServeFact, SyncError,
+    Built, Change, ChangeKind, ContainerFact, ContainerRef, ContainerState, Event, ImageName, ObjectRef,
+    PodFact, PodPhase, ServeFact, SyncError,
 };
 pub use state::State;
 pub use status::{Activity, Hold, Line, Mark, ResourceStatus, RuntimeStatus, UpdateStatus};
@@ -41,7 +41,8 @@ pub fn deploy_reference(name_as_written: &str, registry: Option<&Registry>, imag
         Err(_) => name_as_written.to_owned(),
     };
     let Some(registry) = registry else { return format!("{name}:{tag}") };
-    let host = if registry.host_from_cluster.is_empty() { &registry.host } else { &registry.host_from_cluster };
+    let host =
+        if registry.host_from_cluster.is_empty() { &registry.host } else { &registry.host_from_cluster };
     if name.starts_with(&format!("{host}/")) || name.starts_with(&format!("{}/", registry.host)) {
         return format!("{name}:{tag}");
     }

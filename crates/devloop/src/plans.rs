@@ -33,8 +33,7 @@ pub(crate) fn load(state: &mut State, plan: Arc<Plan>) -> Vec<Effect> {
             *entry = ResourceState::default();
         }
     }
-    let gone: Vec<String> =
-        state.resources.keys().filter(|n| plan.resource(n).is_none()).cloned().collect();
+    let gone: Vec<String> = state.resources.keys().filter(|n| plan.resource(n).is_none()).cloned().collect();
     for name in gone {
         if let Some(mut entry) = state.resources.remove(&name) {
             effects.extend(stop(&mut entry, &name));
@@ -96,7 +95,9 @@ fn delete_leftovers(state: &mut State) -> Option<Effect> {
         }
         keep
     });
-    objects.retain(|o| o.pointer("/metadata/annotations/tilt.dev~1down-policy").and_then(Value::as_str) != Some("keep"));
+    objects.retain(|o| {
+        o.pointer("/metadata/annotations/tilt.dev~1down-policy").and_then(Value::as_str) != Some("keep")
+    });
     if objects.is_empty() {
         return None;
     }

@@ -49,7 +49,10 @@ fn update(state: &State, plan: &Plan, resource: &Resource, entry: &ResourceState
         }
     }
     if entry.pods.iter().any(|p| {
-        state.containers.iter().any(|(c, s)| c.pod == p.name && c.namespace == p.namespace && s.running.is_some())
+        state
+            .containers
+            .iter()
+            .any(|(c, s)| c.pod == p.name && c.namespace == p.namespace && s.running.is_some())
     }) {
         return UpdateStatus::InProgress { what: Activity::Syncing };
     }
@@ -148,7 +151,12 @@ fn same_name(a: &str, b: &str) -> bool {
 
 fn pod_runtime(pod: &PodFact, readiness: PodReadiness) -> RuntimeStatus {
     const ERRORS: [&str; 7] = [
-        "CrashLoopBackOff", "ErrImagePull", "ImagePullBackOff", "RunContainerError", "StartError", "Error",
+        "CrashLoopBackOff",
+        "ErrImagePull",
+        "ImagePullBackOff",
+        "RunContainerError",
+        "StartError",
+        "Error",
         "ErrImageNeverPull",
     ];
     for container in &pod.containers {

@@ -18,7 +18,8 @@ impl Watched {
 
     /// An ancestor of a root counts as well: when it goes, the root goes.
     pub(crate) fn touches(&self, path: &Path) -> bool {
-        self.roots.iter().any(|r| path.starts_with(r) || r.starts_with(path)) && !self.ignores.is_ignored(path)
+        self.roots.iter().any(|r| path.starts_with(r) || r.starts_with(path))
+            && !self.ignores.is_ignored(path)
     }
 }
 
@@ -61,7 +62,11 @@ impl SyncRules {
                     rules.syncs.push((local.clone(), clean(&target)));
                 }
                 Step::Run { argv, triggers, echo_off } => {
-                    rules.runs.push(Run { argv: argv.clone(), triggers: triggers.clone(), echo_off: *echo_off });
+                    rules.runs.push(Run {
+                        argv: argv.clone(),
+                        triggers: triggers.clone(),
+                        echo_off: *echo_off,
+                    });
                 }
                 Step::RestartContainer => rules.restart = true,
             }

@@ -1,9 +1,9 @@
 //! Which updates start now, and why others wait.
 
 use crate::effect::Effect;
+use crate::event::ObjectRef;
 use crate::images::{self, is_steady, wants_build};
 use crate::inject::{Built, inject};
-use crate::event::ObjectRef;
 use crate::rules::Watched;
 use crate::state::{ApplyRun, ObjectKey, ResourceState, State};
 use crate::status::Hold;
@@ -89,7 +89,8 @@ fn update_k8s(
     let may_build = local_alone.is_none() && (unmet.is_empty() || may_build_early(state, plan, resource));
     let names: Vec<String> = k8s.images.iter().map(|i| plan.images[*i].reference.clone()).collect();
     for name in &names {
-        let is_docker = state.images.get(name).is_some_and(|i| matches!(i.definition.kind, ImageKind::Docker(_)));
+        let is_docker =
+            state.images.get(name).is_some_and(|i| matches!(i.definition.kind, ImageKind::Docker(_)));
         if !may_build || (!unmet.is_empty() && !is_docker) || !has_slot(state, plan) {
             continue;
         }
@@ -248,7 +249,8 @@ pub(crate) fn unmet_dependencies(state: &State, resource: &Resource) -> Vec<Stri
                 other.is_none_or(|r| r.enabled && !r.ever_ready).then(|| name.clone())
             }
             Dependency::Object { name, kind, namespace } => {
-                let there = state.objects.iter().any(|o| object_fits(o, name, kind.as_deref(), namespace.as_deref()));
+                let there =
+                    state.objects.iter().any(|o| object_fits(o, name, kind.as_deref(), namespace.as_deref()));
                 (!there).then(|| match kind {
                     Some(kind) => format!("{}/{name}", kind.to_lowercase()),
                     None => name.clone(),
@@ -292,7 +294,9 @@ fn finish_triggers(state: &mut State) {
         let Some(k8s) = resource.k8s() else { continue };
         let steady = k8s.images.iter().all(|i| is_steady(state, &plan.images[*i].reference));
         let Some(entry) = state.resources.get_mut(&resource.name) else { continue };
-        if entry.triggered && steady && (entry.apply.running.is_some() || resource.trigger_mode == TriggerMode::Manual)
+        if entry.triggered
+            && steady
+            && (entry.apply.running.is_some() || resource.trigger_mode == TriggerMode::Manual)
         {
             entry.triggered = false;
         }

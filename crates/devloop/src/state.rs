@@ -51,9 +51,15 @@ pub(crate) struct ObjectKey {
 
 impl ObjectKey {
     pub(crate) fn of(object: &Value) -> ObjectKey {
-        let text = |pointer: &str| object.pointer(pointer).and_then(Value::as_str).unwrap_or_default().to_owned();
+        let text =
+            |pointer: &str| object.pointer(pointer).and_then(Value::as_str).unwrap_or_default().to_owned();
         let group = text("/apiVersion").split_once('/').map(|(g, _)| g.to_owned()).unwrap_or_default();
-        ObjectKey { group, kind: text("/kind"), namespace: text("/metadata/namespace"), name: text("/metadata/name") }
+        ObjectKey {
+            group,
+            kind: text("/kind"),
+            namespace: text("/metadata/namespace"),
+            name: text("/metadata/name"),
+        }
     }
 }
 
@@ -106,7 +112,11 @@ impl ImageState {
         let mut bases = Vec::new();
         collect_bases(plan, index, &mut bases);
         ImageState {
-            watched: Watched::new(image_roots(&definition), &definition.ignores, &plan.settings.watch_ignores),
+            watched: Watched::new(
+                image_roots(&definition),
+                &definition.ignores,
+                &plan.settings.watch_ignores,
+            ),
             sync: definition.live_update.as_ref().map(SyncRules::new),
             bases,
             definition,

@@ -61,7 +61,9 @@ fn take(state: &mut State, event: Event, now_ms: u64) -> Vec<Effect> {
                 Err(message) => vec![say("", Mark::Failed, format!("deleting objects failed: {message}"))],
             }
         }
-        Event::SyncDone { container, round, result, .. } => sync::done(state, &container, round, result, now_ms),
+        Event::SyncDone { container, round, result, .. } => {
+            sync::done(state, &container, round, result, now_ms)
+        }
         Event::PodsChanged { resource, pods } => {
             sync::note_pods(state, &resource, pods);
             Vec::new()
@@ -147,7 +149,8 @@ fn apply_done(
         Ok(()) => {
             entry.apply.failed = None;
             entry.step_error = None;
-            let objects = plan.as_ref().and_then(|p| p.resource(resource)).and_then(|r| r.k8s()).map(|k| &k.objects);
+            let objects =
+                plan.as_ref().and_then(|p| p.resource(resource)).and_then(|r| r.k8s()).map(|k| &k.objects);
             for object in objects.into_iter().flatten() {
                 state.applied.insert(ObjectKey::of(object), (object.clone(), resource.to_owned()));
             }

@@ -13,8 +13,13 @@ use tiltfile::plan::{Resource, TriggerMode};
 pub(crate) fn note_pods(state: &mut State, resource: &str, pods: Vec<PodFact>) {
     let Some(entry) = state.resources.get_mut(resource) else { return };
     entry.pods = pods;
-    let alive: Vec<ContainerRef> =
-        state.resources.values().flat_map(|r| &r.pods).flat_map(refs).map(|(reference, _)| reference).collect();
+    let alive: Vec<ContainerRef> = state
+        .resources
+        .values()
+        .flat_map(|r| &r.pods)
+        .flat_map(refs)
+        .map(|(reference, _)| reference)
+        .collect();
     state.containers.retain(|c, _| alive.contains(c));
 }
 
@@ -91,7 +96,9 @@ fn for_pod(state: &mut State, resource: &Resource, name: &str, pod: &PodFact, no
             return effects;
         }
         match &fact.state {
-            ContainerState::Running => effects.extend(for_container(state, resource, name, &reference, now_ms)),
+            ContainerState::Running => {
+                effects.extend(for_container(state, resource, name, &reference, now_ms))
+            }
             ContainerState::Waiting { reason } if reason == "CrashLoopBackOff" => {
                 force_if_pending(state, name, &reference, "the container keeps crashing");
             }
@@ -164,7 +171,11 @@ fn for_container(
     let mut paths: Vec<&Path> = Vec::new();
     if container.initial {
         for (local, target) in rules.sources() {
-            sync.files.push(SyncFile { local: local.to_owned(), container: target.to_owned(), recursive: true });
+            sync.files.push(SyncFile {
+                local: local.to_owned(),
+                container: target.to_owned(),
+                recursive: true,
+            });
         }
     }
     for (path, entry) in image.changes.since(container.mark) {
@@ -222,7 +233,11 @@ pub(crate) fn done(
         Ok(()) => {
             container.mark = run.upto;
             container.initial = false;
-            let text = format!("updated {} file{} in {name} in {took}", run.count, if run.count == 1 { "" } else { "s" });
+            let text = format!(
+                "updated {} file{} in {name} in {took}",
+                run.count,
+                if run.count == 1 { "" } else { "s" }
+            );
             Line { resource: resource.clone(), mark: Mark::Done, text }
         }
         Err(SyncError::Step { argv, code, output }) => {

@@ -23,7 +23,10 @@ fn plan() -> Plan {
 }
 
 fn up() -> World {
-    let mut world = World::new(plan(), &[("/p/app/src/a.py", "1"), ("/p/app/src/deps.toml", "1"), ("/p/app/Makefile", "1")]);
+    let mut world = World::new(
+        plan(),
+        &[("/p/app/src/a.py", "1"), ("/p/app/src/deps.toml", "1"), ("/p/app/Makefile", "1")],
+    );
     world.settle();
     world.take_journal();
     world
@@ -37,10 +40,13 @@ fn check(world: &mut World, want: Expect) {
 #[test]
 fn first_time() {
     let mut world = World::new(plan(), &[("/p/app/src/a.py", "1")]);
-    check(&mut world, expect![[r#"
+    check(
+        &mut world,
+        expect![[r#"
         build reg:5111/app: initial build
         apply app with a built image
-    "#]]);
+    "#]],
+    );
     assert!(world.state.is_settled());
 }
 
@@ -49,23 +55,32 @@ fn a_save() {
     let mut world = up();
     let change = world.write("/p/app/src/a.py", "2");
     world.changed(vec![change]);
-    check(&mut world, expect![[r#"
+    check(
+        &mut world,
+        expect![[r#"
         sync app-1 copy ["/app/src/a.py"] delete [] run []
-    "#]]);
+    "#]],
+    );
     let change = world.write("/p/app/src/deps.toml", "2");
     world.changed(vec![change]);
-    check(&mut world, expect![[r#"
+    check(
+        &mut world,
+        expect![[r#"
         sync app-1 copy ["/app/src/deps.toml"] delete [] run ["pip install"]
-    "#]]);
+    "#]],
+    );
     let change = world.write("/p/app/debug.log", "2");
     world.changed(vec![change]);
     check(&mut world, expect![[r#""#]]);
     let change = world.write("/p/app/Makefile", "2");
     world.changed(vec![change]);
-    check(&mut world, expect![[r#"
+    check(
+        &mut world,
+        expect![[r#"
         build reg:5111/app: changed /p/app/Makefile
         apply app with a built image
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
@@ -77,9 +92,12 @@ fn deletions_and_renames() {
     world.take_journal();
     let changes = world.rename("/p/app/src/sub", "/p/app/src/sup");
     world.changed(changes);
-    check(&mut world, expect![[r#"
+    check(
+        &mut world,
+        expect![[r#"
         sync app-1 copy ["/app/src/sup", "/app/src/sup/b.py"] delete ["/app/src/sub"] run []
-    "#]]);
+    "#]],
+    );
     assert_eq!(world.pods[0].tree, world.expected(APP));
 }
 
@@ -90,20 +108,26 @@ fn changes_during_a_build_or_a_sync() {
     world.changed(vec![change]);
     let change = world.write("/p/app/src/a.py", "2");
     world.changed(vec![change]);
-    check(&mut world, expect![[r#"
+    check(
+        &mut world,
+        expect![[r#"
         build reg:5111/app: changed /p/app/Makefile
         apply app with a built image
         sync app-2 copy ["/app/src/a.py"] delete [] run []
-    "#]]);
+    "#]],
+    );
     assert_eq!(world.pods[0].tree, world.expected(APP));
     for text in ["3", "4", "5"] {
         let change = world.write("/p/app/src/a.py", text);
         world.changed(vec![change]);
     }
-    check(&mut world, expect![[r#"
+    check(
+        &mut world,
+        expect![[r#"
         sync app-2 copy ["/app/src/a.py"] delete [] run []
         sync app-2 copy ["/app/src/a.py"] delete [] run []
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
@@ -112,18 +136,24 @@ fn a_failed_build_waits_for_the_next_change() {
     world.fail_builds = true;
     let change = world.write("/p/app/Makefile", "2");
     world.changed(vec![change]);
-    check(&mut world, expect![[r#"
+    check(
+        &mut world,
+        expect![[r#"
         build reg:5111/app: changed /p/app/Makefile
-    "#]]);
+    "#]],
+    );
     world.tell_pods("app");
     check(&mut world, expect![[r#""#]]);
     world.fail_builds = false;
     let change = world.write("/p/app/src/a.py", "2");
     world.changed(vec![change]);
-    check(&mut world, expect![[r#"
+    check(
+        &mut world,
+        expect![[r#"
         build reg:5111/app: changed /p/app/src/a.py
         apply app with a built image
-    "#]]);
+    "#]],
+    );
     assert_eq!(world.pods[0].tree, world.expected(APP));
 }
 
@@ -133,11 +163,14 @@ fn a_failed_sync_builds() {
     world.fail_syncs = true;
     let change = world.write("/p/app/src/a.py", "2");
     world.changed(vec![change]);
-    check(&mut world, expect![[r#"
+    check(
+        &mut world,
+        expect![[r#"
         sync app-1 copy ["/app/src/a.py"] delete [] run []
         build reg:5111/app: a live update failed
         apply app with a built image
-    "#]]);
+    "#]],
+    );
     assert_eq!(world.pods[0].tree, world.expected(APP));
 }
 
@@ -151,10 +184,13 @@ fn there_and_back_while_a_build_is_due() {
     world.take_journal();
     let changes = vec![world.write("/p/app/src/a.py", "1"), world.write("/p/app/Makefile", "1")];
     world.changed(changes);
-    check(&mut world, expect![[r#"
+    check(
+        &mut world,
+        expect![[r#"
         build reg:5111/app: changed /p/app/Makefile
         sync app-1 copy ["/app/src/a.py"] delete [] run []
-    "#]]);
+    "#]],
+    );
     assert_eq!(world.pods[0].tree, world.expected(APP));
 }
 
@@ -166,9 +202,12 @@ fn a_restarted_container_is_brought_up_to_date() {
     world.settle();
     world.take_journal();
     world.restart(0);
-    check(&mut world, expect![[r#"
+    check(
+        &mut world,
+        expect![[r#"
         sync app-1 copy ["/app/src/a.py"] delete [] run []
-    "#]]);
+    "#]],
+    );
     assert_eq!(world.pods[0].tree, world.expected(APP));
 }
 
@@ -185,18 +224,29 @@ fn dependencies() {
     plan.resources.push(k8s("app", &plan, APP, vec![object("secrets", None)]));
     plan.resources.push(k8s("web", &plan, "reg:5111/web", vec![Dependency::Resource("app".to_owned())]));
     let mut world = World::new(plan, &[("/p/app/src/a.py", "1"), ("/p/web/x", "1")]);
-    check(&mut world, expect![[r#"
+    check(
+        &mut world,
+        expect![[r#"
         build reg:5111/app: initial build
         build reg:5111/web: initial build
-    "#]]);
-    expect![[r#"Some(Dependencies { names: ["app"] })"#]].assert_eq(&format!("{:?}", world.state.status("web").unwrap().hold));
+    "#]],
+    );
+    expect![[r#"Some(Dependencies { names: ["app"] })"#]]
+        .assert_eq(&format!("{:?}", world.state.status("web").unwrap().hold));
     world.send(Event::ObjectSeen {
-        object: ObjectRef { kind: "Secret".to_owned(), namespace: "codex".to_owned(), name: "secrets".to_owned() },
+        object: ObjectRef {
+            kind: "Secret".to_owned(),
+            namespace: "codex".to_owned(),
+            name: "secrets".to_owned(),
+        },
     });
-    check(&mut world, expect![[r#"
+    check(
+        &mut world,
+        expect![[r#"
         apply app with a built image
         apply web with a built image
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
@@ -215,31 +265,43 @@ fn a_new_plan_does_only_what_differs() {
         });
     }
     world.load();
-    check(&mut world, expect![[r#"
+    check(
+        &mut world,
+        expect![[r#"
         forward 8000:80 to app-1
-    "#]]);
+    "#]],
+    );
     // the manifest
     if let ResourceKind::K8s(k8s) = &mut world.plan.resources[0].kind {
         k8s.objects[0]["spec"]["replicas"] = 2.into();
     }
     world.load();
-    check(&mut world, expect![[r#"
+    check(
+        &mut world,
+        expect![[r#"
         apply app with a built image
-    "#]]);
+    "#]],
+    );
     // the Dockerfile, without another content
     if let tiltfile::plan::ImageKind::Docker(docker) = &mut world.plan.images[0].kind {
         docker.dockerfile.contents = "FROM other".to_owned();
     }
     world.load();
-    check(&mut world, expect![[r#"
+    check(
+        &mut world,
+        expect![[r#"
         build reg:5111/app: its definition changed
-    "#]]);
+    "#]],
+    );
     world.plan.resources.clear();
     world.load();
-    check(&mut world, expect![[r#"
+    check(
+        &mut world,
+        expect![[r#"
         forward  to nothing
         delete Deployment/app
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
@@ -253,40 +315,55 @@ fn manual_resources_wait_for_a_trigger() {
     world.changed(vec![change]);
     check(&mut world, expect![[r#""#]]);
     world.send(Event::Trigger { resource: "app".to_owned() });
-    check(&mut world, expect![[r#"
+    check(
+        &mut world,
+        expect![[r#"
         sync app-1 copy ["/app/src/a.py"] delete [] run []
-    "#]]);
+    "#]],
+    );
     let change = world.write("/p/app/Makefile", "2");
     world.changed(vec![change]);
     check(&mut world, expect![[r#""#]]);
     world.send(Event::Trigger { resource: "app".to_owned() });
-    check(&mut world, expect![[r#"
+    check(
+        &mut world,
+        expect![[r#"
         build reg:5111/app: changed /p/app/Makefile
         apply app with a built image
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
 fn a_trigger_builds_and_applies() {
     let mut world = up();
     world.send(Event::Trigger { resource: "app".to_owned() });
-    check(&mut world, expect![[r#"
+    check(
+        &mut world,
+        expect![[r#"
         build reg:5111/app: it was triggered
         apply app with a built image
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
 fn disabled_resources_are_taken_down() {
     let mut world = up();
     world.send(Event::EnabledChanged { resources: vec![] });
-    check(&mut world, expect![[r#"
+    check(
+        &mut world,
+        expect![[r#"
         delete Deployment/app
-    "#]]);
+    "#]],
+    );
     world.send(Event::EnabledChanged { resources: vec!["app".to_owned()] });
-    check(&mut world, expect![[r#"
+    check(
+        &mut world,
+        expect![[r#"
         apply app with a built image
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
@@ -300,10 +377,13 @@ fn an_unknown_directory_goes_and_comes_back() {
         world.write("/p/app/src/a.py", "9"),
     ];
     world.changed(changes);
-    check(&mut world, expect![[r#"
+    check(
+        &mut world,
+        expect![[r#"
         build reg:5111/app: changed /p/app
         build reg:5111/app: changed /p/app
         apply app with a built image
-    "#]]);
+    "#]],
+    );
     assert_eq!(world.pods[0].tree, world.expected(APP));
 }

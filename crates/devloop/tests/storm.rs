@@ -110,7 +110,13 @@ fn storm(seed: u64, rounds: usize) {
         let pods: Vec<_> = world.pods.iter().filter(|p| p.resource == resource).collect();
         assert!(!pods.is_empty(), "seed {seed}: no pod of {resource}");
         for pod in pods {
-            assert_eq!(pod.tree, world.expected(image), "seed {seed} pod {}\n{}", pod.name, world.journal.join("\n"));
+            assert_eq!(
+                pod.tree,
+                world.expected(image),
+                "seed {seed} pod {}\n{}",
+                pod.name,
+                world.journal.join("\n")
+            );
         }
     }
 }

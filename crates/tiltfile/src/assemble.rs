@@ -40,11 +40,8 @@ pub(crate) fn assemble(env: &Env<'_>, main: &FrozenModule) -> Result<Plan> {
     objects::apply_options(env, &mut drafts, &mut rest)?;
     objects::join_services(&mut drafts, &mut rest);
     custom_deploys(env, &mut drafts)?;
-    let mut locals = local_resources(env, &drafts)?;
+    let locals = local_resources(env, &drafts)?;
     let has_k8s = !drafts.is_empty() || !rest.is_empty();
-    if !has_k8s && locals.is_empty() && env.reg().images.is_empty() && !env.exited.get() {
-        fail!("No resources found. Check out https://docs.tilt.dev/tutorial.html to get started!");
-    }
     if has_k8s {
         env.check_context(false)?;
     }
@@ -58,7 +55,7 @@ pub(crate) fn assemble(env: &Env<'_>, main: &FrozenModule) -> Result<Plan> {
         names.push((draft.name.clone(), draft.resource_deps.clone()));
         plan.resources.push(finish(env, draft, default_mode));
     }
-    for (resource, deps) in locals.drain(..) {
+    for (resource, deps) in locals {
         names.push((resource.name.clone(), deps));
         plan.resources.push(resource);
     }
@@ -68,7 +65,9 @@ pub(crate) fn assemble(env: &Env<'_>, main: &FrozenModule) -> Result<Plan> {
         plan.resources.push(resource);
     }
     deps::resolve(&mut plan, &names)?;
-    plan.enabled = deps::enabled(&plan, &config::requested(env), env.reg().config.cleared)?;
+    let cleared = env.reg().config.cleared;
+    let requested = if cleared { Vec::new() } else { config::requested(env) };
+    plan.enabled = deps::enabled(&plan, &requested, cleared)?;
     plan.settings = env.reg().settings.clone();
     plan.settings.env = env.environ.with(|v| v.changed.clone());
     if let Some(registry) = &env.settings.cluster_registry {
@@ -169,7 +168,8 @@ fn local_resources(env: &Env<'_>, drafts: &[Draft]) -> Result<Vec<(Resource, Vec
 fn finish(env: &Env<'_>, draft: Draft, default_mode: TriggerMode) -> Resource {
     let mut k8s = draft.k8s;
     k8s.objects.sort_by_key(|o| manifest::apply_order(manifest::text(o, "kind")));
-    k8s.pod_readiness = readiness(env, &k8s, draft.readiness, draft.manually_grouped, draft.workload.as_ref());
+    k8s.pod_readiness =
+        readiness(env, &k8s, draft.readiness, draft.manually_grouped, draft.workload.as_ref());
     let is_rest = draft.name == UNCATEGORIZED && draft.workload.is_none() && !draft.manually_grouped;
     if is_rest {
         k8s.pod_readiness = PodReadiness::Ignore;
@@ -197,11 +197,7 @@ fn readiness(
     }
     let reg = env.reg();
     for object in &k8s.objects {
-        let mode = reg
-            .kinds
-            .iter()
-            .filter(|k| k.selector.matches(object))
-            .find_map(|k| k.pod_readiness);
+        let mode = reg.kinds.iter().filter(|k| k.selector.matches(object)).find_map(|k| k.pod_readiness);
         if let Some(mode) = mode {
             return mode;
         }
@@ -218,7 +214,11 @@ fn readiness(
 }
 
 /// The name that the Tiltfile's own function gives a workload.
-pub(crate) fn call_name_function(env: &Env<'_>, main: &FrozenModule, objects: &[&Value]) -> Result<Option<Vec<String>>> {
+pub(crate) fn call_name_function(
+    env: &Env<'_>,
+    main: &FrozenModule,
+    objects: &[&Value],
+) -> Result<Option<Vec<String>>> {
     let Some((file, position)) = env.reg().workload_to_resource.clone() else { return Ok(None) };
     let module = match env.loaded.borrow().get(&file) {
         Some(crate::env::Loaded::Done(module)) => module.clone(),
@@ -240,9 +240,14 @@ pub(crate) fn call_name_function(env: &Env<'_>, main: &FrozenModule, objects: &[
                 namespace: if id.namespace.is_empty() { "default".to_owned() } else { id.namespace.clone() },
                 group: if id.group.is_empty() { "core".to_owned() } else { id.group.clone() },
             });
-            let result = eval.eval_function(heap.access_owned_frozen_value(&function), &[argument], &[]).map_err(|e| {
-                Failure::new(format!("{position}: workload_to_resource_function: {}", crate::eval::failure_of(e)))
-            })?;
+            let result = eval
+                .eval_function(heap.access_owned_frozen_value(&function), &[argument], &[])
+                .map_err(|e| {
+                    Failure::new(format!(
+                        "{position}: workload_to_resource_function: {}",
+                        crate::eval::failure_of(e)
+                    ))
+                })?;
             match result.unpack_str() {
                 Some(text) => Ok(text.to_owned()),
                 None => fail!(

@@ -10,8 +10,9 @@ mod os;
 mod settings;
 mod structure;
 
-pub(crate) use k8s::WORKLOAD_FUNCTION;
 pub(crate) use images::common_ignores;
+pub(crate) use k8s::WORKLOAD_FUNCTION;
+pub(crate) use live_update::check_paths;
 pub(crate) use settings::tiltignore;
 
 use crate::call::{Call, Failure, Native, Result};

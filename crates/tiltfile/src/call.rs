@@ -21,7 +21,7 @@ pub(crate) struct Failure {
     pub(crate) frames: Vec<String>,
     /// `Error in f: `, known only with frames.
     pub(crate) prefix: String,
-    pub(crate) position: Option<Position>,
+    pub(crate) position: Option<Box<Position>>,
     pub(crate) kind: FailureKind,
 }
 
@@ -46,8 +46,9 @@ impl Failure {
     }
     /// A builtin of Tilt that is not here.
     pub(crate) fn not_built(what: &str) -> Failure {
-        Failure::new(format!("{what} is not built yet in Coracle"))
-            .with_hint("take the call out of the Tiltfile, or guard it; the rest of the Tiltfile works without it")
+        Failure::new(format!("{what} is not built yet in Coracle")).with_hint(
+            "take the call out of the Tiltfile, or guard it; the rest of the Tiltfile works without it",
+        )
     }
 }
 
@@ -105,6 +106,7 @@ impl<'v, 'a, 'e> Call<'v, '_, 'a, 'e> {
     /// Matches arguments with parameters. `?` after a name: it and all later ones are optional; `??`: `None` counts as not given.
     pub(crate) fn unpack(&self, params: &[&'static str]) -> Result<Args<'v>> {
         let mut values: Vec<Option<Value<'v>>> = vec![None; params.len()];
+        let mut by_keyword = vec![false; params.len()];
         if self.positional.len() > params.len() {
             let most = if params.is_empty() { String::new() } else { "at most ".to_owned() };
             fail!("{}: got {} arguments, want {most}{}", self.name, self.positional.len(), params.len());
@@ -123,6 +125,7 @@ impl<'v, 'a, 'e> Call<'v, '_, 'a, 'e> {
                 fail!("{}: got multiple values for keyword argument {name:?}", self.name);
             }
             values[index] = Some(*value);
+            by_keyword[index] = true;
         }
         let mut optional = false;
         for (param, value) in params.iter().zip(&mut values) {
@@ -134,7 +137,7 @@ impl<'v, 'a, 'e> Call<'v, '_, 'a, 'e> {
                 fail!("{}: missing argument for {param}", self.name);
             }
         }
-        Ok(Args { function: self.name, names, values, heap: self.heap(), dir: self.env().dir() })
+        Ok(Args { function: self.name, names, values, by_keyword, heap: self.heap(), dir: self.env().dir() })
     }
 
     pub(crate) fn none(&self) -> Result<Value<'v>> {
@@ -148,7 +151,7 @@ fn nearest<'n>(name: &str, names: &[&'n str]) -> Option<&'n str> {
     names.iter().map(|n| (distance(name, n), *n)).filter(|(d, _)| *d <= limit).min().map(|(_, n)| n)
 }
 
-fn distance(a: &str, b: &str) -> usize {
+pub(crate) fn distance(a: &str, b: &str) -> usize {
     let b: Vec<char> = b.chars().collect();
     let mut row: Vec<usize> = (0..=b.len()).collect();
     for (i, x) in a.chars().enumerate() {
@@ -169,13 +172,15 @@ pub(crate) struct Args<'v> {
     function: &'static str,
     names: Vec<&'static str>,
     values: Vec<Option<Value<'v>>>,
+    by_keyword: Vec<bool>,
     heap: Heap<'v>,
     dir: PathBuf,
 }
 
 impl<'v> Args<'v> {
     pub(crate) fn get(&self, name: &str) -> Option<Value<'v>> {
-        let index = self.names.iter().position(|n| *n == name).expect("a builtin asks for its own parameters");
+        let index =
+            self.names.iter().position(|n| *n == name).expect("a builtin asks for its own parameters");
         self.values[index]
     }
 
@@ -185,6 +190,8 @@ impl<'v> Args<'v> {
     }
 
     pub(crate) fn wrong(&self, name: &str, message: impl fmt::Display) -> Failure {
+        let quoted = self.names.iter().position(|n| *n == name).is_some_and(|i| self.by_keyword[i]);
+        let name = if quoted { format!("{name:?}") } else { name.to_owned() };
         Failure::new(format!("{}: for parameter {name}: {message}", self.function))
     }
 
@@ -220,7 +227,8 @@ impl<'v> Args<'v> {
 
     pub(crate) fn int32(&self, name: &str) -> Result<i32> {
         let wide = self.int(name, 0)?;
-        i32::try_from(wide).map_err(|_| self.wrong(name, format_args!("value out of range for int32: {wide}")))
+        i32::try_from(wide)
+            .map_err(|_| self.wrong(name, format_args!("value out of range for int32: {wide}")))
     }
 
     /// A string or a blob.
@@ -316,7 +324,10 @@ impl<'v> Args<'v> {
             Some(items) => strings_of(&items),
             None => match v.unpack_str() {
                 Some(s) => Ok(vec![s.to_owned()]),
-                None => Err(format!("value should be a string or List or Tuple of strings, but is of type {}", v.get_type())),
+                None => Err(format!(
+                    "value should be a string or List or Tuple of strings, but is of type {}",
+                    v.get_type()
+                )),
             },
         }
         .map_err(|e| self.wrong(name, e))?;
@@ -382,9 +393,9 @@ pub(crate) fn argv_of<'v>(v: Value<'v>, heap: Heap<'v>) -> std::result::Result<V
     items
         .iter()
         .map(|item| {
-            item.unpack_str()
-                .map(str::to_owned)
-                .ok_or_else(|| format!("a command must be a string or a list of strings. found {}", item.get_type()))
+            item.unpack_str().map(str::to_owned).ok_or_else(|| {
+                format!("a command must be a string or a list of strings. found {}", item.get_type())
+            })
         })
         .collect()
 }
@@ -394,7 +405,11 @@ pub(crate) fn strings_of(items: &[Value<'_>]) -> std::result::Result<Vec<String>
         .iter()
         .map(|item| {
             item.unpack_str().map(str::to_owned).ok_or_else(|| {
-                format!("list should contain only strings, but element \"{}\" was of type {}", item.to_str(), item.get_type())
+                format!(
+                    "list should contain only strings, but element \"{}\" was of type {}",
+                    item.to_str(),
+                    item.get_type()
+                )
             })
         })
         .collect()
@@ -406,20 +421,23 @@ pub(crate) fn string_or_list<'v>(v: Value<'v>, heap: Heap<'v>) -> std::result::R
     }
     match values::iterable(v, heap) {
         Some(items) => strings_of(&items),
-        None => {
-            Err(format!("value should be a string or List or Tuple of strings, but is of type {}", v.get_type()))
-        }
+        None => Err(format!(
+            "value should be a string or List or Tuple of strings, but is of type {}",
+            v.get_type()
+        )),
     }
 }
 
 pub(crate) fn string_map(v: Value<'_>) -> std::result::Result<Vec<(String, String)>, String> {
-    let Some(dict) = DictRef::from_value(v) else { return Err(format!("expected dict, got {}", v.get_type())) };
+    let Some(dict) = DictRef::from_value(v) else {
+        return Err(format!("expected dict, got {}", v.get_type()));
+    };
     dict.iter()
         .map(|(key, value)| {
             let Some(k) = key.unpack_str() else {
                 return Err(format!("key is not a string: {} ({})", key.get_type(), key.to_repr()));
             };
-            let Some(text) = value.unpack_str() else {
+            let Some(text) = text_of(value) else {
                 return Err(format!("value is not a string: {} ({})", value.get_type(), value.to_repr()));
             };
             Ok((k.to_owned(), text.to_owned()))
@@ -443,7 +461,8 @@ fn label_problem(label: &str) -> Option<String> {
         return Some("cannot contain /".to_owned());
     }
     let inner = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
-    let ends = label.starts_with(|c: char| c.is_ascii_alphanumeric()) && label.ends_with(|c: char| c.is_ascii_alphanumeric());
+    let ends = label.starts_with(|c: char| c.is_ascii_alphanumeric())
+        && label.ends_with(|c: char| c.is_ascii_alphanumeric());
     if label.len() > 63 {
         return Some("name part must be no more than 63 characters".to_owned());
     }
@@ -478,5 +497,19 @@ impl Args<'_> {
     /// The builtin has such a parameter.
     pub(crate) fn has(&self, name: &str) -> bool {
         self.names.contains(&name)
+    }
+}
+
+/// What Go calls the type of a value.
+pub(crate) fn go_type(v: Value<'_>) -> String {
+    match v.get_type() {
+        "string" => "starlark.String".to_owned(),
+        "int" => "starlark.Int".to_owned(),
+        "float" => "starlark.Float".to_owned(),
+        "bool" => "starlark.Bool".to_owned(),
+        "list" => "*starlark.List".to_owned(),
+        "dict" => "*starlark.Dict".to_owned(),
+        "tuple" => "starlark.Tuple".to_owned(),
+        other => other.to_owned(),
     }
 }

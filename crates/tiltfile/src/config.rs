@@ -106,18 +106,24 @@ fn from_file(definitions: &[Definition], path: &str, text: &str, out: &mut Map<S
             Kind::StringList => match &value {
                 Json::Array(items) => {
                     if let Some(bad) = items.iter().find(|i| !i.is_string()) {
-                        fail!("{path} specified invalid value for setting {name}: expected string, found {}", go_type(bad));
+                        fail!(
+                            "{path} specified invalid value for setting {name}: expected string, found {}",
+                            go_type(bad)
+                        );
                     }
                     true
                 }
-                _ => fail!("{path} specified invalid value for setting {name}: expected array, found {found}"),
+                _ => {
+                    fail!("{path} specified invalid value for setting {name}: expected array, found {found}")
+                }
             },
             Kind::String => value.is_string(),
             Kind::Bool => value.is_boolean(),
             Kind::Object => true,
         };
         if !fits {
-            let (want, verb) = if definition.kind == Kind::Bool { ("bool", "found") } else { ("string", "found") };
+            let (want, verb) =
+                if definition.kind == Kind::Bool { ("bool", "found") } else { ("string", "found") };
             fail!("{path} specified invalid value for setting {name}: expected {want}, {verb} {found}");
         }
         out.insert(name, value);
@@ -185,9 +191,16 @@ fn from_args(definitions: &[Definition], args: &[String], out: &mut Map<String, 
     Ok(())
 }
 
-fn add(definitions: &[Definition], definition: &Definition, value: String, out: &mut Map<String, Json>) -> Result<()> {
+fn add(
+    definitions: &[Definition],
+    definition: &Definition,
+    value: String,
+    out: &mut Map<String, Json>,
+) -> Result<()> {
     let name = &definition.name;
-    let bad = |what: String| bad_args(definitions, &format!("invalid argument {value:?} for \"--{name}\" flag: {what}"));
+    let bad = |what: String| {
+        bad_args(definitions, &format!("invalid argument {value:?} for \"--{name}\" flag: {what}"))
+    };
     match definition.kind {
         Kind::StringList => match out.entry(name.clone()).or_insert_with(|| Json::Array(Vec::new())) {
             Json::Array(items) => items.push(Json::String(value)),

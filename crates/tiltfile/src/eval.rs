@@ -89,7 +89,7 @@ impl FileLoader for Loader<'_, '_> {
 
 fn execute(env: &Env<'_>, path: &Path, source: String, is_main: bool) -> Result<FrozenModule> {
     let shown = path.to_string_lossy().into_owned();
-    let ast = AstModule::parse(&shown, source, &DIALECT).map_err(|e| syntax_failure(&e))?;
+    let ast = AstModule::parse(&shown, without_tabs(source), &DIALECT).map_err(|e| syntax_failure(&e))?;
     let globals = env.globals.get_or_init(|| builtins::globals(env)).clone();
     env.stack.borrow_mut().push(path.to_owned());
     let result = Module::with_temp_heap(|module| {
@@ -120,6 +120,56 @@ fn execute(env: &Env<'_>, path: &Path, source: String, is_main: bool) -> Result<
     result
 }
 
+/// The interpreter takes no tabs outside of strings; Tilt's does. One tab becomes one space, so that columns stay; if
+/// the indentation mixes both, a tab reaches to the next multiple of eight.
+fn without_tabs(source: String) -> String {
+    if !source.contains('\t') {
+        return source;
+    }
+    let spaces = source.lines().any(|l| l.starts_with(' '));
+    let mut out = String::with_capacity(source.len());
+    let (mut quote, mut triple, mut comment, mut indent) = (None, false, false, Some(0));
+    let mut rest = source.as_str();
+    while let Some(c) = rest.chars().next() {
+        let mut taken = c.len_utf8();
+        match (quote, c) {
+            (Some(_), '\\') => taken += rest[1..].chars().next().map_or(0, char::len_utf8),
+            (Some(q), c) if c == q && (!triple || rest[1..].starts_with(&format!("{q}{q}"))) => {
+                taken = if triple { 3 } else { 1 };
+                quote = None;
+            }
+            (Some(_), '\n') if !triple => quote = None,
+            (None, '"' | '\'') if !comment => {
+                triple = rest[1..].starts_with(&format!("{c}{c}"));
+                taken = if triple { 3 } else { 1 };
+                quote = Some(c);
+            }
+            (None, '#') => comment = true,
+            _ => {}
+        }
+        if c == '\n' {
+            comment = false;
+            indent = Some(0);
+        }
+        match (c, indent) {
+            ('\t', Some(column)) if quote.is_none() && spaces => {
+                let width = 8 - column % 8;
+                out.extend(std::iter::repeat_n(' ', width));
+                indent = Some(column + width);
+            }
+            ('\t', _) if quote.is_none() && !comment => out.push(' '),
+            _ => out.push_str(&rest[..taken]),
+        }
+        match c {
+            ' ' => indent = indent.map(|n| n + 1),
+            '\n' | '\t' => {}
+            _ => indent = None,
+        }
+        rest = &rest[taken..];
+    }
+    out
+}
+
 /// A syntax error: `file:line:col: message`.
 fn syntax_failure(e: &starlark::Error) -> Failure {
     let position = e.span().map(span_start);
@@ -129,7 +179,7 @@ fn syntax_failure(e: &starlark::Error) -> Failure {
         Some(position) => format!("{position}: {message}"),
         None => message.to_owned(),
     };
-    Failure { message: text, position, ..Failure::default() }
+    Failure { message: text, position: position.map(Box::new), ..Failure::default() }
 }
 
 /// An error of the interpreter with its stack, or one of ours that passed through it.
@@ -172,7 +222,7 @@ pub(crate) fn failure_of(e: starlark::Error) -> Failure {
             }
             "Error: ".to_owned()
         };
-        failure.position = failure.position.or(position);
+        failure.position = failure.position.or(position.map(Box::new));
         failure.frames = lines;
     } else {
         // it happened in a file that a builtin of this one evaluated
@@ -195,8 +245,30 @@ fn is_module_frame(frame: &Frame) -> bool {
 /// Frames of functions written in Starlark have a plain name; native ones of the interpreter are known by it.
 fn has_body(frame: &Frame) -> bool {
     const NATIVE: [&str; 24] = [
-        "abs", "any", "all", "bool", "chr", "dict", "dir", "enumerate", "float", "getattr", "hasattr", "hash", "int",
-        "len", "list", "max", "min", "ord", "range", "repr", "reversed", "sorted", "str", "tuple",
+        "abs",
+        "any",
+        "all",
+        "bool",
+        "chr",
+        "dict",
+        "dir",
+        "enumerate",
+        "float",
+        "getattr",
+        "hasattr",
+        "hash",
+        "int",
+        "len",
+        "list",
+        "max",
+        "min",
+        "ord",
+        "range",
+        "repr",
+        "reversed",
+        "sorted",
+        "str",
+        "tuple",
     ];
     !NATIVE.contains(&frame.name.as_str())
 }
@@ -291,5 +363,10 @@ pub(crate) fn tiltfile_error(failure: Failure) -> TiltfileError {
     } else {
         format!("Traceback (most recent call last):\n{}\n{}", failure.frames.join("\n"), failure.prefix)
     };
-    TiltfileError { message: failure.message, traceback, position: failure.position, hint: failure.hint }
+    TiltfileError {
+        message: failure.message,
+        traceback,
+        position: failure.position.map(|p| *p),
+        hint: failure.hint,
+    }
 }

@@ -93,7 +93,9 @@ impl Pattern {
 
     fn matches_it_or_parent(&self, path: &str) -> bool {
         if !self.has_wildcards {
-            return path.strip_prefix(self.text.as_str()).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
+            return path
+                .strip_prefix(self.text.as_str())
+                .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
         }
         if glob(self.text.as_bytes(), path.as_bytes()) {
             return true;
@@ -109,8 +111,7 @@ fn glob(pattern: &[u8], text: &[u8]) -> bool {
     match pattern {
         [] => text.is_empty(),
         [b'*', b'*', b'/', rest @ ..] => {
-            glob(rest, text)
-                || text.iter().enumerate().any(|(i, c)| *c == b'/' && glob(rest, &text[i + 1..]))
+            glob(rest, text) || text.iter().enumerate().any(|(i, c)| *c == b'/' && glob(rest, &text[i + 1..]))
         }
         [b'*', b'*', rest @ ..] => (0..=text.len()).any(|i| glob(rest, &text[i..])),
         [b'*', rest @ ..] => {
@@ -122,7 +123,9 @@ fn glob(pattern: &[u8], text: &[u8]) -> bool {
             ([c, tail @ ..], Some((class, rest))) if *c != b'/' => class.contains(*c) && glob(rest, tail),
             _ => false,
         },
-        [b'\\', c, rest @ ..] | [c, rest @ ..] => matches!(text, [t, tail @ ..] if t == c && glob(rest, tail)),
+        [b'\\', c, rest @ ..] | [c, rest @ ..] => {
+            matches!(text, [t, tail @ ..] if t == c && glob(rest, tail))
+        }
     }
 }
 
@@ -165,7 +168,11 @@ pub fn is_ephemeral(path: &Path) -> bool {
     let vim_swap = name.starts_with('.')
         && name.rsplit_once('.').is_some_and(|(stem, ext)| {
             let mut letters = ext.chars();
-            !stem.is_empty() && ext.len() == 3 && letters.next() == Some('s') && letters.next() == Some('w') && matches!(letters.next(), Some('p' | 'x' | 'o' | 'n'))
+            !stem.is_empty()
+                && ext.len() == 3
+                && letters.next() == Some('s')
+                && letters.next() == Some('w')
+                && matches!(letters.next(), Some('p' | 'x' | 'o' | 'n'))
         });
     name.ends_with("___jb_tmp___")
         || name.ends_with("___jb_old___")

@@ -8,7 +8,11 @@ pub enum Segment {
     Index(i64),
     All,
     /// Items whose field (a path) equals the text.
-    Filter { path: Vec<String>, value: String, negated: bool },
+    Filter {
+        path: Vec<String>,
+        value: String,
+        negated: bool,
+    },
     Descendants(String),
 }
 
@@ -39,7 +43,8 @@ pub fn parse(path: &str) -> Result<Vec<Segment>, String> {
             segments.push(bracket(after[..end].trim())?);
             rest = &after[end + 1..];
         } else {
-            return Err(format!("unrecognized character in action: {:?}", rest.chars().next().unwrap_or_default()));
+            let end = rest.find(['.', '[']).unwrap_or(rest.len());
+            return Err(format!("unrecognized identifier {}", &rest[..end]));
         }
     }
     if segments.is_empty() {
@@ -86,7 +91,8 @@ fn bracket(text: &str) -> Result<Segment, String> {
             (None, Some((l, r))) => (l, r, true),
             (None, None) => return Err(format!("filter {filter:?} has no == or !=")),
         };
-        let path = left.trim().trim_start_matches('@').split('.').filter(|p| !p.is_empty()).map(str::to_owned);
+        let path =
+            left.trim().trim_start_matches('@').split('.').filter(|p| !p.is_empty()).map(str::to_owned);
         let value = right.trim().trim_matches(['"', '\'']).to_owned();
         return Ok(Segment::Filter { path: path.collect(), value, negated });
     }
@@ -117,11 +123,18 @@ pub fn select_mut<'o>(object: &'o mut Value, path: &[Segment], visit: &mut dyn F
         (Segment::Filter { path, value, negated }, container) => {
             let fits = |item: &Value| {
                 let field = path.iter().try_fold(item, |v, name| v.get(name));
-                field.is_some_and(|f| (f.as_str() == Some(value) || f.to_string() == *value) != *negated)
+                field.is_some_and(|f| match f.as_str() {
+                    Some(text) => (text == value) != *negated,
+                    None => (f.to_string().as_str() == value) != *negated,
+                })
             };
             match container {
-                Value::Array(items) => items.iter_mut().filter(|i| fits(i)).for_each(|i| select_mut(i, rest, visit)),
-                Value::Object(map) => map.values_mut().filter(|v| fits(v)).for_each(|v| select_mut(v, rest, visit)),
+                Value::Array(items) => {
+                    items.iter_mut().filter(|i| fits(i)).for_each(|i| select_mut(i, rest, visit))
+                }
+                Value::Object(map) => {
+                    map.values_mut().filter(|v| fits(v)).for_each(|v| select_mut(v, rest, visit))
+                }
                 _ => {}
             }
         }

@@ -7,7 +7,10 @@ mod assemble;
 mod builtins;
 mod call;
 mod config;
-#[expect(unsafe_code, reason = "the interpreter's derive implements an unsafe marker trait; no unsafe code is written here")]
+#[expect(
+    unsafe_code,
+    reason = "the interpreter's derive implements an unsafe marker trait; no unsafe code is written here"
+)]
 mod env;
 mod eval;
 mod ext;
@@ -17,15 +20,18 @@ pub mod jsonpath;
 mod manifest;
 pub mod plan;
 mod text;
-#[expect(unsafe_code, reason = "the interpreter's derives implement unsafe marker traits; no unsafe code is written here")]
+#[expect(
+    unsafe_code,
+    reason = "the interpreter's derives implement unsafe marker traits; no unsafe code is written here"
+)]
 mod values;
 
 pub use host::{
     DirEntry, FileKind, HelmRequest, Host, HostError, KubeContext, KustomizeRequest, Level, LocalCommand,
     LocalOutput, Rendered,
 };
-pub use text::ImageRef;
 pub use plan::{Dependency, ImageBuild, Plan, Resource, ResourceKind};
+pub use text::ImageRef;
 
 use env::Env;
 use serde::Serialize;
@@ -92,7 +98,11 @@ pub struct TiltfileError {
     pub hint: Option<String>,
 }
 
-/// Evaluates the Tiltfile at an absolute path.
+/// What to tell the user whose Tiltfile evaluates well and asks for nothing.
+pub const NO_RESOURCES: &str =
+    "No resources found. Check out https://docs.tilt.dev/tutorial.html to get started!";
+
+/// Evaluates the Tiltfile at an absolute path. An empty plan is no error here: see [`NO_RESOURCES`].
 pub fn evaluate(host: &dyn Host, tiltfile: &Path, settings: &Settings) -> Evaluation {
     let env = Env::new(host, tiltfile, settings);
     let result = builtins::tiltignore(&env)

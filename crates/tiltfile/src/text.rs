@@ -64,13 +64,18 @@ impl ImageRef {
         };
         if let Some(tag) = tag {
             let word = |c: char| c.is_ascii_alphanumeric() || c == '_';
-            if !tag.starts_with(word) || tag.len() > 128 || !tag.chars().all(|c| word(c) || c == '.' || c == '-') {
+            if !tag.starts_with(word)
+                || tag.len() > 128
+                || !tag.chars().all(|c| word(c) || c == '.' || c == '-')
+            {
                 return Err(BAD.to_owned());
             }
         }
         let (domain, path) = match name.split_once('/') {
             Some((first, path))
-                if first.contains(['.', ':']) || first == "localhost" || first.chars().any(|c| c.is_ascii_uppercase()) =>
+                if first.contains(['.', ':'])
+                    || first == "localhost"
+                    || first.chars().any(|c| c.is_ascii_uppercase()) =>
             {
                 (first, path)
             }
@@ -83,8 +88,11 @@ impl ImageRef {
             return Err(BAD.to_owned());
         }
         let domain = if domain == "index.docker.io" { "docker.io" } else { domain };
-        let path =
-            if domain == "docker.io" && !path.contains('/') { format!("library/{path}") } else { path.to_owned() };
+        let path = if domain == "docker.io" && !path.contains('/') {
+            format!("library/{path}")
+        } else {
+            path.to_owned()
+        };
         Ok(ImageRef { name: format!("{domain}/{path}"), tag: tag.map(str::to_owned), digest })
     }
 
@@ -133,7 +141,10 @@ mod tests {
             ("nginx:1.2", "docker.io/library/nginx:1.2"),
             ("a/b", "docker.io/a/b"),
             ("localhost:5000/x/y:t", "localhost:5000/x/y:t"),
-            ("codex-registry.localhost:5111/codex-backend:dev", "codex-registry.localhost:5111/codex-backend:dev"),
+            (
+                "codex-registry.localhost:5111/codex-backend:dev",
+                "codex-registry.localhost:5111/codex-backend:dev",
+            ),
             ("", "ERR"),
             ("Upper", "ERR"),
             ("a//b", "ERR"),

@@ -11,7 +11,8 @@ use starlark::values::list::{AllocList, ListRef};
 use starlark::values::none::NoneType;
 use starlark::values::tuple::TupleRef;
 use starlark::values::{
-    Heap, NoSerialize, ProvidesStaticType, StarlarkPagablePanic, StarlarkValue, Value, ValueLike, starlark_value,
+    Heap, NoSerialize, ProvidesStaticType, StarlarkPagablePanic, StarlarkValue, Value, ValueLike,
+    starlark_value,
 };
 use std::collections::BTreeMap;
 use std::fmt;
@@ -253,7 +254,42 @@ impl fmt::Display for GitRepo {
     }
 }
 #[starlark_value(type = "git.Repo")]
-impl<'v> StarlarkValue<'v> for GitRepo {}
+impl<'v> StarlarkValue<'v> for GitRepo {
+    fn get_attr(&self, attribute: &str, heap: Heap<'v>) -> Option<Value<'v>> {
+        (attribute == "paths").then(|| heap.alloc(RepoPaths { path: self.path.clone() }))
+    }
+    fn dir_attr(&self) -> Vec<String> {
+        vec!["paths".to_owned()]
+    }
+}
+
+/// `repo.paths`: a function that makes a path in the repository.
+#[derive(Debug, Clone, ProvidesStaticType, NoSerialize, StarlarkPagablePanic, Allocative)]
+pub(crate) struct RepoPaths {
+    path: std::path::PathBuf,
+}
+starlark_simple_value!(RepoPaths);
+impl fmt::Display for RepoPaths {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("<built-in function paths>")
+    }
+}
+#[starlark_value(type = "builtin_function_or_method")]
+impl<'v> StarlarkValue<'v> for RepoPaths {
+    fn name_for_call_stack(&self, _me: Value<'v>) -> String {
+        "paths".to_owned()
+    }
+    fn invoke(
+        &self,
+        _me: Value<'v>,
+        args: &Arguments<'v, '_>,
+        eval: &mut Evaluator<'v, '_, '_>,
+    ) -> starlark::Result<Value<'v>> {
+        let path = args.positional1(eval.heap())?;
+        let path = path.unpack_str().unwrap_or_default();
+        Ok(eval.heap().alloc(crate::call::absolute(&self.path, path).to_string_lossy().into_owned()))
+    }
+}
 
 /// An identity of a Kubernetes object, for `workload_to_resource_function`.
 #[derive(Debug, Clone, ProvidesStaticType, NoSerialize, StarlarkPagablePanic, Allocative)]
@@ -288,7 +324,8 @@ impl<'v> StarlarkValue<'v> for K8sObjectId {
 
 /// Puts the named builtin into a scope.
 pub(crate) fn set_builtin(builder: &mut GlobalsBuilder, name: &str, full_name: &str) {
-    let index = builtins::index_of(full_name).expect("the table of builtins has every name that is put in scope");
+    let index =
+        builtins::index_of(full_name).expect("the table of builtins has every name that is put in scope");
     builder.set(name, Builtin { index });
 }
 
@@ -336,7 +373,11 @@ pub(crate) fn to_json(v: Value<'_>) -> Result<serde_json::Value, String> {
         let mut map = serde_json::Map::new();
         for (key, value) in dict.iter() {
             let Some(key) = key.unpack_str() else {
-                return Err(format!("only string keys are supported in maps. found key '{}' of type {}", key.to_str(), key.get_type()));
+                return Err(format!(
+                    "only string keys are supported in maps. found key '{}' of type {}",
+                    key.to_str(),
+                    if key.get_type() == "int" { "int64" } else { key.get_type() }
+                ));
             };
             map.insert(key.to_owned(), to_json(value)?);
         }

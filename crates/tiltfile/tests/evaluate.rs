@@ -1,5 +1,7 @@
 //! Tiltfiles and what becomes of them.
 
+#![expect(clippy::unwrap_used, reason = "a test may panic")]
+
 mod support;
 
 use expect_test::{Expect, expect};
@@ -33,7 +35,13 @@ fn render(e: &Evaluation) -> String {
         match &r.kind {
             ResourceKind::K8s(k) | ResourceKind::Uncategorized(k) => {
                 for o in &k.objects {
-                    write!(out, " {}/{}", o["kind"].as_str().unwrap(), o["metadata"]["name"].as_str().unwrap()).unwrap();
+                    write!(
+                        out,
+                        " {}/{}",
+                        o["kind"].as_str().unwrap(),
+                        o["metadata"]["name"].as_str().unwrap()
+                    )
+                    .unwrap();
                 }
                 for i in &k.images {
                     write!(out, " image={}", e.plan.images[*i].reference).unwrap();
@@ -44,7 +52,13 @@ fn render(e: &Evaluation) -> String {
                 write!(out, " readiness={:?}", k.pod_readiness).unwrap();
             }
             ResourceKind::Local(l) => {
-                write!(out, " cmd={:?} serve={:?}", l.cmd.as_ref().map(|c| &c.argv), l.serve_cmd.as_ref().map(|c| &c.argv)).unwrap();
+                write!(
+                    out,
+                    " cmd={:?} serve={:?}",
+                    l.cmd.as_ref().map(|c| &c.argv),
+                    l.serve_cmd.as_ref().map(|c| &c.argv)
+                )
+                .unwrap();
             }
         }
         if !r.labels.is_empty() {
@@ -71,7 +85,9 @@ fn render(e: &Evaluation) -> String {
         write!(out, "image {}", image.reference).unwrap();
         for step in image.live_update.iter().flat_map(|l| &l.steps) {
             match step {
-                Step::Sync { local, container, .. } => write!(out, " sync {}:{container}", local.display()).unwrap(),
+                Step::Sync { local, container, .. } => {
+                    write!(out, " sync {}:{container}", local.display()).unwrap()
+                }
                 Step::Run { argv, triggers, .. } => write!(out, " run {argv:?} on {triggers:?}").unwrap(),
                 other => write!(out, " {other:?}").unwrap(),
             }
@@ -191,7 +207,8 @@ fn what_is_read_is_watched() {
         /p/backend/Dockerfile
         /p/frontend/.dockerignore
         /p/frontend/Dockerfile
-        /p/k8s/overlays/dev/kustomization.yml"#]].assert_eq(&files.join("\n"));
+        /p/k8s/overlays/dev/kustomization.yml"#]]
+    .assert_eq(&files.join("\n"));
 }
 
 #[test]
@@ -204,92 +221,135 @@ fn only_what_was_asked_for() {
     expect![[r#"
         You specified some resources that could not be found: "nothing"
         Is this a typo? Existing resources in Tiltfile: "backend", "frontend", "uncategorized"
-    "#]].assert_eq(&render(&e));
+    "#]]
+    .assert_eq(&render(&e));
 }
 
 #[test]
 fn errors_have_tracebacks() {
-    check("def f():\n    docker_build('x')\nf()\n", expect![[r#"
+    check(
+        "def f():\n    docker_build('x')\nf()\n",
+        expect![[r#"
         Traceback (most recent call last):
           /p/Tiltfile:3:2: in <toplevel>
           /p/Tiltfile:2:17: in f
         Error in docker_build: docker_build: missing argument for context
-    "#]]);
-    check("docker_build('a b', '.')\n", expect![[r#"
+    "#]],
+    );
+    check(
+        "docker_build('a b', '.')\n",
+        expect![[r#"
         Traceback (most recent call last):
           /p/Tiltfile:1:13: in <toplevel>
         Error in docker_build: Argument 1 (ref): can't parse "a b": invalid reference format
-    "#]]);
-    check("x = {}\ny = x['k']\n", expect![[r#"
+    "#]],
+    );
+    check(
+        "x = {}\ny = x['k']\n",
+        expect![[r#"
         Traceback (most recent call last):
           /p/Tiltfile:2:6: in <toplevel>
         Error: key "k" not in dict
-    "#]]);
-    check("nope()\n", expect![[r#"
+    "#]],
+    );
+    check(
+        "nope()\n",
+        expect![[r#"
         Traceback (most recent call last):
           /p/Tiltfile:1:1: in <toplevel>
         Error: undefined: nope
-    "#]]);
-    check("x = \n", expect![[r#"
+    "#]],
+    );
+    check(
+        "x = \n",
+        expect![[r#"
         /p/Tiltfile:1:5: unexpected new line, expected expression
-    "#]]);
-    check("include('other/Tiltfile')\n-- other/Tiltfile\nfail('no')\n", expect![[r#"
+    "#]],
+    );
+    check(
+        "include('other/Tiltfile')\n-- other/Tiltfile\nfail('no')\n",
+        expect![[r#"
         Traceback (most recent call last):
           /p/Tiltfile:1:8: in <toplevel>
           <builtin>: in include
           /p/other/Tiltfile:1:5: in <toplevel>
         Error in fail: no
-    "#]]);
-    check("load('other/Tiltfile', 'a')\n-- other/Tiltfile\na = 1 // 0\n", expect![[r#"
+    "#]],
+    );
+    check(
+        "load('other/Tiltfile', 'a')\n-- other/Tiltfile\na = 1 // 0\n",
+        expect![[r#"
         Traceback (most recent call last):
           /p/Tiltfile:1:1: in <toplevel>
           /p/other/Tiltfile:1:7: in <toplevel>
         Error: floored division by zero
-    "#]]);
-    check("include('missing')\n", expect![[r#"
+    "#]],
+    );
+    check(
+        "include('missing')\n",
+        expect![[r#"
         Traceback (most recent call last):
           /p/Tiltfile:1:8: in <toplevel>
         Error in include: error reading file /p/missing: open /p/missing: no such file or directory
-    "#]]);
-    check("include('a')\n-- a\ninclude('Tiltfile')\n", expect![[r#"
+    "#]],
+    );
+    check(
+        "include('a')\n-- a\ninclude('Tiltfile')\n",
+        expect![[r#"
         Traceback (most recent call last):
           /p/Tiltfile:1:8: in <toplevel>
           <builtin>: in include
           /p/a:1:8: in <toplevel>
         Error in include: Circular load: /p/Tiltfile
-    "#]]);
-    check("os.nope\n", expect![[r#"
+    "#]],
+    );
+    check(
+        "os.nope\n",
+        expect![[r#"
         Traceback (most recent call last):
           /p/Tiltfile:1:1: in <toplevel>
         Error: module has no .nope field or method
-    "#]]);
-    check("docker_build('x', '.', contxt='a')\n", expect![[r#"
+    "#]],
+    );
+    check(
+        "docker_build('x', '.', contxt='a')\n",
+        expect![[r#"
         Traceback (most recent call last):
           /p/Tiltfile:1:13: in <toplevel>
         Error in docker_build: docker_build: unexpected keyword argument "contxt" (did you mean context?)
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
 fn what_is_not_here_says_so() {
-    check("docker_compose('docker-compose.yml')\n", expect![[r#"
+    check(
+        "docker_compose('docker-compose.yml')\n",
+        expect![[r#"
         Traceback (most recent call last):
           /p/Tiltfile:1:15: in <toplevel>
         Error in docker_compose: docker_compose() is not built yet in Coracle
         hint: take the call out of the Tiltfile, or guard it; the rest of the Tiltfile works without it
-    "#]]);
-    check("load('ext://helm_remote', 'helm_remote')\n", expect![[r#"
+    "#]],
+    );
+    check(
+        "load('ext://helm_remote', 'helm_remote')\n",
+        expect![[r#"
         Traceback (most recent call last):
           /p/Tiltfile:1:1: in <toplevel>
         Error: loading extension helm_remote: it is not built yet in Coracle
         hint: built in are: namespace, restart_process; for others copy the extension's Tiltfile into the project and load it by its path
-    "#]]);
-    check("v1alpha1.ui_button('x')\n", expect![[r#"
+    "#]],
+    );
+    check(
+        "v1alpha1.ui_button('x')\n",
+        expect![[r#"
         Traceback (most recent call last):
           /p/Tiltfile:1:19: in <toplevel>
         Error in v1alpha1.ui_button: v1alpha1.ui_button() is not built yet in Coracle
         hint: take the call out of the Tiltfile, or guard it; the rest of the Tiltfile works without it
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
@@ -305,14 +365,20 @@ local_resource('web', serve_cmd=['npm', 'start'], resource_deps=['gen'],
             web cmd=None serve=Some(["npm", "start"]) after=gen
         "#]],
     );
-    check("local_resource('x')\n", expect![[r#"
+    check(
+        "local_resource('x')\n",
+        expect![[r#"
         Traceback (most recent call last):
           /p/Tiltfile:1:15: in <toplevel>
         Error in local_resource: local_resource must have a cmd and/or a serve_cmd, but both were empty
-    "#]]);
-    check("local_resource('x', 'a', resource_deps=['y'])\nlocal_resource('y', 'b', resource_deps=['x'])\n", expect![[r#"
+    "#]],
+    );
+    check(
+        "local_resource('x', 'a', resource_deps=['y'])\nlocal_resource('y', 'b', resource_deps=['x'])\n",
+        expect![[r#"
         cycle detected in resource dependency graph: x -> y -> x
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
@@ -385,7 +451,8 @@ fn contexts_that_may_matter_to_others() {
         If you're sure you want to deploy there, add:
         	allow_k8s_contexts('prod')
         to your Tiltfile. Otherwise, switch k8s contexts and restart Tilt.
-    "#]].assert_eq(&render(&e));
+    "#]]
+    .assert_eq(&render(&e));
 }
 
 #[test]
@@ -394,7 +461,8 @@ fn config_from_the_command_line() {
     let e = run(text, &["--name", "n", "--fast", "a", "b"]);
     expect![[r#"
         {"name": "n", "fast": True, "rest": ["a", "b"]}
-    "#]].assert_eq(&e.output);
+    "#]]
+    .assert_eq(&e.output);
     expect![[r#"
         Traceback (most recent call last):
           /p/Tiltfile:4:19: in <toplevel>
@@ -404,5 +472,6 @@ fn config_from_the_command_line() {
               --name string   
               --rest list[string]   
 
-    "#]].assert_eq(&render(&run(text, &["--nope"])));
+    "#]]
+    .assert_eq(&render(&run(text, &["--nope"])));
 }

@@ -66,8 +66,7 @@ impl Error {
 }
 
 /// How to get more watches.
-pub(crate) const MORE_WATCHES: &str =
-    "raise the limit: sudo sysctl fs.inotify.max_user_watches=1048576 (and in /etc/sysctl.d/ to keep it), or ignore large directories";
+pub(crate) const MORE_WATCHES: &str = "raise the limit: sudo sysctl fs.inotify.max_user_watches=1048576 (and in /etc/sysctl.d/ to keep it), or ignore large directories";
 
 impl Watcher {
     /// Watches files and directories (with all below). A root need not exist yet. An ignored path is not reported, an

@@ -97,7 +97,9 @@ impl Pending {
             self.rescan = true;
         }
         let (hint, open) = match event.kind {
-            EventKind::Access(AccessKind::Close(AccessMode::Write)) => (Hint { data: true, gone: false }, false),
+            EventKind::Access(AccessKind::Close(AccessMode::Write)) => {
+                (Hint { data: true, gone: false }, false)
+            }
             EventKind::Access(_) => return,
             EventKind::Create(_) => (Hint { data: true, gone: false }, true),
             EventKind::Modify(ModifyKind::Metadata(MetadataKind::AccessTime)) => return,
@@ -105,7 +107,9 @@ impl Pending {
             EventKind::Modify(ModifyKind::Name(RenameMode::From)) => (Hint { data: true, gone: true }, true),
             EventKind::Modify(ModifyKind::Name(RenameMode::To)) => (Hint { data: true, gone: false }, false),
             // both names, also said by the two events before
-            EventKind::Modify(ModifyKind::Name(RenameMode::Both)) => (Hint { data: true, gone: false }, false),
+            EventKind::Modify(ModifyKind::Name(RenameMode::Both)) => {
+                (Hint { data: true, gone: false }, false)
+            }
             EventKind::Modify(_) => (Hint { data: true, gone: false }, true),
             EventKind::Remove(_) => (Hint { data: true, gone: true }, true),
             EventKind::Any | EventKind::Other => (Hint { data: true, gone: false }, true),

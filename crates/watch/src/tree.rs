@@ -86,7 +86,9 @@ impl Tree {
                 Ok(())
             }
             Err(e) if matches!(e.kind, notify::ErrorKind::PathNotFound) => Ok(()),
-            Err(e) if matches!(&e.kind, notify::ErrorKind::Io(io) if io.kind() == std::io::ErrorKind::NotFound) => Ok(()),
+            Err(e) if matches!(&e.kind, notify::ErrorKind::Io(io) if io.kind() == std::io::ErrorKind::NotFound) => {
+                Ok(())
+            }
             Err(e) => {
                 let path = dir.to_owned();
                 Err(match &e.kind {

@@ -25,9 +25,10 @@ impl Fixture {
         let mut roots: Vec<PathBuf> = roots.iter().map(|r| base.join(r)).collect();
         fs::create_dir(base.join("fence")).unwrap();
         roots.push(base.join("fence"));
-        let (watcher, changes) =
-            Watcher::start(roots, |path| path.ends_with("node_modules") || path.extension().is_some_and(|e| e == "tmp"))
-                .unwrap();
+        let (watcher, changes) = Watcher::start(roots, |path| {
+            path.ends_with("node_modules") || path.extension().is_some_and(|e| e == "tmp")
+        })
+        .unwrap();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
         Fixture { dir, watcher: Some(watcher), changes, runtime, fences: 0 }
     }
@@ -179,6 +180,7 @@ fn a_storm_loses_nothing() {
 fn dropping_it_ends_it() {
     let mut f = Fixture::new(&["src"], |_| {});
     f.watcher.take();
-    let end = f.runtime.block_on(async { tokio::time::timeout(Duration::from_secs(20), f.changes.recv()).await });
+    let end =
+        f.runtime.block_on(async { tokio::time::timeout(Duration::from_secs(20), f.changes.recv()).await });
     assert!(end.expect("the channel closes").is_none());
 }

@@ -1,9 +1,8 @@
 //! A model of the world: a source tree, a builder, a cluster whose containers are trees. It carries effects out.
 
-
 use devloop::{
-    Built, Change, ChangeKind, ContainerFact, ContainerRef, ContainerState, Effect, Event, PodFact, PodPhase, State,
-    Sync, SyncError, step,
+    Built, Change, ChangeKind, ContainerFact, ContainerRef, ContainerState, Effect, Event, PodFact, PodPhase,
+    State, Sync, SyncError, step,
 };
 use std::collections::BTreeMap;
 use std::collections::hash_map::DefaultHasher;
@@ -11,8 +10,8 @@ use std::hash::{Hash, Hasher};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use tiltfile::plan::{
-    Dependency, DockerBuild, Dockerfile, Ignore, ImageBuild, ImageKind, K8sResource, LiveUpdate, Plan, Resource,
-    ResourceKind, Step, TriggerMode,
+    Dependency, DockerBuild, Dockerfile, Ignore, ImageBuild, ImageKind, K8sResource, LiveUpdate, Plan,
+    Resource, ResourceKind, Step, TriggerMode,
 };
 
 /// Files by path; a directory is there if something is below it.
@@ -42,7 +41,11 @@ pub fn docker_image(reference: &str, context: &str, steps: Vec<Step>) -> ImageBu
         })),
         image_deps: vec![],
         live_update: (!steps.is_empty()).then_some(LiveUpdate { steps }),
-        ignores: vec![Ignore { base: context.into(), source: String::new(), patterns: vec!["**/*.log".to_owned()] }],
+        ignores: vec![Ignore {
+            base: context.into(),
+            source: String::new(),
+            patterns: vec!["**/*.log".to_owned()],
+        }],
     }
 }
 
@@ -231,7 +234,9 @@ impl World {
             .iter()
             .flat_map(|l| &l.steps)
             .filter_map(|s| match s {
-                Step::Sync { local, container, .. } => Some((local.to_string_lossy().into_owned(), container.clone())),
+                Step::Sync { local, container, .. } => {
+                    Some((local.to_string_lossy().into_owned(), container.clone()))
+                }
                 _ => None,
             })
             .collect()
@@ -242,7 +247,9 @@ impl World {
         let context = format!("{}/", self.context(image));
         let rules = self.rules(image);
         let mut tree = Tree::new();
-        for (path, text) in self.source.iter().filter(|(p, _)| p.starts_with(&context) && !p.ends_with(".log")) {
+        for (path, text) in
+            self.source.iter().filter(|(p, _)| p.starts_with(&context) && !p.ends_with(".log"))
+        {
             let target = rules.iter().find_map(|(local, container)| {
                 path.strip_prefix(local.as_str())
                     .filter(|r| r.is_empty() || r.starts_with('/'))
@@ -260,7 +267,8 @@ impl World {
             let tree = self.expected(image);
             let mut hasher = DefaultHasher::new();
             tree.hash(&mut hasher);
-            let reference = devloop::deploy_reference(image, None, &format!("sha256:{:016x}", hasher.finish()));
+            let reference =
+                devloop::deploy_reference(image, None, &format!("sha256:{:016x}", hasher.finish()));
             let cached = self.images.insert(reference.clone(), tree).is_some();
             Ok(Built { reference, cached })
         };
@@ -335,7 +343,9 @@ impl World {
 
     fn sync(&mut self, sync: Sync) {
         let result = if self.fail_syncs {
-            if let Some(pod) = self.pods.iter_mut().find(|p| p.name == sync.container.pod && p.id == sync.container.id) {
+            if let Some(pod) =
+                self.pods.iter_mut().find(|p| p.name == sync.container.pod && p.id == sync.container.id)
+            {
                 pod.tree.insert("/app/src/half-written".to_owned(), String::new());
             }
             Err(SyncError::Transport { message: "no connection".to_owned() })
@@ -349,7 +359,9 @@ impl World {
     fn carry_out(&mut self, sync: &Sync) -> Result<(), SyncError> {
         let source = self.source.clone();
         let pod = self.pods.iter_mut().find(|p| p.name == sync.container.pod && p.id == sync.container.id);
-        let Some(pod) = pod else { return Err(SyncError::Transport { message: "container is gone".to_owned() }) };
+        let Some(pod) = pod else {
+            return Err(SyncError::Transport { message: "container is gone".to_owned() });
+        };
         for path in &sync.deletes {
             let below = format!("{path}/");
             pod.tree.retain(|p, _| p != path && !p.starts_with(&below));
@@ -387,7 +399,8 @@ fn describe(effect: &Effect) -> Option<String> {
             format!("sync {pod} copy {files:?} delete {:?} run {runs:?}", sync.deletes)
         }
         Effect::Delete { objects, .. } => {
-            let names: Vec<String> = objects.iter().map(|o| format!("{}/{}", o["kind"], o["metadata"]["name"])).collect();
+            let names: Vec<String> =
+                objects.iter().map(|o| format!("{}/{}", o["kind"], o["metadata"]["name"])).collect();
             format!("delete {}", names.join(" ").replace('"', ""))
         }
         Effect::RunLocal { resource, .. } => format!("run {resource}"),
@@ -395,7 +408,8 @@ fn describe(effect: &Effect) -> Option<String> {
         Effect::LoadTiltfile { reason } => format!("load Tiltfile: {reason}"),
         Effect::ReplacePod { pod, reason, .. } => format!("replace {}: {reason}", pod.name),
         Effect::ForwardPorts { forwards, pod, .. } => {
-            let ports: Vec<String> = forwards.iter().map(|f| format!("{}:{}", f.local, f.container)).collect();
+            let ports: Vec<String> =
+                forwards.iter().map(|f| format!("{}:{}", f.local, f.container)).collect();
             format!("forward {} to {}", ports.join(","), pod.as_ref().map_or("nothing", |p| &p.name))
         }
         Effect::StopServe { resource } => format!("stop {resource}"),

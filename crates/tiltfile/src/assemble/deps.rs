@@ -9,6 +9,9 @@ pub(super) fn resolve(plan: &mut Plan, names: &[(String, Vec<String>)]) -> Resul
     for (resource, deps) in names {
         let mut resolved: Vec<Dependency> = Vec::new();
         for dep in deps {
+            if dep == resource {
+                fail!("resource {resource} specified a dependency on itself");
+            }
             let dependency = if plan.resource(dep).is_some() {
                 Dependency::Resource(dep.clone())
             } else {
@@ -59,9 +62,10 @@ fn object(plan: &Plan, resource: &str, dep: &str) -> Option<Dependency> {
         }
     }
     // made outside the Tiltfile: most likely where the resource itself lives
-    let home = plan.resource(resource).and_then(|r| r.k8s()).and_then(|k| {
-        k.objects.iter().map(|o| Id::of(o).namespace).find(|n| !n.is_empty())
-    });
+    let home = plan
+        .resource(resource)
+        .and_then(|r| r.k8s())
+        .and_then(|k| k.objects.iter().map(|o| Id::of(o).namespace).find(|n| !n.is_empty()));
     Some(Dependency::Object {
         name: name.to_owned(),
         kind: kind.map(str::to_owned),

@@ -1,12 +1,14 @@
 //! Images find the objects that use them.
 
 use super::Draft;
-use crate::call::{Result, fail};
+use crate::builtins::check_paths;
+use crate::call::{Result, distance, fail};
 use crate::env::{Env, ImageDef, Registry};
 use crate::plan::{ImageBuild, ImageKind, Step};
 use crate::text::ImageRef;
 use crate::{jsonpath, manifest};
 use serde_json::Value;
+use std::path::PathBuf;
 
 /// The definition of an image by a reference as written.
 pub(super) fn definition_of(env: &Env<'_>, written: &str) -> Option<usize> {
@@ -65,11 +67,12 @@ pub(super) fn find(env: &Env<'_>, drafts: &mut [Draft], has_k8s: bool) -> Result
     }
     let used: Vec<usize> =
         (0..reg.images.len()).filter(|i| drafts.iter().any(|d| d.image_defs.contains(i))).collect();
-    let place = |definition: &usize| used.iter().position(|u| u == definition).expect("a used image is in the list");
+    let place =
+        |definition: &usize| used.iter().position(|u| u == definition).expect("a used image is in the list");
     for draft in drafts.iter_mut() {
         draft.k8s.images = draft.image_defs.iter().map(place).collect();
     }
-    check_restart(&reg, &used)?;
+    check_live_updates(&reg, &used, &bases, drafts)?;
     let builds = used
         .iter()
         .map(|i| {
@@ -135,7 +138,15 @@ fn add_with_bases(
 fn located_images(reg: &Registry, object: &Value) -> Result<Vec<String>> {
     let mut found = Vec::new();
     for locator in reg.locators.iter().filter(|l| l.selector.matches(object)) {
-        let Ok(path) = jsonpath::parse(&locator.path) else { continue };
+        let path = match jsonpath::parse(&locator.path) {
+            Ok(path) => path,
+            Err(e) => fail!(
+                "finding image in {}/{}: Matching (json_path={:?}): {e}",
+                manifest::text(object, "kind"),
+                manifest::Id::of(object).name,
+                locator.path
+            ),
+        };
         let mut problem = None;
         let before = found.len();
         jsonpath::select_mut(&mut object.clone(), &path, &mut |value| match &locator.object {
@@ -165,17 +176,33 @@ fn located_images(reg: &Registry, object: &Value) -> Result<Vec<String>> {
     Ok(found)
 }
 
-/// A container of a pod cannot be restarted from outside without losing what was synced.
-fn check_restart(reg: &Registry, used: &[usize]) -> Result<()> {
+/// Live updates of what is deployed must be possible.
+fn check_live_updates(reg: &Registry, used: &[usize], bases: &[Vec<usize>], drafts: &[Draft]) -> Result<()> {
+    let restarts = |index: &usize| {
+        let mut steps = reg.images[*index].build.live_update.iter().flat_map(|l| &l.steps);
+        steps.any(|s| *s == Step::RestartContainer)
+    };
+    // a container of a pod cannot be restarted from outside without losing what was synced
+    let names: Vec<&str> =
+        drafts.iter().filter(|d| d.image_defs.iter().any(restarts)).map(|d| d.name.as_str()).collect();
+    if !names.is_empty() {
+        fail!(
+            "Found `restart_container()` LiveUpdate step in resource(s): [{}]. `restart_container()`  has been deprecated for k8s resources. We recommend the restart_process extension: https://github.com/tilt-dev/tilt-extensions/tree/master/restart_process. For more information, see https://docs.tilt.dev/live_update_reference.html#restarting-your-process",
+            names.join(", ")
+        );
+    }
     for index in used {
-        let definition = &reg.images[*index];
-        let steps = definition.build.live_update.iter().flat_map(|l| &l.steps);
-        if steps.into_iter().any(|s| *s == Step::RestartContainer) {
-            fail!(
-                "image {:?}: live_update: `restart_container()` is not supported for Kubernetes resources. Use the restart_process extension instead: https://github.com/tilt-dev/tilt-extensions/tree/master/restart_process",
-                definition.reference.familiar()
-            );
+        let Some(live_update) = &reg.images[*index].build.live_update else { continue };
+        let mut sources = Vec::new();
+        add_with_bases(*index, bases, &mut sources, &mut Vec::new(), reg)?;
+        let mut watched: Vec<PathBuf> = Vec::new();
+        for source in sources.iter().rev() {
+            match &reg.images[*source].build.kind {
+                ImageKind::Docker(docker) => watched.push(docker.context.clone()),
+                ImageKind::Custom(custom) => watched.extend(custom.deps.iter().cloned()),
+            }
         }
+        check_paths(&live_update.steps, &watched)?;
     }
     Ok(())
 }
@@ -188,11 +215,14 @@ fn unused_warning(
     has_k8s: bool,
 ) -> Option<(String, Option<crate::Position>)> {
     let suppressed = &reg.settings.suppress_unused_image_warnings;
-    let is_base = |i: usize| reg.images.iter().any(|d| d.bases.iter().any(|(r, _)| matches(&reg.images[i], r)));
+    let is_base =
+        |i: usize| reg.images.iter().any(|d| d.bases.iter().any(|(r, _)| matches(&reg.images[i], r)));
     let (_, definition) = reg.images.iter().enumerate().find(|(i, d)| {
         !used.contains(i)
             && !is_base(*i)
-            && !suppressed.iter().any(|s| s == "*" || *s == d.written || ImageRef::parse(s).is_ok_and(|r| r == d.reference))
+            && !suppressed
+                .iter()
+                .any(|s| s == "*" || *s == d.written || ImageRef::parse(s).is_ok_and(|r| r == d.reference))
             && !matches!(&d.build.kind, ImageKind::Custom(c) if c.live_update_only)
     })?;
     if !has_k8s {
@@ -204,17 +234,18 @@ fn unused_warning(
         return Some((text.to_owned(), None));
     }
     let written = &definition.written;
-    let mut near: Vec<String> = seen
+    let own = definition.reference.familiar_name();
+    let mut near: Vec<(usize, String)> = seen
         .iter()
-        .filter(|r| !reg.images.iter().any(|d| matches(d, r)))
-        .map(|r| r.familiar_name().to_owned())
+        .map(|r| (distance(own, r.familiar_name()), r.familiar_name().to_owned()))
+        .filter(|(d, name)| *d <= name.len() / 2 + 2)
         .collect();
     near.sort();
     near.dedup();
     let mut text = format!("Image not used in any Kubernetes config:\n    ✕ {written}\n");
     if !near.is_empty() {
         text.push_str("Did you mean…\n");
-        for name in near.iter().take(3) {
+        for (_, name) in near.iter().take(3) {
             text.push_str(&format!("    - {name}\n"));
         }
     }

@@ -68,14 +68,14 @@ pub(super) fn apply_options(env: &Env<'_>, drafts: &mut Vec<Draft>, rest: &mut V
         let index = if option.workload.is_empty() {
             match drafts.iter().position(|d| d.name == option.new_name) {
                 Some(index) if drafts[index].workload.is_some() && option.objects.is_empty() => index,
-                Some(index) if drafts[index].workload.is_none() => index,
-                Some(_) => fail!(
-                    "{}: k8s_resource named {:?} already exists",
-                    option.position,
-                    option.new_name
-                ),
+                Some(index) if drafts[index].workload.is_none() && option.objects.is_empty() => index,
+                Some(_) => fail!("k8s_resource named {:?} already exists", option.new_name),
                 None => {
-                    drafts.push(Draft { name: option.new_name.clone(), manually_grouped: true, ..Draft::default() });
+                    drafts.push(Draft {
+                        name: option.new_name.clone(),
+                        manually_grouped: true,
+                        ..Draft::default()
+                    });
                     drafts.len() - 1
                 }
             }
@@ -87,7 +87,8 @@ pub(super) fn apply_options(env: &Env<'_>, drafts: &mut Vec<Draft>, rest: &mut V
             let object = take_object(fragment, &all, rest)?;
             drafts[index].k8s.objects.push(object);
         }
-        if !option.workload.is_empty() && !option.new_name.is_empty() && drafts[index].name != option.new_name {
+        if !option.workload.is_empty() && !option.new_name.is_empty() && drafts[index].name != option.new_name
+        {
             if drafts.iter().any(|d| d.name == option.new_name) {
                 fail!(
                     "k8s_resource specified to rename {:?} to {:?}, but there already exists a resource with that name",
@@ -137,18 +138,24 @@ pub(super) fn add_options(draft: &mut Draft, option: &K8sResourceOptions) {
 /// Finds the one object that a fragment names, and takes it out of the rest.
 fn take_object(fragment: &str, all: &[Id], rest: &mut Vec<Value>) -> Result<Value> {
     let parts = split_fragment(fragment)?;
-    if parts.is_empty() || parts.len() > 4 || parts.iter().all(String::is_empty) {
+    if parts.len() > 3 {
+        fail!(
+            "Error making selector from string {fragment:?}: Too many parts in selector. Selectors must contain between 1 and 3 parts (colon separated), found {} parts in {fragment}",
+            parts.len()
+        );
+    }
+    if parts.iter().all(String::is_empty) {
         fail!("Error making selector from string {fragment:?}: selector can't be empty");
     }
     let fits = |id: &Id| {
         let namespace = if id.namespace.is_empty() { "default" } else { &id.namespace };
-        let group = if id.group.is_empty() { "core" } else { &id.group };
-        let values = [&id.name, &id.kind, namespace, group];
+        let values = [&id.name, &id.kind, namespace];
         parts.iter().zip(values).all(|(part, value)| part.eq_ignore_ascii_case(value))
-            && !(parts.len() > 2 && manifest::is_cluster_scoped(&id.kind))
     };
     let matching: Vec<&Id> = all.iter().filter(|id| fits(id)).collect();
-    let quoted = |ids: &mut dyn Iterator<Item = &Id>| ids.map(|id| format!("{:?}", unique_fragment(id, all))).collect::<Vec<_>>().join(", ");
+    let quoted = |ids: &mut dyn Iterator<Item = &Id>| {
+        ids.map(|id| format!("{:?}", whole_fragment(id))).collect::<Vec<_>>().join(", ")
+    };
     match matching.as_slice() {
         [] => fail!(
             "No object identified by the fragment {fragment:?} could be found. Possible objects are: {}",
@@ -160,7 +167,7 @@ fn take_object(fragment: &str, all: &[Id], rest: &mut Vec<Value>) -> Result<Valu
                 let left: Vec<Id> = rest.iter().map(Id::of).collect();
                 fail!(
                     "No object identified by the fragment {fragment:?} could be found in remaining YAML. Valid remaining fragments are: {}",
-                    left.iter().map(|id| format!("{:?}", unique_fragment(id, all))).collect::<Vec<_>>().join(", ")
+                    left.iter().map(|id| format!("{:?}", whole_fragment(id))).collect::<Vec<_>>().join(", ")
                 )
             }
         },
@@ -171,12 +178,11 @@ fn take_object(fragment: &str, all: &[Id], rest: &mut Vec<Value>) -> Result<Valu
     }
 }
 
-/// The shortest fragment of at least name and kind that names only this object.
-fn unique_fragment(id: &Id, all: &[Id]) -> String {
-    (2..=4)
-        .map(|parts| (parts, id.fragment(parts)))
-        .find(|(parts, fragment)| all.iter().filter(|o| o.fragment(*parts) == *fragment).count() == 1)
-        .map_or_else(|| id.fragment(4), |(_, fragment)| fragment)
+/// How an object can be named: `name:Kind:namespace`.
+fn whole_fragment(id: &Id) -> String {
+    let name = id.name.replace('\\', "\\\\").replace(':', "\\:");
+    let namespace = if id.namespace.is_empty() { "default" } else { &id.namespace };
+    format!("{name}:{}:{namespace}", id.kind)
 }
 
 /// Parts between colons; `\` takes the next colon or backslash as it is.
@@ -188,10 +194,14 @@ fn split_fragment(text: &str) -> Result<Vec<String>> {
             ':' => parts.push(String::new()),
             '\\' => match chars.next() {
                 Some(next @ (':' | '\\')) => parts.last_mut().expect("there is a part").push(next),
-                other => fail!(
-                    "Error making selector from string {text:?}: invalid escape sequence '\\{}' in {text:?}",
-                    other.map(String::from).unwrap_or_default()
-                ),
+                other => {
+                    let at = text.len() - chars.as_str().len() - other.map_or(0, char::len_utf8) - 1;
+                    let around: String = text.chars().skip(at.saturating_sub(2)).take(6).collect();
+                    fail!(
+                        "Error making selector from string {text:?}: invalid escape sequence '\\{}' in '{around}'",
+                        other.map(String::from).unwrap_or_default()
+                    )
+                }
             },
             c => parts.last_mut().expect("there is a part").push(c),
         }
@@ -212,7 +222,9 @@ pub(super) fn join_services(drafts: &mut [Draft], rest: &mut Vec<Value>) {
             drafts.iter().position(|draft| {
                 draft.k8s.objects.iter().any(|o| {
                     let labels = manifest::pod_labels(o);
-                    same_namespace(&Id::of(o)) && !labels.is_empty() && selector.iter().all(|(k, v)| labels.get(k) == Some(v))
+                    same_namespace(&Id::of(o))
+                        && !labels.is_empty()
+                        && selector.iter().all(|(k, v)| labels.get(k) == Some(v))
                 })
             })
         });

@@ -5,8 +5,8 @@ use crate::env::io_text;
 use crate::manifest;
 use crate::values::{Blob, from_json, iterable, to_json};
 use serde_json::Value as Json;
-use starlark::values::list::AllocList;
 use starlark::values::Value;
+use starlark::values::list::AllocList;
 
 /// The text of the file in `paths`, or `None` if it is missing and there is a default.
 fn read<'v>(call: &mut Call<'v, '_, '_, '_>) -> Result<(String, Option<String>, Option<Value<'v>>)> {
@@ -49,13 +49,13 @@ fn json<'v>(call: &Call<'v, '_, '_, '_>, source: &str, text: &str) -> Result<Val
     let mut stream = serde_json::Deserializer::from_str(text).into_iter::<Json>();
     let value = match stream.next() {
         None => fail!("error parsing JSON from {source}: EOF"),
-        Some(Err(e)) => fail!("error parsing JSON from {source}: {e}"),
+        Some(Err(e)) => fail!("error parsing JSON from {source}: {}", json_text(&e)),
         Some(Ok(value)) => value,
     };
     match stream.next() {
         None => Ok(from_json(call.heap(), &value)),
         Some(Ok(_)) => fail!("error parsing JSON from {source}: found multiple JSON values"),
-        Some(Err(e)) => fail!("error parsing JSON from {source}: {e}"),
+        Some(Err(e)) => fail!("error parsing JSON from {source}: {}", json_text(&e)),
     }
 }
 
@@ -97,7 +97,12 @@ fn parse(source: &str, text: &str) -> Result<Vec<Json>> {
     manifest::parse_stream(text).map_err(|e| Failure::new(format!("error parsing YAML from {source}: {e}")))
 }
 
-fn one_document<'v>(call: &Call<'v, '_, '_, '_>, function: &str, source: &str, text: &str) -> Result<Value<'v>> {
+fn one_document<'v>(
+    call: &Call<'v, '_, '_, '_>,
+    function: &str,
+    source: &str,
+    text: &str,
+) -> Result<Value<'v>> {
     let mut documents = parse(source, text)?;
     if documents.len() > 1 {
         fail!(
@@ -149,4 +154,9 @@ fn sorted(value: Json) -> Json {
         Json::Array(items) => Json::Array(items.into_iter().map(sorted).collect()),
         other => other,
     }
+}
+
+/// The parser's words as Go's.
+fn json_text(e: &serde_json::Error) -> String {
+    if e.is_eof() { "unexpected EOF".to_owned() } else { e.to_string() }
 }

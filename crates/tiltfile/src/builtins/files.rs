@@ -1,6 +1,6 @@
 //! Files and commands: `local`, `read_file`, `listdir`, `kustomize`, `helm`, …
 
-use crate::call::{Call, Failure, Result, fail};
+use crate::call::{Call, Failure, Result, fail, go_type};
 use crate::env::io_text;
 use crate::host::{HelmRequest, HostError, KustomizeRequest, LocalCommand};
 use crate::manifest;
@@ -30,14 +30,8 @@ pub(crate) fn local<'v>(call: &mut Call<'v, '_, '_, '_>) -> Result<Value<'v>> {
     if !echo_off {
         env.say(Level::Info, &format!("local: {shown}"));
     }
-    let request = LocalCommand {
-        argv: command.argv,
-        dir: command.dir,
-        env: variables,
-        stdin,
-        quiet,
-        echo_off,
-    };
+    let request =
+        LocalCommand { argv: command.argv, dir: command.dir, env: variables, stdin, quiet, echo_off };
     let output = match env.host.local(&request) {
         Ok(output) => output,
         Err(e) => fail!("command {shown:?} failed.\nerror: {e}"),
@@ -79,7 +73,16 @@ fn shown_command(argv: &[String]) -> String {
 pub(crate) fn read_file<'v>(call: &mut Call<'v, '_, '_, '_>) -> Result<Value<'v>> {
     let args = call.unpack(&["paths", "default?"])?;
     let path = args.path("paths")?.ok_or_else(|| Failure::new("paths must be given"))?;
-    let default = args.stringable("default")?;
+    let default = match args.some("default") {
+        None => None,
+        Some(v) => match text_of(v) {
+            Some(text) => Some(text.to_owned()),
+            None => {
+                return Err(args
+                    .wrong("default", format_args!("expected starlark.String or None, got {}", go_type(v))));
+            }
+        },
+    };
     let text = match (call.env().read(&path), default) {
         (Ok(text), _) => text,
         (Err(e), Some(default)) if e.kind() == std::io::ErrorKind::NotFound => default,
@@ -109,7 +112,12 @@ pub(crate) fn listdir<'v>(call: &mut Call<'v, '_, '_, '_>) -> Result<Value<'v>> 
     Ok(call.alloc(AllocList(found.into_iter().map(|p| p.to_string_lossy().into_owned()))))
 }
 
-fn list(call: &Call<'_, '_, '_, '_>, dir: &Path, recursive: bool, out: &mut Vec<PathBuf>) -> std::io::Result<()> {
+fn list(
+    call: &Call<'_, '_, '_, '_>,
+    dir: &Path,
+    recursive: bool,
+    out: &mut Vec<PathBuf>,
+) -> std::io::Result<()> {
     for entry in call.env().host.list_dir(dir)? {
         let path = dir.join(&entry.name);
         if !entry.is_dir {
@@ -215,4 +223,3 @@ fn with_namespace(text: &str, namespace: &str) -> Result<String> {
     }
     Ok(objects.iter().map(manifest::emit).collect::<Vec<_>>().join("---\n"))
 }
-

@@ -1,7 +1,7 @@
 //! `docker_build`, `custom_build`, `default_registry`.
 
 use super::live_update;
-use crate::call::{Args, Call, Failure, Result, argv_of, fail, one_or_many};
+use crate::call::{Args, Call, Failure, Result, argv_of, fail, go_type, one_or_many};
 use crate::env::{Env, ImageDef, io_text};
 use crate::ignore::read_patterns;
 use crate::plan::{CustomBuild, DockerBuild, Dockerfile, Ignore, ImageBuild, ImageKind, Registry};
@@ -12,9 +12,27 @@ use std::path::{Path, PathBuf};
 
 pub(crate) fn docker_build<'v>(call: &mut Call<'v, '_, '_, '_>) -> Result<Value<'v>> {
     let args = call.unpack(&[
-        "ref", "context", "build_args?", "dockerfile??", "dockerfile_contents?", "cache?", "live_update?",
-        "match_in_env_vars?", "ignore?", "only?", "entrypoint?", "container_args?", "target?", "ssh?", "secret?",
-        "network?", "extra_tag?", "cache_from?", "pull?", "platform?", "extra_hosts?",
+        "ref",
+        "context",
+        "build_args?",
+        "dockerfile??",
+        "dockerfile_contents?",
+        "cache?",
+        "live_update?",
+        "match_in_env_vars?",
+        "ignore?",
+        "only?",
+        "entrypoint?",
+        "container_args?",
+        "target?",
+        "ssh?",
+        "secret?",
+        "network?",
+        "extra_tag?",
+        "cache_from?",
+        "pull?",
+        "platform?",
+        "extra_hosts?",
     ])?;
     let env = call.env();
     let (written, reference) = image_ref(&args)?;
@@ -46,10 +64,10 @@ pub(crate) fn docker_build<'v>(call: &mut Call<'v, '_, '_, '_>) -> Result<Value<
         platform => platform,
     };
     let bases = dockerfile_bases(&dockerfile.contents, &build_args);
-    let live_update = live_update::of_args(call, &args, std::slice::from_ref(&context))?;
+    let live_update = live_update::of_args(call, &args)?;
     let build = ImageBuild {
         reference: written.clone(),
-        match_exact: false,
+        match_exact: reference.tag.is_some(),
         match_in_env_vars: args.boolean("match_in_env_vars", false)?,
         entrypoint: entrypoint(call, &args)?,
         container_args: container_args(&args)?,
@@ -78,9 +96,23 @@ pub(crate) fn docker_build<'v>(call: &mut Call<'v, '_, '_, '_>) -> Result<Value<
 
 pub(crate) fn custom_build<'v>(call: &mut Call<'v, '_, '_, '_>) -> Result<Value<'v>> {
     let args = call.unpack(&[
-        "ref", "command", "deps", "tag?", "disable_push?", "skips_local_docker?", "live_update?", "match_in_env_vars?",
-        "ignore?", "entrypoint?", "container_args?", "command_bat_val?", "outputs_image_ref_to?", "command_bat?",
-        "image_deps?", "env?", "dir?",
+        "ref",
+        "command",
+        "deps",
+        "tag?",
+        "disable_push?",
+        "skips_local_docker?",
+        "live_update?",
+        "match_in_env_vars?",
+        "ignore?",
+        "entrypoint?",
+        "container_args?",
+        "command_bat_val?",
+        "outputs_image_ref_to?",
+        "command_bat?",
+        "image_deps?",
+        "env?",
+        "dir?",
     ])?;
     let env = call.env();
     let (written, reference) = image_ref(&args)?;
@@ -102,7 +134,8 @@ pub(crate) fn custom_build<'v>(call: &mut Call<'v, '_, '_, '_>) -> Result<Value<
     let live_update_only = command.argv.last().is_some_and(|c| c == ":");
     let mut bases = Vec::new();
     for dep in args.strings("image_deps")? {
-        let parsed = ImageRef::parse(&dep).map_err(|e| args.wrong("image_deps", format_args!("must be a valid image reference: {e}")))?;
+        let parsed = ImageRef::parse(&dep)
+            .map_err(|e| args.wrong("image_deps", format_args!("must be a valid image reference: {e}")))?;
         bases.push((parsed, true));
     }
     let mut ignores = common_ignores(env, &deps);
@@ -115,10 +148,10 @@ pub(crate) fn custom_build<'v>(call: &mut Call<'v, '_, '_, '_>) -> Result<Value<
         source: "outputs_image_ref_to".to_owned(),
         patterns: Vec::new(),
     }));
-    let live_update = live_update::of_args(call, &args, &deps)?;
+    let live_update = live_update::of_args(call, &args)?;
     let build = ImageBuild {
         reference: written.clone(),
-        match_exact: false,
+        match_exact: reference.tag.is_some(),
         match_in_env_vars: args.boolean("match_in_env_vars", false)?,
         entrypoint: entrypoint(call, &args)?,
         container_args: container_args(&args)?,
@@ -166,7 +199,7 @@ fn register(
         other.build.match_exact = true;
     }
     let mut build = build;
-    build.match_exact = reg.images.iter().any(|o| o.reference.name == reference.name);
+    build.match_exact |= reg.images.iter().any(|o| o.reference.name == reference.name);
     reg.images.push(ImageDef { written, reference, build, bases, position });
     Ok(reg.images.len() - 1)
 }
@@ -265,7 +298,11 @@ fn own_ignores(args: &Args<'_>, bases: &[PathBuf]) -> Result<Vec<Ignore>> {
     let ignore = glob_list(args, "ignore")?;
     if !ignore.is_empty() {
         for base in bases {
-            ignores.push(Ignore { base: base.clone(), source: "ignore=".to_owned(), patterns: ignore.clone() });
+            ignores.push(Ignore {
+                base: base.clone(),
+                source: "ignore=".to_owned(),
+                patterns: ignore.clone(),
+            });
         }
     }
     if args.has("only") {
@@ -277,7 +314,11 @@ fn own_ignores(args: &Args<'_>, bases: &[PathBuf]) -> Result<Vec<Ignore>> {
             let patterns: Vec<String> =
                 std::iter::once("**".to_owned()).chain(only.iter().map(|o| format!("!{o}"))).collect();
             for base in bases {
-                ignores.push(Ignore { base: base.clone(), source: "only=".to_owned(), patterns: patterns.clone() });
+                ignores.push(Ignore {
+                    base: base.clone(),
+                    source: "only=".to_owned(),
+                    patterns: patterns.clone(),
+                });
             }
         }
     }
@@ -289,12 +330,11 @@ pub(super) fn glob_list(args: &Args<'_>, name: &str) -> Result<Vec<String>> {
     let mut list = Vec::new();
     for item in one_or_many(value) {
         match item.unpack_str() {
-            Some(text) if text.contains('\n') => fail!("{name} cannot contain newlines; found {name}: {text:?}"),
-            Some(text) => list.push(text.to_owned()),
-            None if item.get_type() == value.get_type() => {
-                fail!("{name} must be a string or a sequence of strings; found a {}", value.get_type())
+            Some(text) if text.contains('\n') => {
+                fail!("{name} cannot contain newlines; found {name}: {text:?}")
             }
-            None => fail!("{name} must be a string or a sequence of strings; found a {}", item.get_type()),
+            Some(text) => list.push(text.to_owned()),
+            None => fail!("{name} must be a string or a sequence of strings; found a {}", go_type(item)),
         }
     }
     Ok(list)
@@ -315,7 +355,8 @@ fn dockerfile_bases(
         let words: Vec<&str> = words.collect();
         let found = match instruction.to_ascii_uppercase().as_str() {
             "ARG" => {
-                let Some((name, default)) = words.first().map(|w| w.split_once('=').unwrap_or((w, ""))) else {
+                let Some((name, default)) = words.first().map(|w| w.split_once('=').unwrap_or((w, "")))
+                else {
                     continue;
                 };
                 let value = build_args.get(name).cloned().flatten().unwrap_or_else(|| default.to_owned());
@@ -364,13 +405,17 @@ pub(crate) fn default_registry<'v>(call: &mut Call<'v, '_, '_, '_>) -> Result<Va
         host_from_cluster: args.text("host_from_cluster")?,
         single_name: args.text("single_name")?,
     };
-    for (field, host) in [("host", &registry.host), ("hostFromContainerRuntime", &registry.host_from_cluster)] {
+    for (field, host) in [("host", &registry.host), ("hostFromContainerRuntime", &registry.host_from_cluster)]
+    {
         if host.is_empty() && field != "host" {
             continue;
         }
-        let named = ImageRef::parse(&format!("{host}/x")).is_ok_and(|r| !r.name.starts_with("docker.io/") || host.starts_with("docker.io"));
+        let named = ImageRef::parse(&format!("{host}/x"))
+            .is_ok_and(|r| !r.name.starts_with("docker.io/") || host.starts_with("docker.io"));
         if !named {
-            fail!("validating defaultRegistry: {field}: Invalid value: {host:?}: repository name must be canonical");
+            fail!(
+                "validating defaultRegistry: {field}: Invalid value: {host:?}: repository name must be canonical"
+            );
         }
     }
     let mut reg = call.env().reg_mut();

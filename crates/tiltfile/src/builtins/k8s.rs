@@ -2,12 +2,12 @@
 
 use super::local::{links, trigger_mode_arg};
 use super::{images, live_update};
-use crate::call::{Args, Call, Failure, Result, fail, one_or_many};
+use crate::call::{Args, Call, Failure, Result, fail, go_type, one_or_many};
 use crate::env::{CustomDeployDef, Entity, ImageDef, K8sResourceOptions, KindDef, LocatorDef, io_text};
 use crate::manifest::{self, Id};
 use crate::plan::{
-    CustomBuild, CustomDeploy, DiscoveryStrategy, ImageBuild, ImageKind, ImageObject, ObjectSelector, PodReadiness,
-    PortForward, Step,
+    CustomBuild, CustomDeploy, DiscoveryStrategy, ImageBuild, ImageKind, ImageObject, ObjectSelector,
+    PodReadiness, PortForward, Step,
 };
 use crate::text::ImageRef;
 use crate::values::{Blob, PortForwardValue, iterable, sequence};
@@ -24,7 +24,10 @@ fn yaml_input<'v>(call: &Call<'v, '_, '_, '_>, args: &Args<'v>, v: Value<'v>) ->
         return Ok((blob.text.to_string(), blob.source.clone()));
     }
     let path = args.path_of(v).map_err(|_| {
-        Failure::new(format!("k8s_yaml: value should be a string (a path) or a Blob, but is of type {}", v.get_type()))
+        Failure::new(format!(
+            "k8s_yaml: value should be a string (a path) or a Blob, but is of type {}",
+            v.get_type()
+        ))
     })?;
     match call.env().read(&path) {
         Ok(text) => Ok((text, format!("file: {}", path.display()))),
@@ -46,7 +49,9 @@ pub(crate) fn k8s_yaml<'v>(call: &mut Call<'v, '_, '_, '_>) -> Result<Value<'v>>
     let value = args.get("yaml").expect("it is required");
     let allow_duplicates = args.boolean("allow_duplicates", false)?;
     let at = call.position();
-    let registered = format!("Traceback (most recent call last):\n    {at}: in <toplevel>\n    <builtin>: in k8s_yaml\n  ");
+    let registered = format!(
+        "Traceback (most recent call last):\n    {at}: in <toplevel>\n    <builtin>: in k8s_yaml\n  "
+    );
     let mut objects = Vec::new();
     for item in one_or_many(value) {
         let (text, source) = yaml_input(call, &args, item)?;
@@ -60,7 +65,11 @@ pub(crate) fn k8s_yaml<'v>(call: &mut Call<'v, '_, '_, '_>) -> Result<Value<'v>>
         let id = Id::of(&object);
         let known = reg.entities.iter().find(|e| Id::of(&e.object) == id);
         if let Some(known) = known.filter(|_| !allow_duplicates) {
-            let namespace = if id.namespace.is_empty() { String::new() } else { format!(" (Namespace: {})", id.namespace) };
+            let namespace = if id.namespace.is_empty() {
+                String::new()
+            } else {
+                format!(" (Namespace: {})", id.namespace)
+            };
             fail!(
                 "Duplicate YAML: {} {}{namespace}\nIgnore this error with k8s_yaml(..., allow_duplicates=True)\nYAML originally registered at: {}",
                 id.kind,
@@ -100,7 +109,8 @@ pub(crate) fn filter_yaml<'v>(call: &mut Call<'v, '_, '_, '_>) -> Result<Value<'
                 };
                 pattern.as_ref().is_none_or(|p| p.is_match(&text))
             }) && labels.iter().all(|(key, value)| {
-                object.pointer("/metadata/labels").and_then(|l| l.get(key)).and_then(|v| v.as_str()) == Some(value)
+                object.pointer("/metadata/labels").and_then(|l| l.get(key)).and_then(|v| v.as_str())
+                    == Some(value)
             });
             if fits { &mut matching } else { &mut rest }.push(manifest::emit(&object));
         }
@@ -125,8 +135,18 @@ fn partial(pattern: &str) -> Result<Option<regex::Regex>> {
 
 pub(crate) fn k8s_resource<'v>(call: &mut Call<'v, '_, '_, '_>) -> Result<Value<'v>> {
     let args = call.unpack(&[
-        "workload?", "new_name?", "port_forwards?", "extra_pod_selectors?", "trigger_mode?", "resource_deps?",
-        "objects?", "auto_init?", "pod_readiness?", "links?", "labels?", "discovery_strategy?",
+        "workload?",
+        "new_name?",
+        "port_forwards?",
+        "extra_pod_selectors?",
+        "trigger_mode?",
+        "resource_deps?",
+        "objects?",
+        "auto_init?",
+        "pod_readiness?",
+        "links?",
+        "labels?",
+        "discovery_strategy?",
     ])?;
     let workload = args.text("workload")?;
     let new_name = args.segment("new_name")?;
@@ -181,9 +201,8 @@ fn pod_readiness(args: &Args<'_>) -> Result<Option<PodReadiness>> {
         "" => Ok(None),
         "wait" => Ok(Some(PodReadiness::Wait)),
         "ignore" => Ok(Some(PodReadiness::Ignore)),
-        other => {
-            Err(args.wrong("pod_readiness", format_args!("Invalid value. Allowed: {{ignore, wait}}. Got: {other}")))
-        }
+        other => Err(args
+            .wrong("pod_readiness", format_args!("Invalid value. Allowed: {{ignore, wait}}. Got: {other}"))),
     }
 }
 
@@ -204,21 +223,29 @@ fn pod_selectors(args: &Args<'_>) -> Result<Vec<BTreeMap<String, String>>> {
     let items = match sequence(value) {
         Some(items) => items,
         None if DictRef::from_value(value).is_some() => vec![value],
-        None => fail!("extra_pod_selectors must be a dict or a list; got {}", value.get_type()),
+        None => fail!("pod labels must be a dict or a list; got {}", go_type(value)),
     };
     items
         .into_iter()
         .map(|item| {
             let Some(dict) = DictRef::from_value(item) else {
-                fail!("pod labels must be a dict or a list; got {}", item.get_type());
+                fail!("pod labels elements must be dicts; got {}", go_type(item));
             };
             let mut labels = BTreeMap::new();
             for (key, value) in dict.iter() {
                 let Some(k) = key.unpack_str() else {
-                    fail!("pod label keys must be strings; got '{}' of type {}", key.to_str(), key.get_type());
+                    fail!(
+                        "pod label keys must be strings; got '{}' of type {}",
+                        key.to_str(),
+                        key.get_type()
+                    );
                 };
                 let Some(v) = value.unpack_str() else {
-                    fail!("pod label values must be strings; got '{}' of type {}", value.to_str(), value.get_type());
+                    fail!(
+                        "pod label values must be strings; got '{}' of type {}",
+                        value.to_str(),
+                        value.get_type()
+                    );
                 };
                 labels.insert(k.to_owned(), v.to_owned());
             }
@@ -290,8 +317,8 @@ fn valid_host(host: &str) -> Result<String> {
             && !part.starts_with('-')
             && !part.ends_with('-')
     };
-    let address = host.parse::<std::net::IpAddr>().is_ok();
-    if !address && !(host.split('.').all(label) && host.chars().any(|c| c.is_ascii_alphabetic())) {
+    let is_name = || host.split('.').all(label) && host.chars().any(|c| c.is_ascii_alphabetic());
+    if host.parse::<std::net::IpAddr>().is_err() && !is_name() {
         fail!("portForward host value {host:?} is not a valid hostname or IP address");
     }
     Ok(host.to_owned())
@@ -314,19 +341,38 @@ pub(crate) fn port_forward<'v>(call: &mut Call<'v, '_, '_, '_>) -> Result<Value<
 
 pub(crate) fn k8s_custom_deploy<'v>(call: &mut Call<'v, '_, '_, '_>) -> Result<Value<'v>> {
     let args = call.unpack(&[
-        "name", "apply_cmd", "delete_cmd", "deps", "image_selector?", "live_update?", "apply_dir?", "apply_env?",
-        "apply_cmd_bat?", "delete_dir?", "delete_env?", "delete_cmd_bat?", "container_selector?", "image_deps?",
+        "name",
+        "apply_cmd",
+        "delete_cmd",
+        "deps",
+        "image_selector?",
+        "live_update?",
+        "apply_dir?",
+        "apply_env?",
+        "apply_cmd_bat?",
+        "delete_dir?",
+        "delete_env?",
+        "delete_cmd_bat?",
+        "container_selector?",
+        "image_deps?",
     ])?;
     let name = args.segment("name")?;
-    let Some(apply) = args.command("apply_cmd", "apply_dir", "apply_env")? else { fail!("apply_cmd cannot be empty") };
+    let Some(apply) = args.command("apply_cmd", "apply_dir", "apply_env")? else {
+        fail!("apply_cmd cannot be empty")
+    };
     let Some(delete) = args.command("delete_cmd", "delete_dir", "delete_env")? else {
         fail!("delete_cmd cannot be empty")
     };
     let deps = args.paths("deps")?;
     let env = call.env();
     let mut ignores = images::common_ignores(env, &deps);
-    let live_update = live_update::of_args(call, &args, &deps)?;
+    let live_update = live_update::of_args(call, &args)?;
     let mut image_deps = args.strings("image_deps")?;
+    for dep in &image_deps {
+        if let Err(e) = ImageRef::parse(dep) {
+            return Err(args.wrong("image_deps", format_args!("must be a valid image reference: {e}")));
+        }
+    }
     if let Some(live_update) = live_update {
         let (image, container) = (args.text("image_selector")?, args.text("container_selector")?);
         match (image.is_empty(), container.is_empty()) {
@@ -337,10 +383,15 @@ pub(crate) fn k8s_custom_deploy<'v>(call: &mut Call<'v, '_, '_, '_>) -> Result<V
         }
         for step in &live_update.steps {
             if let Step::Sync { local, .. } = step {
-                ignores.push(crate::plan::Ignore { base: local.clone(), source: "live_update".to_owned(), patterns: Vec::new() });
+                ignores.push(crate::plan::Ignore {
+                    base: local.clone(),
+                    source: "live_update".to_owned(),
+                    patterns: Vec::new(),
+                });
             }
         }
-        let reference = ImageRef::parse(&image).map_err(|e| Failure::new(format!("can't parse {image:?}: {e}")))?;
+        let reference =
+            ImageRef::parse(&image).map_err(|e| Failure::new(format!("can't parse {image:?}: {e}")))?;
         let build = ImageBuild {
             reference: image.clone(),
             match_exact: false,
@@ -361,7 +412,13 @@ pub(crate) fn k8s_custom_deploy<'v>(call: &mut Call<'v, '_, '_, '_>) -> Result<V
             })),
         };
         let position = call.position();
-        env.reg_mut().images.push(ImageDef { written: image.clone(), reference, build, bases: Vec::new(), position });
+        env.reg_mut().images.push(ImageDef {
+            written: image.clone(),
+            reference,
+            build,
+            bases: Vec::new(),
+            position,
+        });
         image_deps.push(image);
     }
     let deploy = CustomDeploy { apply, delete, deps, ignores };
@@ -373,13 +430,15 @@ pub(crate) fn k8s_kind<'v>(call: &mut Call<'v, '_, '_, '_>) -> Result<Value<'v>>
     if call.positional.len() > 1 {
         fail!("k8s_kind: got {} arguments, want at most 1", call.positional.len());
     }
-    let args = call.unpack(&["kind", "image_json_path?", "api_version?", "image_object?", "pod_readiness?"])?;
+    let args =
+        call.unpack(&["kind", "image_json_path?", "api_version?", "image_object?", "pod_readiness?"])?;
     let paths = args.strings("image_json_path")?;
     let selector = ObjectSelector {
         kind: args.text("kind")?,
         api_version: args.text("api_version")?,
         ..ObjectSelector::default()
     };
+    check_patterns(&selector)?;
     let object = args.some("image_object").map(|v| image_object(&args, v)).transpose()?;
     if !paths.is_empty() && object.is_some() {
         fail!("Cannot specify both image_json_path and image_object");
@@ -389,7 +448,12 @@ pub(crate) fn k8s_kind<'v>(call: &mut Call<'v, '_, '_, '_>) -> Result<Value<'v>>
     let mut reg = call.env().reg_mut();
     for path in paths {
         check_json_path(&path)?;
-        reg.locators.push(LocatorDef { selector: selector.clone(), path, object: None, position: position.clone() });
+        reg.locators.push(LocatorDef {
+            selector: selector.clone(),
+            path,
+            object: None,
+            position: position.clone(),
+        });
     }
     if let Some((path, object)) = object {
         reg.locators.push(LocatorDef { selector: selector.clone(), path, object: Some(object), position });
@@ -410,30 +474,43 @@ fn image_object(args: &Args<'_>, v: Value<'_>) -> Result<(String, ImageObject)> 
     Ok((path, ImageObject { repo_field: field("repo_field")?, tag_field: field("tag_field")? }))
 }
 
+/// The selector's patterns are regular expressions.
+fn check_patterns(selector: &ObjectSelector) -> Result<()> {
+    let fields = [
+        ("kind", &selector.kind),
+        ("apiVersion", &selector.api_version),
+        ("name", &selector.name),
+        ("namespace", &selector.namespace),
+    ];
+    for (field, pattern) in fields {
+        if let Err(e) = regex::Regex::new(pattern) {
+            let why = match &e {
+                regex::Error::Syntax(text) if text.contains("repetition operator missing expression") => {
+                    let operator: String = pattern.chars().take_while(|c| "*+?".contains(*c)).collect();
+                    format!("missing argument to repetition operator: `{operator}`")
+                }
+                other => other.to_string(),
+            };
+            fail!("error parsing {field} regexp: error parsing regexp: {why}");
+        }
+    }
+    Ok(())
+}
+
 fn check_json_path(path: &str) -> Result<()> {
-    crate::jsonpath::parse(path).map(|_| ()).map_err(|e| Failure::new(format!("error parsing json path {path:?}: {e}")))
+    crate::jsonpath::parse(path)
+        .map(|_| ())
+        .map_err(|e| Failure::new(format!("error parsing json path {path:?}: {e}")))
 }
 
 pub(crate) fn k8s_image_json_path<'v>(call: &mut Call<'v, '_, '_, '_>) -> Result<Value<'v>> {
     let args = call.unpack(&["paths", "api_version?", "kind?", "name?", "namespace?"])?;
     let value = args.get("paths").expect("it is required");
-    let Ok(paths) = crate::call::string_or_list(value, call.heap()) else {
-        match sequence(value) {
-            Some(items) => {
-                let bad = items.iter().find(|i| i.unpack_str().is_none());
-                fail!(
-                    "paths must be a string or list of strings; found a list containing value '{}' of type '{}'",
-                    bad.map(|b| b.to_repr()).unwrap_or_default(),
-                    bad.map(|b| b.get_type()).unwrap_or_default()
-                )
-            }
-            None => fail!(
-                "paths must be a string or list of strings; found value '{}' of type '{}'",
-                value.to_repr(),
-                value.get_type()
-            ),
-        }
-    };
+    let items = sequence(value).unwrap_or_else(|| vec![value]);
+    if let Some(bad) = items.iter().find(|i| i.unpack_str().is_none()) {
+        return Err(args.wrong("paths", format_args!("Expected string, got: {}", bad.to_repr())));
+    }
+    let paths = crate::call::strings_of(&items).map_err(Failure::new)?;
     if paths.is_empty() {
         fail!("paths cannot be empty");
     }
@@ -446,10 +523,11 @@ pub(crate) fn k8s_image_json_path<'v>(call: &mut Call<'v, '_, '_, '_>) -> Result
     if selector.kind.is_empty() && selector.name.is_empty() && selector.namespace.is_empty() {
         fail!("at least one of kind, name, or namespace must be specified");
     }
+    check_patterns(&selector)?;
     let position = call.position();
     for path in paths {
-        check_json_path(&path)?;
-        let definition = LocatorDef { selector: selector.clone(), path, object: None, position: position.clone() };
+        let definition =
+            LocatorDef { selector: selector.clone(), path, object: None, position: position.clone() };
         call.env().reg_mut().locators.push(definition);
     }
     call.none()

@@ -59,8 +59,8 @@ pub(crate) fn restart_container<'v>(call: &mut Call<'v, '_, '_, '_>) -> Result<V
     Ok(call.alloc(RestartContainerStep { index }))
 }
 
-/// The `live_update=` of an image. `watched` are the directories whose changes the image sees.
-pub(crate) fn of_args<'v>(call: &Call<'v, '_, '_, '_>, args: &Args<'v>, watched: &[PathBuf]) -> Result<Option<LiveUpdate>> {
+/// The `live_update=` of an image.
+pub(crate) fn of_args<'v>(call: &Call<'v, '_, '_, '_>, args: &Args<'v>) -> Result<Option<LiveUpdate>> {
     let Some(value) = args.some("live_update") else { return Ok(None) };
     let items = match sequence(value).or_else(|| iterable(value, call.heap())) {
         Some(items) => items,
@@ -88,8 +88,7 @@ pub(crate) fn of_args<'v>(call: &Call<'v, '_, '_, '_>, args: &Args<'v>, watched:
     if steps.is_empty() {
         return Ok(None);
     }
-    check_order(&steps)?;
-    check_paths(&steps, watched)?;
+    check_order(&steps).map_err(|e| Failure::new(format!("live_update: {}", e.message)))?;
     Ok(Some(LiveUpdate { steps }))
 }
 
@@ -118,7 +117,8 @@ fn check_order(steps: &[Step]) -> Result<()> {
     Ok(())
 }
 
-fn check_paths(steps: &[Step], watched: &[PathBuf]) -> Result<()> {
+/// What is synced must be watched: `watched` are the directories whose changes the image sees.
+pub(crate) fn check_paths(steps: &[Step], watched: &[PathBuf]) -> Result<()> {
     let inside = |path: &PathBuf| watched.iter().any(|w| path.starts_with(w));
     let list = || watched.iter().map(|w| w.display().to_string()).collect::<Vec<_>>().join(" ");
     for step in steps {

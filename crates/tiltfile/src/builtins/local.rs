@@ -14,7 +14,7 @@ pub(crate) fn local_resource<'v>(call: &mut Call<'v, '_, '_, '_>) -> Result<Valu
 pub(crate) fn test<'v>(call: &mut Call<'v, '_, '_, '_>) -> Result<Value<'v>> {
     let position = call.position();
     call.env().warn(
-        "test() is deprecated and will be removed in a future release.\nCall local_resource(..., allow_parallel=True)",
+        "test() is deprecated and will be removed in a future release.\nChange this call to use `local_resource(..., allow_parallel=True)`",
         Some(position),
     );
     register(call, true)
@@ -22,17 +22,30 @@ pub(crate) fn test<'v>(call: &mut Call<'v, '_, '_, '_>) -> Result<Value<'v>> {
 
 fn register<'v>(call: &mut Call<'v, '_, '_, '_>, parallel: bool) -> Result<Value<'v>> {
     let args = call.unpack(&[
-        "name", "cmd?", "deps?", "trigger_mode?", "resource_deps?", "ignore?", "auto_init?", "serve_cmd?", "cmd_bat?",
-        "serve_cmd_bat?", "allow_parallel?", "links?", "labels?", "tags?", "env?", "serve_env?", "readiness_probe?",
-        "dir?", "serve_dir?",
+        "name",
+        "cmd?",
+        "deps?",
+        "trigger_mode?",
+        "resource_deps?",
+        "ignore?",
+        "auto_init?",
+        "serve_cmd?",
+        "cmd_bat?",
+        "serve_cmd_bat?",
+        "allow_parallel?",
+        "links?",
+        "labels?",
+        "tags?",
+        "env?",
+        "serve_env?",
+        "readiness_probe?",
+        "dir?",
+        "serve_dir?",
     ])?;
     let name = args.segment("name")?;
     let env = call.env();
     let cmd = args.command("cmd", "dir", "env")?;
     let serve_cmd = args.command("serve_cmd", "serve_dir", "serve_env")?;
-    if cmd.is_none() && serve_cmd.is_none() {
-        fail!("local_resource must have a cmd and/or a serve_cmd, but both were empty");
-    }
     if cmd.is_none() && args.some("dir").is_some() {
         if args.some("serve_dir").is_none() && serve_cmd.is_some() {
             fail!("'dir' only affects 'cmd', not 'serve_cmd'. Did you mean to use 'serve_dir' instead?");
@@ -41,6 +54,9 @@ fn register<'v>(call: &mut Call<'v, '_, '_, '_>, parallel: bool) -> Result<Value
     }
     if serve_cmd.is_none() && args.some("serve_dir").is_some() {
         fail!("'serve_dir' specified but 'serve_cmd' is empty");
+    }
+    if cmd.is_none() && serve_cmd.is_none() {
+        fail!("local_resource must have a cmd and/or a serve_cmd, but both were empty");
     }
     let mut readiness_probe = args.some("readiness_probe").map(|v| probe_of(&args, v)).transpose()?;
     if serve_cmd.is_none() && readiness_probe.take().is_some() {
@@ -84,7 +100,9 @@ pub(super) fn trigger_mode_arg(args: &Args<'_>) -> Result<Option<TriggerMode>> {
 
 pub(crate) fn trigger_mode<'v>(call: &mut Call<'v, '_, '_, '_>) -> Result<Value<'v>> {
     let args = call.unpack(&["trigger_mode"])?;
-    let Some(mode) = trigger_mode_arg(&args)? else { fail!("trigger_mode: missing argument for trigger_mode") };
+    let Some(mode) = trigger_mode_arg(&args)? else {
+        fail!("trigger_mode: missing argument for trigger_mode")
+    };
     let position = call.position();
     let mut reg = call.env().reg_mut();
     if let Some((_, before)) = &reg.trigger_mode {
@@ -104,13 +122,17 @@ pub(super) fn links(args: &Args<'_>) -> Result<Vec<Link>> {
             links.push(make_link(url, "").map_err(|e| args.wrong("links", e))?);
         } else if let Some(fields) = StructRef::from_value(item) {
             let field = |name: &str| {
-                fields.iter().find(|(k, _)| k.as_str() == name).and_then(|(_, v)| v.unpack_str()).unwrap_or_default()
+                fields
+                    .iter()
+                    .find(|(k, _)| k.as_str() == name)
+                    .and_then(|(_, v)| v.unpack_str())
+                    .unwrap_or_default()
             };
             links.push(make_link(field("url"), field("name")).map_err(|e| args.wrong("links", e))?);
         } else {
             return Err(args.wrong(
                 "links",
-                format_args!("Want a string, a link, or a sequence of these; found `{}` (type: {})", item.to_repr(), item.get_type()),
+                format_args!("Want a string, a link, or a sequence of these; found {}", item.to_repr()),
             ));
         }
     }
@@ -139,8 +161,14 @@ pub(crate) fn probe<'v>(call: &mut Call<'v, '_, '_, '_>) -> Result<Value<'v>> {
         ["initial_delay_secs", "timeout_secs", "period_secs", "success_threshold", "failure_threshold"];
     const HANDLERS: [&str; 3] = ["exec", "http_get", "tcp_socket"];
     let args = call.unpack(&[
-        "initial_delay_secs?", "timeout_secs?", "period_secs?", "success_threshold?", "failure_threshold?", "exec?",
-        "http_get?", "tcp_socket?",
+        "initial_delay_secs?",
+        "timeout_secs?",
+        "period_secs?",
+        "success_threshold?",
+        "failure_threshold?",
+        "exec?",
+        "http_get?",
+        "tcp_socket?",
     ])?;
     let mut fields: Vec<(&str, Value<'v>)> = Vec::new();
     for name in NUMBERS {
@@ -189,7 +217,10 @@ fn probe_of(args: &Args<'_>, v: Value<'_>) -> Result<Probe> {
     };
     let number = |name: &str| get(&fields, name).parse::<i32>().unwrap_or_default();
     let handler_value = |name: &str| {
-        fields.iter().find(|(k, v)| k.as_str() == name && !v.is_none()).and_then(|(_, v)| StructRef::from_value(v))
+        fields
+            .iter()
+            .find(|(k, v)| k.as_str() == name && !v.is_none())
+            .and_then(|(_, v)| StructRef::from_value(v))
     };
     let handler = if let Some(exec) = handler_value("exec") {
         let command = exec.iter().find(|(k, _)| k.as_str() == "command").map(|(_, v)| v);

@@ -2,8 +2,8 @@
 
 use crate::call::{Call, Result, absolute, clean, fail};
 use crate::values::EnvVars;
-use starlark::values::list::AllocList;
 use starlark::values::Value;
+use starlark::values::list::AllocList;
 use std::path::{Component, Path, PathBuf};
 
 pub(crate) fn getcwd<'v>(call: &mut Call<'v, '_, '_, '_>) -> Result<Value<'v>> {
@@ -94,7 +94,11 @@ pub(crate) fn relpath<'v>(call: &mut Call<'v, '_, '_, '_>) -> Result<Value<'v>> 
         relative.push(Component::ParentDir);
     }
     relative.extend(target.components().skip(shared));
-    let text = if relative.as_os_str().is_empty() { ".".to_owned() } else { relative.to_string_lossy().into_owned() };
+    let text = if relative.as_os_str().is_empty() {
+        ".".to_owned()
+    } else {
+        relative.to_string_lossy().into_owned()
+    };
     Ok(call.alloc(text))
 }
 
@@ -212,4 +216,3 @@ pub(crate) fn shlex_quote<'v>(call: &mut Call<'v, '_, '_, '_>) -> Result<Value<'
     }
     Ok(call.alloc(format!("'{}'", text.replace('\'', "'\"'\"'"))))
 }
-

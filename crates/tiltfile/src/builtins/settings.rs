@@ -1,11 +1,11 @@
 //! Settings: stored in the plan.
 
-use crate::call::{Call, Result, fail};
+use crate::Warning;
+use crate::call::{Call, Result, fail, go_type};
+use crate::env::Env;
 use crate::env::io_text;
 use crate::ignore::read_patterns;
 use crate::plan::Ignore;
-use crate::Warning;
-use crate::env::Env;
 use starlark::values::Value;
 
 pub(crate) fn update_settings<'v>(call: &mut Call<'v, '_, '_, '_>) -> Result<Value<'v>> {
@@ -16,14 +16,20 @@ pub(crate) fn update_settings<'v>(call: &mut Call<'v, '_, '_, '_>) -> Result<Val
         "k8s_server_side_apply?",
     ])?;
     let env = call.env();
-    if args.some("max_parallel_updates").is_some() {
+    if let Some(v) = args.some("max_parallel_updates") {
+        if v.get_type() != "int" {
+            fail!("update_settings: for parameter max_parallel_updates: got {}, want int", go_type(v));
+        }
         let n = args.int("max_parallel_updates", 3)?;
         if n < 1 {
             fail!("max number of parallel updates must be >= 1(got: {n})");
         }
         env.reg_mut().settings.max_parallel_updates = n as usize;
     }
-    if args.some("k8s_upsert_timeout_secs").is_some() {
+    if let Some(v) = args.some("k8s_upsert_timeout_secs") {
+        if v.get_type() != "int" {
+            fail!("update_settings: for parameter k8s_upsert_timeout_secs: got {}, want int", go_type(v));
+        }
         let n = args.int("k8s_upsert_timeout_secs", 30)?;
         if n < 1 {
             fail!("minimum k8s upsert timeout is 1s; got {n}s");
@@ -34,7 +40,9 @@ pub(crate) fn update_settings<'v>(call: &mut Call<'v, '_, '_, '_>) -> Result<Val
     env.reg_mut().settings.suppress_unused_image_warnings.extend(suppress);
     match args.text("k8s_server_side_apply")?.as_str() {
         "" => {}
-        mode @ ("auto" | "true" | "false") => mode.clone_into(&mut env.reg_mut().settings.k8s_server_side_apply),
+        mode @ ("auto" | "true" | "false") => {
+            mode.clone_into(&mut env.reg_mut().settings.k8s_server_side_apply)
+        }
         other => fail!("k8s_server_side_apply must be one of auto, true, false; got {other:?}"),
     }
     call.none()
@@ -63,7 +71,11 @@ pub(crate) fn tiltignore(env: &Env<'_>) -> Result<()> {
         Ok(text) => {
             let patterns = read_patterns(&text);
             if !patterns.is_empty() {
-                env.reg_mut().settings.watch_ignores.push(Ignore { base, source: path.display().to_string(), patterns });
+                env.reg_mut().settings.watch_ignores.push(Ignore {
+                    base,
+                    source: path.display().to_string(),
+                    patterns,
+                });
             }
             Ok(())
         }
@@ -159,8 +171,15 @@ pub(crate) fn ignored<'v>(call: &mut Call<'v, '_, '_, '_>) -> Result<Value<'v>> 
 
 const FEATURES: [&str; 2] = ["snapshots", "cluster_refresh"];
 const OBSOLETE: [&str; 9] = [
-    "bulk_disable_resources", "disable_resources", "events", "facets", "labels", "live_update_v2",
-    "multiple_containers_per_pod", "offline_snapshot_creation", "update_history",
+    "bulk_disable_resources",
+    "disable_resources",
+    "events",
+    "facets",
+    "labels",
+    "live_update_v2",
+    "multiple_containers_per_pod",
+    "offline_snapshot_creation",
+    "update_history",
 ];
 
 fn set_feature<'v>(call: &mut Call<'v, '_, '_, '_>, on: bool) -> Result<Value<'v>> {
@@ -190,4 +209,3 @@ pub(crate) fn disable_snapshots<'v>(call: &mut Call<'v, '_, '_, '_>) -> Result<V
     call.env().reg_mut().settings.features.insert("snapshots".to_owned(), false);
     call.none()
 }
-

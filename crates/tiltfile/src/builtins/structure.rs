@@ -3,9 +3,9 @@
 use crate::call::{Call, Failure, FailureKind, Result, fail};
 use crate::values::text_of;
 use crate::{Level, eval};
+use starlark::values::Value;
 use starlark::values::dict::AllocDict;
 use starlark::values::structs::AllocStruct;
-use starlark::values::Value;
 
 pub(crate) fn include<'v>(call: &mut Call<'v, '_, '_, '_>) -> Result<Value<'v>> {
     let args = call.unpack(&["path"])?;

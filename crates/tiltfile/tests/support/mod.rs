@@ -7,8 +7,8 @@ use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
 use tiltfile::{
-    DirEntry, FileKind, HelmRequest, Host, HostError, KubeContext, KustomizeRequest, Level, LocalCommand, LocalOutput,
-    Rendered,
+    DirEntry, FileKind, HelmRequest, Host, HostError, KubeContext, KustomizeRequest, Level, LocalCommand,
+    LocalOutput, Rendered,
 };
 
 /// Files of a fixture: `-- path` lines start a file.
@@ -95,8 +95,13 @@ impl Host for MemoryHost {
     fn kustomize(&self, request: &KustomizeRequest) -> Result<Rendered, HostError> {
         let file = request.dir.join("rendered.yaml");
         match self.files.get(&file) {
-            Some(yaml) => Ok(Rendered { yaml: yaml.clone(), files_read: vec![request.dir.join("kustomization.yml")] }),
-            None => Err(HostError { message: format!("no kustomization in {}", request.dir.display()), hint: None }),
+            Some(yaml) => {
+                Ok(Rendered { yaml: yaml.clone(), files_read: vec![request.dir.join("kustomization.yml")] })
+            }
+            None => Err(HostError {
+                message: format!("no kustomization in {}", request.dir.display()),
+                hint: None,
+            }),
         }
     }
     fn helm(&self, _request: &HelmRequest) -> Result<Rendered, HostError> {
@@ -126,7 +131,10 @@ impl Host for DiskHost {
         std::fs::read_dir(path)?
             .map(|e| {
                 let e = e?;
-                Ok(DirEntry { name: e.file_name().to_string_lossy().into_owned(), is_dir: e.file_type()?.is_dir() })
+                Ok(DirEntry {
+                    name: e.file_name().to_string_lossy().into_owned(),
+                    is_dir: e.file_type()?.is_dir(),
+                })
             })
             .collect()
     }
@@ -152,7 +160,11 @@ impl Host for DiskHost {
             io::Write::write_all(&mut pipe, command.stdin.as_deref().unwrap_or_default()).ok();
         }
         let output = child.wait_with_output()?;
-        Ok(LocalOutput { stdout: output.stdout, stderr: output.stderr, code: output.status.code().unwrap_or(128) })
+        Ok(LocalOutput {
+            stdout: output.stdout,
+            stderr: output.stderr,
+            code: output.status.code().unwrap_or(128),
+        })
     }
     fn kustomize(&self, _request: &KustomizeRequest) -> Result<Rendered, HostError> {
         Err(HostError { message: "no kustomize in this test".to_owned(), hint: None })
