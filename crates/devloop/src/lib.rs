@@ -13,6 +13,7 @@ mod plans;
 mod readiness;
 mod rules;
 mod schedule;
+mod scope;
 mod state;
 mod status;
 mod step;
@@ -23,6 +24,7 @@ pub use event::{
     Built, Change, ChangeKind, ContainerFact, ContainerRef, ContainerState, Event, ImageName, ObjectRef,
     PodFact, PodPhase, ServeFact, SyncError,
 };
+pub use scope::WatchScope;
 pub use state::State;
 pub use status::{Activity, Hold, Line, Mark, ResourceStatus, RuntimeStatus, UpdateStatus};
 pub use step::step;
