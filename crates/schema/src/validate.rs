@@ -2,6 +2,8 @@
 
 use serde_json::Value;
 
+pub(crate) const QUANTITY: &str = "^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$";
+
 /// An entry of a `Status`' `details.causes`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Cause {

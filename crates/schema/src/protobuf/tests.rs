@@ -23,7 +23,7 @@ fn what_kubectl_creates() {
     check("pdb", expect![[r#"{"apiVersion":"policy/v1","kind":"PodDisruptionBudget","metadata":{"name":"p"},"spec":{"minAvailable":"50%","selector":{"matchLabels":{"app":"x"}}},"status":{}}"#]]);
     check("role", expect![[r#"{"apiVersion":"rbac.authorization.k8s.io/v1","kind":"Role","metadata":{"name":"r"},"rules":[{"verbs":["get"],"apiGroups":[""],"resources":["pods"]}]}"#]]);
     check("quota", expect![[r#"{"apiVersion":"v1","kind":"ResourceQuota","metadata":{"name":"q"},"spec":{"hard":{"cpu":"1","memory":"1G"}},"status":{}}"#]]);
-    check("priorityclass", expect![[r#"{"apiVersion":"scheduling.k8s.io/v1","kind":"PriorityClass","metadata":{"name":"pc"},"preemptionPolicy":"PreemptLowerPriority"}"#]]);
+    check("priorityclass", expect![[r#"{"apiVersion":"scheduling.k8s.io/v1","kind":"PriorityClass","metadata":{"name":"pc"},"value":0,"preemptionPolicy":"PreemptLowerPriority"}"#]]);
     check("serviceaccount", expect![[r#"{"apiVersion":"v1","kind":"ServiceAccount","metadata":{"name":"sa1"}}"#]]);
     check("tokenrequest", expect![[r#"{"apiVersion":"authentication.k8s.io/v1","kind":"TokenRequest","metadata":{},"spec":{},"status":{}}"#]]);
 }
