@@ -14,7 +14,6 @@ struct Entry {
     base: PathBuf,
     /// Empty: everything below base, base too.
     patterns: Vec<Pattern>,
-    has_exceptions: bool,
 }
 
 #[derive(Debug, Clone)]
@@ -33,8 +32,7 @@ impl IgnoreSet {
             if patterns.is_empty() && !ignore.patterns.is_empty() {
                 continue;
             }
-            let has_exceptions = patterns.iter().any(|p| p.exception);
-            entries.push(Entry { base: ignore.base.clone(), patterns, has_exceptions });
+            entries.push(Entry { base: ignore.base.clone(), patterns });
         }
         IgnoreSet { entries }
     }
@@ -46,11 +44,21 @@ impl IgnoreSet {
 
     /// Nothing at or below this directory can count: no need to look there.
     pub fn prunes(&self, dir: &Path) -> bool {
-        self.entries.iter().any(|e| !e.has_exceptions && e.matches(dir))
+        self.entries.iter().any(|e| e.matches(dir) && !e.wants_below(dir))
     }
 }
 
 impl Entry {
+    /// An exception may take back something below the directory.
+    fn wants_below(&self, dir: &Path) -> bool {
+        let Ok(relative) = dir.strip_prefix(&self.base) else { return true };
+        let inside = format!("{}/", relative.to_string_lossy());
+        self.patterns.iter().filter(|p| p.exception).any(|p| {
+            let literal = p.text.split(['*', '?', '[', '\\']).next().unwrap_or_default();
+            literal.starts_with(&inside) || (p.has_wildcards && inside.starts_with(literal))
+        })
+    }
+
     fn matches(&self, path: &Path) -> bool {
         let Ok(relative) = path.strip_prefix(&self.base) else { return false };
         if self.patterns.is_empty() {
@@ -235,6 +243,23 @@ mod tests {
             (&["x"], "/p", false),
         ] {
             assert_eq!(ignored(patterns, path), want, "{patterns:?} {path}");
+        }
+    }
+
+    #[test]
+    fn directories_that_need_not_be_entered() {
+        let ignore = Ignore {
+            base: PathBuf::from("/p"),
+            source: String::new(),
+            patterns: ["node_modules", "dist", "!dist/keep", "gen", "!gen/**/*.md"]
+                .map(str::to_owned)
+                .to_vec(),
+        };
+        let set = IgnoreSet::new([&ignore]);
+        for (dir, want) in
+            [("node_modules", true), ("dist", false), ("dist/x", true), ("gen", false), ("src", false)]
+        {
+            assert_eq!(set.prunes(&Path::new("/p").join(dir)), want, "{dir}");
         }
     }
 
