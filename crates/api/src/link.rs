@@ -11,8 +11,8 @@ const UNSERVED: [&str; 4] = ["approval", "ephemeralcontainers", "proxy", "resize
 /// The built-in kinds, each in its preferred version: objects are not converted between versions, and storing one that
 /// came in another would lose fields.
 pub(crate) fn kinds() -> Vec<Kind> {
-    let served = schema::builtin_kinds().iter().filter(|kind| kind.group != "events.k8s.io");
-    served
+    schema::builtin_kinds()
+        .iter()
         .cloned()
         .map(|mut kind| {
             kind.versions.truncate(1);

@@ -10,6 +10,7 @@ mod certificate;
 mod columns;
 mod discovery;
 mod dispatch;
+mod events;
 mod gnostic;
 mod information;
 mod link;

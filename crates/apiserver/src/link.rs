@@ -1,5 +1,6 @@
 //! Calls into `schema`, in one place.
 
+use crate::events;
 use api::{Api, ApiError, Kind, Object, Result, View};
 use serde_json::{Value, json};
 
@@ -14,7 +15,7 @@ pub(crate) struct Table {
 }
 
 pub(crate) fn table(api: &Api, kind: &Kind, api_version: &str, objects: &[Object]) -> Table {
-    let resource = kind.resource();
+    let resource = if kind.group == events::GROUP { "events".to_string() } else { kind.resource() };
     if !api.is_builtin(&resource) {
         return crate::columns::table(definition(api, kind).as_deref(), api_version, objects);
     }

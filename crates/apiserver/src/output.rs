@@ -1,7 +1,7 @@
 //! The form in which objects are answered: as they are, as a Table, or only their metadata.
 
-use crate::link;
 use crate::query::Query;
+use crate::{events, link};
 use api::{Api, Kind, Object};
 use bytes::Bytes;
 use http::{HeaderMap, header};
@@ -72,6 +72,9 @@ impl Output {
 
     /// An object in the version that was asked for.
     fn versioned(&self, object: &Object) -> Value {
+        if self.kind.group == events::GROUP {
+            return events::from_core(object);
+        }
         let mut shown = (**object).clone();
         if shown["apiVersion"] != self.api_version.as_str() && shown.get("apiVersion").is_some() {
             shown["apiVersion"] = self.api_version.clone().into();

@@ -6,7 +6,7 @@ use crate::query::Query;
 use crate::request::Target;
 use crate::respond::{self, Answer};
 use crate::server::Inner;
-use crate::{reviews, streams, watch};
+use crate::{events, reviews, streams, watch};
 use api::{
     ApiError, DeleteOptions, FieldSelector, FieldValidation, Key, Kind, Object, PatchKind, Propagation,
     Result, Selector, View, WriteOptions,
@@ -28,8 +28,9 @@ pub(crate) struct Call {
 }
 
 impl Call {
+    /// Where the objects are stored: events have two groups and one place.
     pub(crate) fn resource(&self) -> String {
-        self.kind.resource()
+        if self.kind.group == events::GROUP { self.kind.plural.clone() } else { self.kind.resource() }
     }
 
     pub(crate) fn key(&self) -> Key {
@@ -230,6 +231,9 @@ async fn object_of(call: &Call, body: Body, options: &WriteOptions) -> Result<Va
     if !object.is_object() {
         return Err(ApiError::bad_request("the body of the request must be an object"));
     }
+    if call.kind.group == events::GROUP {
+        object = events::to_core(&object);
+    }
     if !object["metadata"].is_object() {
         object["metadata"] = json!({});
     }
@@ -330,8 +334,11 @@ async fn patch(call: Call, body: Body, subresource: &str) -> Result<Answer> {
         ));
     }
     let mut problems = Vec::new();
-    let patch = body::read(&call.parts.headers, body, &mut problems).await?;
+    let mut patch = body::read(&call.parts.headers, body, &mut problems).await?;
     strictly(&options, problems, &call.kind)?;
+    if call.kind.group == events::GROUP && patch.is_object() {
+        patch = events::to_core(&patch);
+    }
     let existed = call.get().is_ok();
     let made = call.inner.api.patch(&call.key(), kind, subresource, &patch, &options)?;
     let code = if existed { StatusCode::OK } else { StatusCode::CREATED };

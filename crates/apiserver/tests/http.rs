@@ -288,3 +288,21 @@ async fn streams_without_a_node_say_so() {
     let (code, status) = bench.get("/api/v1/namespaces/default/pods/p/log").await;
     assert_eq!((code.as_u16(), &status["reason"]), (503, &json!("ServiceUnavailable")));
 }
+
+#[tokio::test]
+async fn events_have_two_groups_and_one_place() {
+    let bench = bench();
+    let event = r#"{"apiVersion":"events.k8s.io/v1","kind":"Event","metadata":{"name":"e"},"eventTime":"2026-01-01T00:00:00.000000Z",
+        "reason":"R","note":"text","type":"Normal","action":"A","reportingController":"c","reportingInstance":"i",
+        "regarding":{"kind":"Pod","name":"p","namespace":"default"}}"#;
+    let (code, made) =
+        bench.post("/apis/events.k8s.io/v1/namespaces/default/events", "application/json", event).await;
+    assert_eq!((code.as_u16(), &made["note"]), (201, &json!("text")), "{made}");
+    let (_, core) = bench.get("/api/v1/namespaces/default/events/e").await;
+    assert_eq!((&core["message"], &core["involvedObject"]["name"]), (&json!("text"), &json!("p")));
+    let (_, list) = bench.get("/apis/events.k8s.io/v1/events").await;
+    assert_eq!(
+        (&list["apiVersion"], &list["items"][0]["regarding"]["name"]),
+        (&json!("events.k8s.io/v1"), &json!("p"))
+    );
+}
