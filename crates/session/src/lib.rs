@@ -1,1 +1,30 @@
-//! Carries out the dev loop's effects: build, push, apply, sync, forward
+//! Carries out the dev loop's effects: build, push, apply, sync, forward.
+//!
+//! `devloop` decides, this crate does. Enter at [`Session`]; it works on a [`Cluster`] (any that kubectl can reach)
+//! and speaks through an [`Output`].
+
+mod apply;
+mod bootstrap;
+mod build;
+mod cluster;
+mod driver;
+mod error;
+mod files;
+mod forward;
+mod host;
+mod ignore;
+mod local;
+mod logs;
+mod objects;
+mod output;
+mod pods;
+mod render;
+mod sync;
+
+pub use apply::{FIELD_MANAGER, apply as apply_objects, delete as delete_objects};
+pub use cluster::{Cluster, Embedded};
+pub use driver::{Session, SessionConfig, activity};
+pub use error::SessionError;
+pub use host::OsHost;
+pub use output::{LogSource, Output};
+pub use render::kustomize;

@@ -1,0 +1,282 @@
+//! The command line as typed. What it means is decided elsewhere.
+
+use clap::{Args, Parser, Subcommand};
+use std::path::PathBuf;
+
+/// Kubernetes for one developer, in one binary
+#[derive(Debug, Parser)]
+#[command(name = "coracle", version, propagate_version = true, max_term_width = 100)]
+#[command(after_help = "Called by the name tilt, k3d or kustomize (a link), it takes that tool's commands.")]
+pub struct Cli {
+    /// Say more (twice: what Coracle does inside)
+    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    pub verbose: u8,
+    /// Say only what went wrong
+    #[arg(short, long, global = true)]
+    pub quiet: bool,
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Bring the project up and keep it in step with the files
+    Up(UpArgs),
+    /// Bring the project up once; end when everything is ready, or with an error
+    Ci(UpArgs),
+    /// Remove what `up` deployed; the cluster and its volumes stay
+    Down(DownArgs),
+    /// Create, start, stop, delete and list clusters
+    Cluster {
+        #[command(subcommand)]
+        command: ClusterCommand,
+    },
+    /// Print or merge a cluster's kubeconfig
+    Kubeconfig {
+        #[command(subcommand)]
+        command: KubeconfigCommand,
+    },
+    /// Work with the images on this machine
+    #[command(alias = "images")]
+    Image {
+        #[command(subcommand)]
+        command: ImageCommand,
+    },
+    /// List the registries of the clusters
+    #[command(aliases = ["registries", "reg"])]
+    Registry {
+        #[command(subcommand)]
+        command: RegistryCommand,
+    },
+    /// List the nodes of the clusters
+    Node {
+        #[command(subcommand)]
+        command: NodeCommand,
+    },
+    /// Render a kustomization
+    Kustomize {
+        #[command(subcommand)]
+        command: KustomizeCommand,
+    },
+    /// Print what the Tiltfile means, as JSON
+    TiltfileResult(TiltfileArgs),
+    /// Print the version
+    Version,
+    /// Print a completion script
+    Completion {
+        shell: String,
+    },
+}
+
+#[derive(Debug, Args)]
+pub struct TiltfileArgs {
+    /// The Tiltfile
+    #[arg(short, long, value_name = "PATH", default_value = "Tiltfile")]
+    pub file: PathBuf,
+    /// Use this context of the kubeconfig instead of the embedded cluster
+    #[arg(long, value_name = "NAME")]
+    pub context: Option<String>,
+    /// Resources to run, and after `--` arguments for the Tiltfile
+    #[arg(value_name = "RESOURCE")]
+    pub args: Vec<String>,
+}
+
+#[derive(Debug, Args)]
+pub struct UpArgs {
+    #[command(flatten)]
+    pub tiltfile: TiltfileArgs,
+    /// The k3d configuration that names the cluster, its ports and its registry
+    #[arg(long, value_name = "PATH", env = "K3D_CONFIG")]
+    pub cluster_config: Option<PathBuf>,
+    /// Do not create namespaces and secrets that the manifests need and nothing defines
+    #[arg(long)]
+    pub no_bootstrap: bool,
+    /// Do not give image builds this machine's CA certificates and proxy settings
+    #[arg(long)]
+    pub no_host_trust: bool,
+    /// End with an error after this many seconds (ci)
+    #[arg(long, value_name = "SECONDS", default_value_t = 1800)]
+    pub timeout: u64,
+    /// Taken for compatibility; output is always a stream
+    #[arg(long, hide = true, default_value_t = true, num_args = 0..=1, require_equals = true)]
+    pub stream: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct DownArgs {
+    #[command(flatten)]
+    pub tiltfile: TiltfileArgs,
+    /// The k3d configuration that names the cluster
+    #[arg(long, value_name = "PATH", env = "K3D_CONFIG")]
+    pub cluster_config: Option<PathBuf>,
+    /// Delete the namespaces of the manifests too
+    #[arg(long)]
+    pub delete_namespaces: bool,
+    /// Delete the persistent volume claims of the manifests too, with their data
+    #[arg(long)]
+    pub delete_volumes: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum ClusterCommand {
+    /// Create a cluster and start it
+    Create {
+        /// Its name [default: from the configuration, or k3s-default]
+        name: Option<String>,
+        /// A k3d configuration (`k3d.io/v1alpha5`)
+        #[arg(short, long, value_name = "PATH", env = "K3D_CONFIG")]
+        config: Option<PathBuf>,
+        /// Lead a port of this machine into the cluster: HOSTPORT:CLUSTERPORT
+        #[arg(short, long = "port", value_name = "PORTS")]
+        ports: Vec<String>,
+        /// Create a registry: NAME[:HOST][:PORT]
+        #[arg(long, value_name = "NAME")]
+        registry_create: Option<String>,
+        /// Port of the API server
+        #[arg(long, value_name = "PORT")]
+        api_port: Option<String>,
+        /// Write the context into the default kubeconfig
+        #[arg(long, default_value_t = true, num_args = 0..=1, require_equals = true, default_missing_value = "true", action = clap::ArgAction::Set)]
+        kubeconfig_update_default: bool,
+        /// Make the context the current one
+        #[arg(long, default_value_t = true, num_args = 0..=1, require_equals = true, default_missing_value = "true", action = clap::ArgAction::Set)]
+        kubeconfig_switch_context: bool,
+    },
+    /// Start stopped clusters
+    Start(Names),
+    /// Stop clusters; objects and volumes stay
+    Stop(Names),
+    /// Delete clusters with all their objects and volumes
+    #[command(aliases = ["del", "rm"])]
+    Delete {
+        #[command(flatten)]
+        names: Names,
+        /// Take the name from a k3d configuration
+        #[arg(short, long, value_name = "PATH")]
+        config: Option<PathBuf>,
+    },
+    /// List the clusters
+    #[command(aliases = ["ls", "get"])]
+    List {
+        names: Vec<String>,
+        /// Leave the header out
+        #[arg(long)]
+        no_headers: bool,
+        /// `json`
+        #[arg(short, long, value_name = "FORMAT")]
+        output: Option<String>,
+    },
+}
+
+#[derive(Debug, Args)]
+pub struct Names {
+    /// Clusters [default: k3s-default]
+    pub names: Vec<String>,
+    /// All of them
+    #[arg(short, long)]
+    pub all: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum KubeconfigCommand {
+    /// Print the kubeconfig of clusters
+    #[command(aliases = ["print", "show"])]
+    Get(Names),
+    /// Write the kubeconfig of clusters to a file and print its path
+    #[command(alias = "write")]
+    Merge {
+        #[command(flatten)]
+        names: Names,
+        /// The file, or `-`
+        #[arg(short, long, value_name = "FILE")]
+        output: Option<PathBuf>,
+        /// Merge into the default kubeconfig
+        #[arg(short = 'd', long)]
+        kubeconfig_merge_default: bool,
+        /// Make the context the current one
+        #[arg(short = 's', long, default_value_t = true, num_args = 0..=1, require_equals = true, default_missing_value = "true", action = clap::ArgAction::Set)]
+        kubeconfig_switch_context: bool,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub enum ImageCommand {
+    /// List images
+    #[command(alias = "list")]
+    Ls,
+    /// Import image archives (docker save, OCI layout), or with --rootfs a plain file system tar
+    #[command(alias = "load")]
+    Import {
+        /// Archives; `-` is standard input
+        #[arg(required = true)]
+        archives: Vec<PathBuf>,
+        /// The archive is a root file system; this is the name of the image made of it
+        #[arg(long, value_name = "NAME")]
+        rootfs: Option<String>,
+        /// Environment of the image (with --rootfs)
+        #[arg(long, value_name = "NAME=VALUE")]
+        env: Vec<String>,
+        /// Command of the image (with --rootfs), as JSON: '["python3"]'
+        #[arg(long, value_name = "JSON")]
+        cmd: Option<String>,
+        /// Taken for compatibility: all clusters share the images
+        #[arg(short, long)]
+        cluster: Vec<String>,
+    },
+    /// Pull an image from its registry
+    Pull {
+        name: String,
+    },
+    /// Give an image another name
+    Tag {
+        source: String,
+        target: String,
+    },
+    /// Remove names of images
+    #[command(alias = "remove")]
+    Rm {
+        #[arg(required = true)]
+        names: Vec<String>,
+    },
+    /// Remove layers and blobs that no image needs
+    Gc,
+    /// Write images to an archive (docker load reads it)
+    Export {
+        #[arg(required = true)]
+        names: Vec<String>,
+        #[arg(short, long, value_name = "FILE")]
+        output: PathBuf,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub enum RegistryCommand {
+    /// List registries
+    #[command(aliases = ["ls", "get"])]
+    List {
+        #[arg(long)]
+        no_headers: bool,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub enum NodeCommand {
+    /// List nodes
+    #[command(aliases = ["ls", "get"])]
+    List {
+        #[arg(long)]
+        no_headers: bool,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub enum KustomizeCommand {
+    /// Print the manifests of a kustomization
+    Build {
+        #[arg(default_value = ".")]
+        dir: PathBuf,
+        /// Write to a file
+        #[arg(short, long, value_name = "FILE")]
+        output: Option<PathBuf>,
+    },
+}

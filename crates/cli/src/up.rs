@@ -1,0 +1,311 @@
+//! `coracle up`, `ci` and `down`: cluster, session, and what is said at the beginning and the end.
+
+use crate::args::{DownArgs, TiltfileArgs, UpArgs};
+use crate::clusters;
+use crate::failure::{Done, Failure, INTERRUPTED, OURS, USAGE, YOURS};
+use crate::printer::{Printer, seconds};
+use cluster::control;
+use cluster::settings::Settings;
+use devloop::{RuntimeStatus, State, UpdateStatus};
+use session::{Cluster, OsHost, Output, Session, SessionConfig};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use tiltfile::{KubeContext, Plan};
+use tokio_util::sync::CancellationToken;
+
+/// The cluster of a project without a k3d configuration.
+const PROJECT_CLUSTER: &str = "dev";
+const K3D_FILES: &[&str] = &["k3d-config.yaml", "k3d-config.yml", "k3d.yaml", "k3d.yml"];
+
+/// The text of the kubeconfig to use, and its context (`None`: the current one).
+struct Target {
+    kubeconfig: String,
+    context: Option<String>,
+}
+
+fn tiltfile_path(args: &TiltfileArgs) -> Result<PathBuf, Failure> {
+    std::fs::canonicalize(&args.file).map_err(|_| {
+        let path = args.file.clone();
+        session::SessionError::NoTiltfile { path }.into()
+    })
+}
+
+fn find_config(explicit: Option<&Path>, project: &Path) -> Option<PathBuf> {
+    explicit
+        .map(Path::to_path_buf)
+        .or_else(|| K3D_FILES.iter().map(|name| project.join(name)).find(|path| path.exists()))
+}
+
+/// The cluster that the project asks for, running; or the context that the user named.
+fn target(args: &TiltfileArgs, config: Option<&Path>, project: &Path, printer: &Printer) -> Result<Target, Failure> {
+    if let Some(context) = &args.context {
+        let path = clusters::kubeconfig_path().ok_or_else(|| Failure::new(USAGE, "HOME is not set: where is the kubeconfig?"))?;
+        let kubeconfig = std::fs::read_to_string(&path)
+            .map_err(|e| Failure { causes: vec![e.to_string()], ..Failure::new(USAGE, format!("cannot read {}", path.display())) })?;
+        return Ok(Target { kubeconfig, context: Some(context.clone()) });
+    }
+    let data = clusters::data_dir()?;
+    let (wanted, update, switch) = match find_config(config, project) {
+        Some(path) => {
+            let config = clusters::read_config(&path, printer)?;
+            printer.done("k3d configuration", &format!("{} (cluster {})", path.display(), config.settings.name), None);
+            (config.settings, config.update_kubeconfig, config.switch_context)
+        }
+        None => (Settings::new(PROJECT_CLUSTER), true, true),
+    };
+    let name = wanted.name.clone();
+    if !control::exists(&data, &name) {
+        control::create(&data, wanted)?;
+    } else {
+        let have = Settings::load(&data.cluster(&name).settings()).map_err(|e| Failure::of(OURS, &e))?;
+        let missing = have.differences(&wanted);
+        if !missing.is_empty() {
+            printer.warn(&format!(
+                "the cluster {name} was made without {}; `coracle cluster delete {name}` and `coracle up` make it anew",
+                missing.join(", ")
+            ));
+        }
+    }
+    let running = clusters::start(&data, &name, printer)?;
+    if update {
+        clusters::merge_kubeconfig(&running, switch, printer)?;
+    }
+    Ok(Target { kubeconfig: clusters::document(&data, &name)?, context: None })
+}
+
+fn settings(args: &TiltfileArgs, subcommand: &str, cluster: &Cluster) -> tiltfile::Settings {
+    let registry = cluster.embedded().and_then(|e| e.registry.clone());
+    tiltfile::Settings {
+        args: args.args.clone(),
+        subcommand: subcommand.into(),
+        cluster_registry: registry.map(|host| tiltfile::plan::Registry {
+            host,
+            host_from_cluster: String::new(),
+            single_name: String::new(),
+        }),
+        web_host: "localhost".into(),
+        web_port: 10350,
+        executable: std::env::current_exe().map(|p| p.display().to_string()).unwrap_or_default(),
+    }
+}
+
+fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
+    tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .map_err(|e| Failure { causes: vec![e.to_string()], ..Failure::new(OURS, "cannot start the async runtime") })
+}
+
+pub fn up(args: &UpArgs, once: bool, printer: &Arc<Printer>) -> Done {
+    let began = Instant::now();
+    let tiltfile = tiltfile_path(&args.tiltfile)?;
+    let project = tiltfile.parent().unwrap_or(Path::new("/")).to_path_buf();
+    let target = target(&args.tiltfile, args.cluster_config.as_deref(), &project, printer)?;
+    runtime()?.block_on(run(args, once, tiltfile, target, began, printer.clone()))
+}
+
+async fn run(
+    args: &UpArgs,
+    once: bool,
+    tiltfile: PathBuf,
+    target: Target,
+    began: Instant,
+    printer: Arc<Printer>,
+) -> Done {
+    let cluster = Cluster::connect(&target.kubeconfig, target.context.as_deref()).await?;
+    let config = SessionConfig {
+        tiltfile,
+        settings: settings(&args.tiltfile, if once { "ci" } else { "up" }, &cluster),
+        host_trust: !args.no_host_trust,
+        watch: !once,
+        bootstrap: !args.no_bootstrap && cluster.embedded().is_some(),
+    };
+    let stop = CancellationToken::new();
+    let interrupted = Arc::new(std::sync::atomic::AtomicBool::new(false));
+    tokio::spawn(wait_for_interrupt(stop.clone(), interrupted.clone()));
+    let session = Session::new(cluster.clone(), config, printer.clone());
+    let mut greeted = false;
+    let mut verdict = None;
+    let greeting = printer.clone();
+    let watching = session.run(stop.clone(), |state, plan| {
+        let progress = progress(state, plan);
+        if progress == Progress::Ready && !greeted {
+            greeted = true;
+            greet(&greeting, &cluster, plan, began.elapsed());
+        }
+        if once && progress != Progress::Going {
+            verdict = Some(progress);
+            return true;
+        }
+        false
+    });
+    if once {
+        let limit = Duration::from_secs(args.timeout);
+        match tokio::time::timeout(limit, watching).await {
+            Ok(result) => result?,
+            Err(_) => return Err(Failure::new(YOURS, format!("not everything was ready after {} s", args.timeout))),
+        }
+    } else {
+        watching.await?;
+    }
+    if interrupted.load(std::sync::atomic::Ordering::SeqCst) {
+        printer.info("stopped watching; the cluster and what runs in it go on");
+        printer.info("`coracle down` removes the project, `coracle cluster stop` the cluster");
+        return if once { Err(Failure::new(INTERRUPTED, "interrupted")) } else { Ok(()) };
+    }
+    match verdict {
+        Some(Progress::Failed(problems)) => {
+            Err(Failure { causes: problems, ..Failure::new(YOURS, "the project did not come up") })
+        }
+        _ => Ok(()),
+    }
+}
+
+async fn wait_for_interrupt(stop: CancellationToken, interrupted: Arc<std::sync::atomic::AtomicBool>) {
+    use tokio::signal::unix::{SignalKind, signal};
+    let (Ok(mut interrupt), Ok(mut terminate)) = (signal(SignalKind::interrupt()), signal(SignalKind::terminate())) else {
+        return;
+    };
+    tokio::select! {
+        _ = interrupt.recv() => {}
+        _ = terminate.recv() => {}
+    }
+    interrupted.store(true, std::sync::atomic::Ordering::SeqCst);
+    stop.cancel();
+}
+
+#[derive(Debug, PartialEq)]
+enum Progress {
+    Going,
+    Ready,
+    /// Nothing goes on any more, and these have failed.
+    Failed(Vec<String>),
+}
+
+fn progress(state: &State, plan: &Plan) -> Progress {
+    let mut problems = Vec::new();
+    let mut waiting = false;
+    for resource in plan.resources.iter().filter(|r| plan.is_enabled(&r.name) && r.auto_init) {
+        let Some(status) = state.status(&resource.name) else {
+            waiting = true;
+            continue;
+        };
+        match (&status.update, &status.runtime) {
+            (UpdateStatus::Error { message }, _) | (_, RuntimeStatus::Error { message }) => {
+                problems.push(format!("{}: {message}", resource.name));
+            }
+            (UpdateStatus::Ok | UpdateStatus::None, RuntimeStatus::Ok | RuntimeStatus::NotApplicable) => {}
+            _ => waiting = true,
+        }
+    }
+    if !problems.is_empty() && (state.is_settled() || !waiting) {
+        return Progress::Failed(problems);
+    }
+    if waiting || !problems.is_empty() || plan.resources.is_empty() { Progress::Going } else { Progress::Ready }
+}
+
+/// The end of a good start: how long it took, and where to look.
+fn greet(printer: &Printer, cluster: &Cluster, plan: &Plan, took: Duration) {
+    let count = plan.resources.iter().filter(|r| plan.is_enabled(&r.name)).count();
+    printer.done("ready", &format!("{count} resources in {}", seconds(took)), None);
+    for (resource, url) in printer.urls() {
+        printer.info(&format!("{resource:<12} {url}"));
+    }
+    for (host, inside) in cluster.embedded().map(|e| e.ports.clone()).unwrap_or_default() {
+        let scheme = if inside == 443 { "https" } else { "http" };
+        printer.info(&format!("{:<12} {scheme}://localhost:{host}/", "ingress"));
+    }
+}
+
+pub fn down(args: &DownArgs, printer: &Arc<Printer>) -> Done {
+    let tiltfile = tiltfile_path(&args.tiltfile)?;
+    let project = tiltfile.parent().unwrap_or(Path::new("/")).to_path_buf();
+    let target = target(&args.tiltfile, args.cluster_config.as_deref(), &project, printer)?;
+    runtime()?.block_on(async {
+        let cluster = Cluster::connect(&target.kubeconfig, target.context.as_deref()).await?;
+        let plan = evaluate(&args.tiltfile, "down", tiltfile, &cluster, printer).await?;
+        let mut objects: Vec<serde_json::Value> =
+            plan.resources.iter().filter_map(|r| r.k8s()).flat_map(|k| k.objects.clone()).collect();
+        objects.reverse();
+        let mut kept = Vec::new();
+        objects.retain(|object| {
+            let keep = match object["kind"].as_str() {
+                Some("Namespace") => !args.delete_namespaces,
+                Some("PersistentVolumeClaim") => !args.delete_volumes,
+                _ => false,
+            };
+            if keep {
+                kept.push(format!("{} {}", object["kind"].as_str().unwrap_or(""), object["metadata"]["name"].as_str().unwrap_or("")));
+            }
+            !keep
+        });
+        let began = Instant::now();
+        session::delete_objects(&cluster, &objects, true)
+            .await
+            .map_err(|problem| Failure::new(OURS, format!("not everything could be deleted\n{problem}")))?;
+        printer.done("down", &format!("{} objects deleted", objects.len()), Some(began.elapsed()));
+        if !kept.is_empty() {
+            printer.info(&format!("kept: {} (--delete-namespaces, --delete-volumes)", kept.join(", ")));
+        }
+        Ok(())
+    })
+}
+
+async fn evaluate(
+    args: &TiltfileArgs,
+    subcommand: &str,
+    tiltfile: PathBuf,
+    cluster: &Cluster,
+    printer: &Arc<Printer>,
+) -> Result<Plan, Failure> {
+    let settings = settings(args, subcommand, cluster);
+    let context = KubeContext {
+        name: cluster.context().to_string(),
+        namespace: cluster.default_namespace().to_string(),
+        is_local: cluster.is_local(),
+    };
+    evaluate_with(Some(context), tiltfile, settings, printer).await
+}
+
+async fn evaluate_with(
+    context: Option<KubeContext>,
+    tiltfile: PathBuf,
+    settings: tiltfile::Settings,
+    printer: &Arc<Printer>,
+) -> Result<Plan, Failure> {
+    let output = printer.clone();
+    let host = OsHost {
+        context,
+        print: Arc::new(move |_, text| output.log("", session::LogSource::Tiltfile, &format!("{text}\n"))),
+    };
+    let evaluation = tokio::task::spawn_blocking(move || tiltfile::evaluate(&host, &tiltfile, &settings))
+        .await
+        .map_err(|e| Failure::of(OURS, &e))?;
+    evaluation.warnings.iter().for_each(|w| printer.warn(&w.message));
+    match evaluation.error {
+        None => Ok(evaluation.plan),
+        Some(error) => {
+            let hint = error.hint.clone();
+            Err(session::SessionError::Tiltfile { text: error.to_string(), hint }.into())
+        }
+    }
+}
+
+/// `coracle tiltfile-result`: the plan as JSON, with no cluster touched.
+pub fn tiltfile_result(args: &TiltfileArgs, printer: &Arc<Printer>) -> Done {
+    let tiltfile = tiltfile_path(args)?;
+    let context = KubeContext { name: "coracle".into(), namespace: "default".into(), is_local: true };
+    let settings = tiltfile::Settings {
+        args: args.args.clone(),
+        subcommand: "tiltfile-result".into(),
+        web_host: "localhost".into(),
+        web_port: 10350,
+        ..tiltfile::Settings::default()
+    };
+    let plan = clusters::block_on(evaluate_with(Some(context), tiltfile, settings, printer))??;
+    let text = serde_json::to_string_pretty(&plan).map_err(|e| Failure::of(OURS, &e))?;
+    printer.data(&format!("{text}\n"));
+    Ok(())
+}

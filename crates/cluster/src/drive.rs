@@ -1,0 +1,233 @@
+//! Drives the controllers: changes in, keys to reconcile, writes out.
+//!
+//! One task for all of them. The queue holds each (controller, key) once; a reconcile reads a fresh snapshot, so
+//! a missed or doubled change does no harm. A write that failed is tried again later, with growing pauses.
+
+use api::{Api, ApiError, Changes, Snapshot};
+use controllers::{Controller, Outcome, Server};
+use jiff::Timestamp;
+use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use store::{Change, ChangeKind, Key, Object, View};
+use tokio_util::sync::CancellationToken;
+
+const FIRST_RETRY: Duration = Duration::from_millis(50);
+const LAST_RETRY: Duration = Duration::from_secs(60);
+
+/// What controllers are told that is not an object.
+#[derive(Debug, Clone)]
+pub struct Facts {
+    pub ca_certificate: String,
+    pub storage_path: String,
+}
+
+/// Runs until `stop`; returns only then.
+pub async fn run(api: Api, facts: Facts, stop: CancellationToken) {
+    let mut driver = Driver::new(api, facts);
+    let mut changes = driver.load();
+    loop {
+        driver.work();
+        let wake = driver.next_wake();
+        tokio::select! {
+            () = stop.cancelled() => return,
+            () = sleep_until(wake) => driver.release_due(Instant::now()),
+            change = changes.next() => match change {
+                Ok(change) => {
+                    driver.note(&change);
+                    // Let a burst of writes through before looking at it.
+                    while let Ok(Some(change)) = changes.try_next() {
+                        driver.note(&change);
+                    }
+                }
+                // We fell too far behind: look at everything once.
+                Err(_) => changes = driver.load(),
+            },
+        }
+    }
+}
+
+async fn sleep_until(wake: Option<Instant>) {
+    match wake {
+        Some(at) => tokio::time::sleep_until(at.into()).await,
+        None => std::future::pending().await,
+    }
+}
+
+type Item = (usize, Key);
+
+struct Driver {
+    api: Api,
+    facts: Facts,
+    controllers: Vec<Box<dyn Controller>>,
+    queue: VecDeque<Item>,
+    queued: HashSet<Item>,
+    later: BTreeMap<(Instant, u64), Item>,
+    later_of: HashMap<Item, (Instant, u64)>,
+    failures: HashMap<Item, u32>,
+    counter: u64,
+}
+
+impl Driver {
+    fn new(api: Api, facts: Facts) -> Self {
+        Self {
+            api,
+            facts,
+            controllers: controllers::all(),
+            queue: VecDeque::new(),
+            queued: HashSet::new(),
+            later: BTreeMap::new(),
+            later_of: HashMap::new(),
+            failures: HashMap::new(),
+            counter: 0,
+        }
+    }
+
+    /// Queues everything that exists, and follows from there.
+    fn load(&mut self) -> Changes {
+        let version = self.api.version();
+        let changes = self.api.changes(version);
+        let world = self.world();
+        for kind in self.api.kinds().all() {
+            let resource = kind.resource();
+            for object in world.snapshot.list(&resource, "") {
+                let key = controllers::key_of(&resource, &object);
+                let change = Change { version, kind: ChangeKind::Added, key, object, previous: None };
+                self.note_in(&world, &change);
+            }
+        }
+        changes
+    }
+
+    fn world(&self) -> World {
+        World { snapshot: self.api.view(), kinds: self.api.kinds(), facts: self.facts.clone() }
+    }
+
+    fn note(&mut self, change: &Change) {
+        let world = self.world();
+        self.note_in(&world, change);
+    }
+
+    fn note_in(&mut self, world: &World, change: &Change) {
+        let mut wanted = Vec::new();
+        for (index, controller) in self.controllers.iter().enumerate() {
+            wanted.extend(controller.concerns(world, change).into_iter().map(|key| (index, key)));
+        }
+        wanted.into_iter().for_each(|item| self.push(item));
+    }
+
+    fn push(&mut self, item: Item) {
+        if self.queued.insert(item.clone()) {
+            self.queue.push_back(item);
+        }
+    }
+
+    /// Reconciles what is queued now. What the writes cause comes back through `changes`.
+    fn work(&mut self) {
+        for _ in 0..self.queue.len() {
+            let Some(item) = self.queue.pop_front() else { return };
+            self.queued.remove(&item);
+            let outcome = self.controllers[item.0].reconcile(&self.world(), &item.1, Timestamp::now());
+            self.carry_out(item, outcome);
+        }
+    }
+
+    fn carry_out(&mut self, item: Item, outcome: Outcome) {
+        let mut failed: Option<ApiError> = None;
+        for write in outcome.writes {
+            match self.api.write(write) {
+                Ok(()) => {}
+                // Somebody was faster: the next look sees what they did.
+                Err(error) if matches!(error.reason, "Conflict" | "AlreadyExists" | "NotFound") => {
+                    failed.get_or_insert(error);
+                    break;
+                }
+                Err(error) => {
+                    let controller = self.controllers[item.0].name();
+                    tracing::warn!(controller, key = ?item.1, error = %error, "write refused");
+                    failed.get_or_insert(error);
+                }
+            }
+        }
+        let pause = match failed {
+            None => {
+                self.failures.remove(&item);
+                outcome.again_after
+            }
+            Some(_) => {
+                let count = self.failures.entry(item.clone()).or_default();
+                *count += 1;
+                Some((FIRST_RETRY * 2u32.saturating_pow((*count - 1).min(12))).min(LAST_RETRY))
+            }
+        };
+        if let Some(pause) = pause {
+            self.delay(item, Instant::now() + pause);
+        }
+    }
+
+    fn delay(&mut self, item: Item, at: Instant) {
+        if let Some(old) = self.later_of.get(&item) {
+            if old.0 <= at {
+                return;
+            }
+            self.later.remove(old);
+        }
+        self.counter += 1;
+        self.later.insert((at, self.counter), item.clone());
+        self.later_of.insert(item, (at, self.counter));
+    }
+
+    fn next_wake(&self) -> Option<Instant> {
+        if !self.queue.is_empty() {
+            return Some(Instant::now());
+        }
+        self.later.keys().next().map(|(at, _)| *at)
+    }
+
+    fn release_due(&mut self, now: Instant) {
+        while let Some(entry) = self.later.first_entry().filter(|e| e.key().0 <= now) {
+            let item = entry.remove();
+            self.later_of.remove(&item);
+            self.push(item);
+        }
+    }
+}
+
+/// A snapshot with the facts around it.
+struct World {
+    snapshot: Snapshot,
+    kinds: Arc<api::Kinds>,
+    facts: Facts,
+}
+
+impl View for World {
+    fn get(&self, resource: &str, namespace: &str, name: &str) -> Option<Object> {
+        self.snapshot.get(resource, namespace, name)
+    }
+
+    fn list(&self, resource: &str, namespace: &str) -> Vec<Object> {
+        self.snapshot.list(resource, namespace)
+    }
+
+    fn owned_by(&self, uid: &str) -> Vec<(Key, Object)> {
+        self.snapshot.owned_by(uid)
+    }
+}
+
+impl Server for World {
+    fn resource_of(&self, api_version: &str, kind: &str) -> Option<String> {
+        self.kinds.by_gvk(api_version, kind).map(|k| k.resource())
+    }
+
+    fn namespaced_resources(&self) -> Vec<String> {
+        self.kinds.all().iter().filter(|k| k.namespaced).map(|k| k.resource()).collect()
+    }
+
+    fn ca_certificate(&self) -> &str {
+        &self.facts.ca_certificate
+    }
+
+    fn storage_path(&self) -> &str {
+        &self.facts.storage_path
+    }
+}

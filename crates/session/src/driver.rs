@@ -1,0 +1,370 @@
+//! The driver of the dev loop: events into `devloop::step`, its effects carried out by tasks that answer with events.
+
+use crate::build::Build;
+use crate::cluster::Cluster;
+use crate::error::{SessionError, chain};
+use crate::forward::Forwards;
+use crate::host::OsHost;
+use crate::ignore::Ignores;
+use crate::logs::Logs;
+use crate::output::{LogSource, Output};
+use crate::pods::Rules;
+use crate::{apply, bootstrap, files, local, objects, pods, sync};
+use devloop::{Activity, Effect, Event, Line, Mark, ObjectRef, PodRef, ServeFact, State};
+use std::collections::{BTreeSet, HashMap};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Instant;
+use tiltfile::plan::Command;
+use tiltfile::{KubeContext, Plan, Settings};
+use tokio::sync::{mpsc, watch};
+use tokio::task::AbortHandle;
+use tokio_util::sync::CancellationToken;
+
+/// What a session is told by the command line.
+#[derive(Debug, Clone)]
+pub struct SessionConfig {
+    /// Absolute.
+    pub tiltfile: PathBuf,
+    pub settings: Settings,
+    /// Give builds the host's CA bundle and proxy settings.
+    pub host_trust: bool,
+    /// `false`: one round, no watching (`coracle ci`).
+    pub watch: bool,
+    /// Create namespaces and secrets that the manifests need and nothing defines.
+    pub bootstrap: bool,
+}
+
+/// A file event to a served file is 20 ms of the user's patience: the queue must never be the reason.
+const QUEUE: usize = 4096;
+
+pub struct Session {
+    cluster: Cluster,
+    config: SessionConfig,
+    output: Arc<dyn Output>,
+    events: mpsc::Sender<Event>,
+    received: mpsc::Receiver<Event>,
+    state: State,
+    plan: Arc<Plan>,
+    began: Instant,
+    rules: watch::Sender<Rules>,
+    wanted: watch::Sender<Vec<ObjectRef>>,
+    forwards: Forwards,
+    watcher: Option<files::Watching>,
+    serving: HashMap<String, AbortHandle>,
+    stop: CancellationToken,
+}
+
+impl Session {
+    pub fn new(cluster: Cluster, config: SessionConfig, output: Arc<dyn Output>) -> Self {
+        let (events, received) = mpsc::channel(QUEUE);
+        let stop = CancellationToken::new();
+        let forwards = Forwards::new(cluster.clone(), output.clone(), stop.clone());
+        Self {
+            cluster,
+            config,
+            output,
+            events,
+            received,
+            state: State::new(),
+            plan: Arc::default(),
+            began: Instant::now(),
+            rules: watch::Sender::new(Rules::default()),
+            wanted: watch::Sender::new(Vec::new()),
+            forwards,
+            watcher: None,
+            serving: HashMap::new(),
+            stop,
+        }
+    }
+
+    /// Where others put events: triggers from the terminal or another process.
+    pub fn events(&self) -> mpsc::Sender<Event> {
+        self.events.clone()
+    }
+
+    /// Loads the Tiltfile and follows until `done` says so (it is asked after each step) or `stop` fires.
+    /// An error in the first evaluation ends the session; later ones keep the last good plan.
+    pub async fn run(
+        mut self,
+        stop: CancellationToken,
+        mut done: impl FnMut(&State, &Plan) -> bool,
+    ) -> Result<(), SessionError> {
+        let logs = Logs::new(self.output.clone(), self.stop.clone());
+        tokio::spawn(pods::follow(
+            self.cluster.clone(),
+            self.rules.subscribe(),
+            self.events.clone(),
+            logs,
+            self.stop.clone(),
+        ));
+        tokio::spawn(objects::follow(
+            self.cluster.clone(),
+            self.wanted.subscribe(),
+            self.events.clone(),
+            self.stop.clone(),
+        ));
+        let first = self.evaluate().await;
+        if let Event::PlanFailed { message, .. } = &first {
+            return Err(SessionError::Tiltfile { text: message.clone(), hint: None });
+        }
+        if let (Event::PlanLoaded { plan, .. }, true) = (&first, self.config.bootstrap) {
+            bootstrap::run(&self.cluster, plan, &self.output).await;
+        }
+        let mut next = Some(first);
+        loop {
+            if let Some(event) = next.take() {
+                self.take(event).await?;
+                if done(&self.state, &self.plan) {
+                    break;
+                }
+            }
+            let tick = self.state.next_tick();
+            tokio::select! {
+                () = stop.cancelled() => break,
+                event = self.received.recv() => next = event,
+                () = sleep_until(self.began, tick) => next = Some(Event::Tick),
+            }
+        }
+        self.stop.cancel();
+        self.serving.values().for_each(AbortHandle::abort);
+        Ok(())
+    }
+
+    async fn take(&mut self, event: Event) -> Result<(), SessionError> {
+        if let Event::PlanLoaded { plan, files_read } = &event {
+            self.plan = plan.clone();
+            self.rules.send_replace(Rules::of(plan, &self.cluster));
+            if self.config.watch {
+                self.rewatch(files_read)?;
+            }
+        }
+        if let (Event::PlanFailed { message, files_read }, true) = (&event, self.config.watch) {
+            self.say("", Mark::Failed, message.clone());
+            self.rewatch(files_read)?;
+        }
+        let now = u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX);
+        for effect in devloop::step(&mut self.state, event, now) {
+            self.carry_out(effect).await;
+        }
+        Ok(())
+    }
+
+    fn rewatch(&mut self, files_read: &BTreeSet<PathBuf>) -> Result<(), SessionError> {
+        let mut read = files_read.clone();
+        read.insert(self.config.tiltfile.clone());
+        match &mut self.watcher {
+            Some(watching) => watching.update(&self.plan, &read, self.events.clone())?,
+            None => self.watcher = Some(files::Watching::start(&self.plan, &read, self.events.clone())?),
+        }
+        Ok(())
+    }
+
+    fn say(&self, resource: &str, mark: Mark, text: String) {
+        self.output.line(&Line { resource: resource.to_string(), mark, text });
+    }
+
+    async fn carry_out(&mut self, effect: Effect) {
+        match effect {
+            Effect::LoadTiltfile { reason } => {
+                self.say("", Mark::Info, format!("reading the Tiltfile again: {reason}"));
+                let event = self.evaluate().await;
+                let _ = self.events.send(event).await;
+            }
+            Effect::BuildImage { image, round, reason, base_images } => self.build(image, round, &reason, base_images),
+            Effect::Apply { resource, round, objects, images } => self.apply(resource, round, objects, images),
+            Effect::Delete { round, objects } => {
+                let (cluster, events) = (self.cluster.clone(), self.events.clone());
+                tokio::spawn(async move {
+                    let result = apply::delete(&cluster, &objects, false).await;
+                    let _ = events.send(Event::DeleteDone { round, result }).await;
+                });
+            }
+            Effect::Sync(work) => self.sync(work),
+            Effect::RunLocal { resource, round, command } => {
+                let (output, events) = (self.output.clone(), self.events.clone());
+                tokio::spawn(async move {
+                    let result = local::run(&output, &resource, LogSource::Local, &command).await;
+                    let _ = events.send(Event::LocalDone { resource, round, result }).await;
+                });
+            }
+            Effect::Serve { resource, command, probe } => {
+                if probe.is_some() {
+                    self.say(&resource, Mark::Warning, "readiness probes of local resources are not built yet: it counts as ready once started".into());
+                }
+                self.serve(resource, command);
+            }
+            Effect::StopServe { resource } => {
+                if let Some(task) = self.serving.remove(&resource) {
+                    task.abort();
+                }
+            }
+            Effect::WatchObjects { objects } => drop(self.wanted.send_replace(objects)),
+            Effect::ForwardPorts { resource, forwards, pod } => {
+                for problem in self.forwards.set(&resource, &forwards, pod.as_ref()).await {
+                    self.say(&resource, Mark::Failed, problem);
+                }
+            }
+            Effect::ReplacePod { resource, pod, reason } => self.replace_pod(resource, pod, reason),
+            Effect::Status { resource, status } => self.output.status(&resource, &status),
+            Effect::Say(line) => self.output.line(&line),
+        }
+    }
+
+    fn build(&self, image: String, round: u64, reason: &str, base_images: Vec<(String, String)>) {
+        let events = self.events.clone();
+        let Some(index) = self.plan.images.iter().position(|i| i.reference == image) else {
+            let result = Err(format!("the plan has no image {image}"));
+            tokio::spawn(async move { events.send(Event::BuildDone { image, round, result }).await });
+            return;
+        };
+        let owner = self.plan.resources.iter().find(|r| r.k8s().is_some_and(|k| k.images.contains(&index)));
+        let resource = owner.map(|r| r.name.clone()).unwrap_or_default();
+        tracing::info!(image, reason, "build");
+        let build = Build {
+            cluster: self.cluster.clone(),
+            output: self.output.clone(),
+            image: self.plan.images[index].clone(),
+            resource,
+            registry: self.plan.settings.default_registry.clone(),
+            base_images,
+            host_trust: self.config.host_trust,
+        };
+        tokio::spawn(async move {
+            let result = build.run().await;
+            let _ = events.send(Event::BuildDone { image, round, result }).await;
+        });
+    }
+
+    fn apply(&self, resource: String, round: u64, objects: Vec<serde_json::Value>, images: Vec<(String, String)>) {
+        let (cluster, events, output) = (self.cluster.clone(), self.events.clone(), self.output.clone());
+        let custom = self.plan.resource(&resource).and_then(|r| r.k8s()).and_then(|k| k.custom_deploy.clone());
+        tokio::spawn(async move {
+            let result = match custom {
+                None => apply::apply(&cluster, &objects).await,
+                Some(deploy) => custom_deploy(&output, &resource, deploy.apply, &images).await,
+            };
+            let _ = events.send(Event::ApplyDone { resource, round, result }).await;
+        });
+    }
+
+    fn sync(&self, work: devloop::Sync) {
+        let (cluster, events, output) = (self.cluster.clone(), self.events.clone(), self.output.clone());
+        let image = self.plan.images.iter().find(|i| i.reference == work.image);
+        let ignores = Ignores::new(image.iter().flat_map(|i| &i.ignores).chain(&self.plan.settings.watch_ignores));
+        tokio::spawn(async move {
+            let result = sync::sync(&cluster, &output, &ignores, &work).await;
+            let event =
+                Event::SyncDone { resource: work.resource, container: work.container, round: work.round, result };
+            let _ = events.send(event).await;
+        });
+    }
+
+    fn serve(&mut self, resource: String, command: Command) {
+        if let Some(task) = self.serving.remove(&resource) {
+            task.abort();
+        }
+        let (output, events, name) = (self.output.clone(), self.events.clone(), resource.clone());
+        let task = tokio::spawn(async move {
+            let tell = |serve| events.send(Event::ServeChanged { resource: resource.clone(), serve });
+            let code = match local::start(&command) {
+                Ok(child) => {
+                    let _ = tell(ServeFact::Ready).await;
+                    local::follow(&output, &resource, LogSource::Local, child).await.unwrap_or(-1)
+                }
+                Err(problem) => {
+                    output.log(&resource, LogSource::Local, &format!("{problem}\n"));
+                    127
+                }
+            };
+            let _ = tell(ServeFact::Exited { code }).await;
+        });
+        self.serving.insert(name, task.abort_handle());
+    }
+
+    fn replace_pod(&self, resource: String, pod: PodRef, reason: String) {
+        use k8s_openapi::api::core::v1::Pod;
+        use kube::api::{DeleteParams, Preconditions};
+        self.say(&resource, Mark::Info, format!("replacing the pod {}: {reason}", pod.name));
+        let api: kube::Api<Pod> = kube::Api::namespaced(self.cluster.client(), &pod.namespace);
+        let output = self.output.clone();
+        tokio::spawn(async move {
+            let only_this = Preconditions { uid: Some(pod.uid.clone()), resource_version: None };
+            let params = DeleteParams { preconditions: Some(only_this), ..DeleteParams::default() };
+            match api.delete(&pod.name, &params).await {
+                Err(kube::Error::Api(status)) if matches!(status.code, 404 | 409) => {}
+                Err(error) => output.line(&Line {
+                    resource,
+                    mark: Mark::Failed,
+                    text: format!("cannot delete the pod {}: {}", pod.name, chain(&error)),
+                }),
+                Ok(_) => {}
+            }
+        });
+    }
+
+    /// Evaluates the Tiltfile on a thread of its own: it may run commands.
+    async fn evaluate(&self) -> Event {
+        let host = OsHost {
+            context: Some(KubeContext {
+                name: self.cluster.context().to_string(),
+                namespace: self.cluster.default_namespace().to_string(),
+                is_local: self.cluster.is_local(),
+            }),
+            print: {
+                let output = self.output.clone();
+                Arc::new(move |_, text| output.log("", LogSource::Tiltfile, &format!("{text}\n")))
+            },
+        };
+        let (path, settings) = (self.config.tiltfile.clone(), self.config.settings.clone());
+        let evaluated = tokio::task::spawn_blocking(move || tiltfile::evaluate(&host, &path, &settings)).await;
+        let evaluation = match evaluated {
+            Ok(evaluation) => evaluation,
+            Err(error) => {
+                return Event::PlanFailed { message: format!("the evaluation broke: {error}"), files_read: BTreeSet::new() };
+            }
+        };
+        for warning in &evaluation.warnings {
+            let place = warning.position.as_ref().map(|p| format!("{p}: ")).unwrap_or_default();
+            self.say("", Mark::Warning, format!("{place}{}", warning.message));
+        }
+        match evaluation.error {
+            None => Event::PlanLoaded { plan: Arc::new(evaluation.plan), files_read: evaluation.files_read },
+            Some(error) => {
+                let hint = error.hint.as_ref().map(|h| format!("\nhint: {h}")).unwrap_or_default();
+                Event::PlanFailed { message: format!("{error}{hint}"), files_read: evaluation.files_read }
+            }
+        }
+    }
+}
+
+async fn sleep_until(began: Instant, tick: Option<u64>) {
+    match tick {
+        Some(millis) => tokio::time::sleep_until((began + std::time::Duration::from_millis(millis)).into()).await,
+        None => std::future::pending().await,
+    }
+}
+
+/// `k8s_custom_deploy`: the command gets the images as `TILT_IMAGE_0`, …
+async fn custom_deploy(
+    output: &Arc<dyn Output>,
+    resource: &str,
+    mut command: Command,
+    images: &[(String, String)],
+) -> Result<(), String> {
+    for (index, (name, reference)) in images.iter().enumerate() {
+        command.env.push((format!("TILT_IMAGE_MAP_{index}"), name.clone()));
+        command.env.push((format!("TILT_IMAGE_{index}"), reference.clone()));
+    }
+    local::run(output, resource, LogSource::Build, &command).await
+}
+
+/// In words for a status line.
+pub fn activity(what: &Activity) -> String {
+    match what {
+        Activity::Building { image } => format!("building {image}"),
+        Activity::Applying => "applying".into(),
+        Activity::Syncing => "updating".into(),
+        Activity::Running => "running".into(),
+    }
+}

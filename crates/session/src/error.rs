@@ -1,0 +1,43 @@
+//! What can go wrong in a session as a whole. Failures of single updates are events of the dev loop instead.
+
+use std::path::PathBuf;
+
+#[derive(Debug, thiserror::Error)]
+pub enum SessionError {
+    #[error("cannot connect to the cluster of context {context}")]
+    Connect { context: String, source: Box<dyn std::error::Error + Send + Sync> },
+    #[error("there is no Tiltfile at {path}")]
+    NoTiltfile { path: PathBuf },
+    #[error("the Tiltfile has an error")]
+    Tiltfile { text: String, hint: Option<String> },
+    #[error("cannot watch the project's files")]
+    Watch(#[from] watch::Error),
+    #[error("the cluster refused {what}")]
+    Refused { what: String, source: kube::Error },
+}
+
+impl SessionError {
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::NoTiltfile { .. } => Some("run it in the project's folder, or name the file with -f".into()),
+            Self::Tiltfile { hint, .. } => hint.clone(),
+            Self::Watch(watch::Error::NoWatchesLeft { hint, .. }) => Some(hint.clone()),
+            _ => None,
+        }
+    }
+}
+
+/// An error with its causes, on one line.
+pub(crate) fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        let cause_text = cause.to_string();
+        // Many libraries repeat their cause in their own text.
+        if !text.contains(&cause_text) {
+            text = format!("{text}: {cause_text}");
+        }
+        source = cause.source();
+    }
+    text
+}

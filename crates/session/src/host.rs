@@ -1,0 +1,140 @@
+//! The world as a Tiltfile sees it, for real: files, commands, kustomize in this process, helm where there is one.
+
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::Arc;
+use tiltfile::{
+    DirEntry, FileKind, HelmRequest, Host, HostError, KubeContext, KustomizeRequest, Level, LocalCommand, LocalOutput,
+    Rendered,
+};
+
+pub struct OsHost {
+    pub context: Option<KubeContext>,
+    /// Gets what the Tiltfile prints.
+    pub print: Arc<dyn Fn(Level, &str) + Send + Sync>,
+}
+
+impl Host for OsHost {
+    fn read_file(&self, path: &Path) -> io::Result<Vec<u8>> {
+        std::fs::read(path)
+    }
+
+    fn kind(&self, path: &Path) -> Option<FileKind> {
+        let metadata = std::fs::metadata(path).ok()?;
+        Some(if metadata.is_dir() { FileKind::Directory } else { FileKind::File })
+    }
+
+    fn list_dir(&self, path: &Path) -> io::Result<Vec<DirEntry>> {
+        std::fs::read_dir(path)?
+            .map(|entry| {
+                let entry = entry?;
+                let name = entry.file_name().to_string_lossy().into_owned();
+                Ok(DirEntry { name, is_dir: entry.path().is_dir() })
+            })
+            .collect()
+    }
+
+    fn canonical(&self, path: &Path) -> io::Result<PathBuf> {
+        std::fs::canonicalize(path)
+    }
+
+    fn environ(&self) -> Vec<(String, String)> {
+        std::env::vars().collect()
+    }
+
+    fn local(&self, command: &LocalCommand) -> io::Result<LocalOutput> {
+        let mut child = Command::new(&command.argv[0]);
+        child.args(&command.argv[1..]).current_dir(&command.dir);
+        for (name, value) in &command.env {
+            match value {
+                Some(value) => child.env(name, value),
+                None => child.env_remove(name),
+            };
+        }
+        child.stdin(if command.stdin.is_some() { Stdio::piped() } else { Stdio::null() });
+        let mut child = child.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
+        let writer = command.stdin.clone().zip(child.stdin.take()).map(|(input, mut pipe)| {
+            // A command that reads nothing closes the pipe: its choice.
+            std::thread::spawn(move || drop(pipe.write_all(&input)))
+        });
+        let output = child.wait_with_output()?;
+        drop(writer.map(std::thread::JoinHandle::join));
+        Ok(LocalOutput { code: exit_code(output.status), stdout: output.stdout, stderr: output.stderr })
+    }
+
+    fn kustomize(&self, request: &KustomizeRequest) -> Result<Rendered, HostError> {
+        if let Some(program) = &request.program {
+            return kustomize_program(program, request);
+        }
+        crate::render::kustomize(&request.dir, &request.flags)
+    }
+
+    fn helm(&self, request: &HelmRequest) -> Result<Rendered, HostError> {
+        let mut command = Command::new("helm");
+        command.arg("template").arg(&request.name).arg(&request.chart);
+        if let Some(namespace) = &request.namespace {
+            command.args(["--namespace", namespace]);
+        }
+        for file in &request.values {
+            command.arg("--values").arg(file);
+        }
+        for value in &request.set {
+            command.args(["--set", value]);
+        }
+        if let Some(version) = &request.kube_version {
+            command.args(["--kube-version", version]);
+        }
+        command.arg(if request.skip_crds { "--skip-crds" } else { "--include-crds" });
+        let yaml = run(command).map_err(|error| match error {
+            RunError::Missing => HostError {
+                message: "helm() needs the program `helm`, which is not there".into(),
+                hint: Some("install helm 3; Coracle's own chart engine is not built yet".into()),
+            },
+            RunError::Failed(message) => HostError { message: format!("helm template failed: {message}"), hint: None },
+        })?;
+        let mut files_read = request.values.clone();
+        files_read.push(request.chart.clone());
+        Ok(Rendered { yaml, files_read })
+    }
+
+    fn current_context(&self) -> Option<KubeContext> {
+        self.context.clone()
+    }
+
+    fn print(&self, level: Level, text: &str) {
+        (self.print)(level, text);
+    }
+}
+
+enum RunError {
+    Missing,
+    Failed(String),
+}
+
+fn run(mut command: Command) -> Result<String, RunError> {
+    let output = command.stdin(Stdio::null()).output().map_err(|error| match error.kind() {
+        io::ErrorKind::NotFound => RunError::Missing,
+        _ => RunError::Failed(error.to_string()),
+    })?;
+    if output.status.success() {
+        return Ok(String::from_utf8_lossy(&output.stdout).into_owned());
+    }
+    Err(RunError::Failed(String::from_utf8_lossy(&output.stderr).trim().to_string()))
+}
+
+fn kustomize_program(program: &str, request: &KustomizeRequest) -> Result<Rendered, HostError> {
+    let mut command = Command::new(program);
+    command.arg("build").args(&request.flags).arg(&request.dir);
+    let yaml = run(command).map_err(|error| match error {
+        RunError::Missing => HostError { message: format!("the program {program} is not there"), hint: None },
+        RunError::Failed(message) => HostError { message, hint: None },
+    })?;
+    Ok(Rendered { yaml, files_read: vec![request.dir.clone()] })
+}
+
+/// As a shell tells it: 128 + the signal for a killed process.
+pub(crate) fn exit_code(status: std::process::ExitStatus) -> i32 {
+    use std::os::unix::process::ExitStatusExt;
+    status.code().unwrap_or_else(|| 128 + status.signal().unwrap_or(0))
+}
