@@ -107,7 +107,9 @@ pub(crate) async fn adopt(
             ContainerState::Running { started_at, .. } => {
                 FoundState::Running { started_at: started_at.parse().unwrap_or(now) }
             }
-            ContainerState::Exited(exit) => FoundState::Exited(terminated(&local, pod, container, id, attempt, exit)),
+            ContainerState::Exited(exit) => {
+                FoundState::Exited(terminated(&local, pod, container, id, attempt, exit))
+            }
         };
         found.push(Found { container: container.into(), id: id.clone(), attempt, state });
     }

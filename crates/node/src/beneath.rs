@@ -49,7 +49,12 @@ impl Root {
         loop {
             match rustix::fs::mkdirat(&parent_fd, name, Mode::from_raw_mode(mode)) {
                 Ok(()) => {
-                    let fd = rustix::fs::openat(&parent_fd, name, OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC, Mode::empty())?;
+                    let fd = rustix::fs::openat(
+                        &parent_fd,
+                        name,
+                        OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC,
+                        Mode::empty(),
+                    )?;
                     rustix::fs::fchmod(&fd, Mode::from_raw_mode(mode))?;
                     own(&fd, owner.st_uid, owner.st_gid)?;
                     return Ok(fd);
@@ -129,7 +134,13 @@ fn scratch_name(name: &OsStr) -> OsString {
     scratch
 }
 
-fn fill(fd: &OwnedFd, parent: &OwnedFd, name: &OsStr, mode: u32, content: &mut dyn io::Read) -> io::Result<()> {
+fn fill(
+    fd: &OwnedFd,
+    parent: &OwnedFd,
+    name: &OsStr,
+    mode: u32,
+    content: &mut dyn io::Read,
+) -> io::Result<()> {
     let mut file = File::from(fd.try_clone()?);
     io::copy(content, &mut file)?;
     // An old file keeps its owner; a new one is its folder's.

@@ -78,7 +78,12 @@ impl Security<'_> {
     }
 }
 
-fn user(pod: &Value, container: &Value, security: &Security<'_>, image: &RunConfig) -> Result<String, String> {
+fn user(
+    pod: &Value,
+    container: &Value,
+    security: &Security<'_>,
+    image: &RunConfig,
+) -> Result<String, String> {
     let uid = security.either("runAsUser").as_u64().map(|uid| uid.to_string());
     let gid = security.either("runAsGroup").as_u64();
     let user = match (&uid, gid) {
@@ -94,13 +99,20 @@ fn user(pod: &Value, container: &Value, security: &Security<'_>, image: &RunConf
         let name = user.split(':').next().unwrap_or_default();
         let (meta, title) = (&pod["metadata"], container["name"].as_str().unwrap_or_default());
         let text = |field: &str| meta[field].as_str().unwrap_or_default();
-        let place = format!("(pod: \"{}_{}({})\", container: {title})", text("name"), text("namespace"), text("uid"));
+        let place =
+            format!("(pod: \"{}_{}({})\", container: {title})", text("name"), text("namespace"), text("uid"));
         if name.is_empty() || name.parse() == Ok(0u64) {
-            let by = if uid.is_some() { "container's runAsUser breaks non-root policy" } else { "container has runAsNonRoot and image will run as root" };
+            let by = if uid.is_some() {
+                "container's runAsUser breaks non-root policy"
+            } else {
+                "container has runAsNonRoot and image will run as root"
+            };
             return Err(format!("{by} {place}"));
         }
         if name.parse::<u64>().is_err() {
-            let why = format!("container has runAsNonRoot and image has non-numeric user ({name}), cannot verify user is non-root");
+            let why = format!(
+                "container has runAsNonRoot and image has non-numeric user ({name}), cannot verify user is non-root"
+            );
             return Err(format!("{why} {place}"));
         }
     }
@@ -157,16 +169,25 @@ fn mounts(input: &Input<'_>) -> Result<Vec<Mount>, String> {
     for mount in items(&input.container["volumeMounts"]) {
         let name = mount["name"].as_str().unwrap_or_default();
         let target = mount["mountPath"].as_str().unwrap_or_default();
-        let volume = input.volumes.get(name).ok_or_else(|| format!("volume {name:?} of the container is not in the pod"))?;
+        let volume = input
+            .volumes
+            .get(name)
+            .ok_or_else(|| format!("volume {name:?} of the container is not in the pod"))?;
         let source = match sub_path_of(mount, &input.env) {
-            Some(sub) => sub_path(&volume.path, Path::new(&sub))
-                .map_err(|e| format!("failed to prepare subPath for volumeMount \"{name}\" of container \"{}\": {e}", input.container["name"].as_str().unwrap_or_default()))?,
+            Some(sub) => sub_path(&volume.path, Path::new(&sub)).map_err(|e| {
+                format!(
+                    "failed to prepare subPath for volumeMount \"{name}\" of container \"{}\": {e}",
+                    input.container["name"].as_str().unwrap_or_default()
+                )
+            })?,
             None => volume.path.clone(),
         };
         out.push(bind(source, target, volume.readonly || mount["readOnly"] == true));
     }
     let taken = |out: &[Mount], target: &str| out.iter().any(|mount| mount.target == Path::new(target));
-    for (file, target) in [("etc-hosts", "/etc/hosts"), ("resolv.conf", "/etc/resolv.conf"), ("hostname", "/etc/hostname")] {
+    for (file, target) in
+        [("etc-hosts", "/etc/hosts"), ("resolv.conf", "/etc/resolv.conf"), ("hostname", "/etc/hostname")]
+    {
         if !taken(&out, target) {
             out.push(bind(input.dir.join(file), target, false));
         }
@@ -226,7 +247,10 @@ mod tests {
             (json!({}), "/entry serve"),
             (json!({"args": ["--port", "$(PORT)"]}), "/entry --port 8000"),
             (json!({"command": ["sh"]}), "sh"),
-            (json!({"command": ["sh", "-c"], "args": ["echo $PORT $$(PORT) $(NONE)"]}), "sh -c echo $PORT $(PORT) $(NONE)"),
+            (
+                json!({"command": ["sh", "-c"], "args": ["echo $PORT $$(PORT) $(NONE)"]}),
+                "sh -c echo $PORT $(PORT) $(NONE)",
+            ),
         ] {
             assert_eq!(spec(json!({}), container, image()).unwrap().args.join(" "), expected);
         }
@@ -244,17 +268,28 @@ mod tests {
             assert_eq!(spec(pod, json!({"securityContext": own}), image()).unwrap().user, expected);
         }
         let non_root = json!({"runAsNonRoot": true});
-        let error = spec(non_root.clone(), json!({"name": "c"}), RunConfig { user: String::new(), ..image() }).unwrap_err();
-        assert_eq!(error, "container has runAsNonRoot and image will run as root (pod: \"p_ns(u)\", container: c)");
-        assert!(spec(non_root, json!({"name": "c"}), image()).unwrap_err().contains("non-numeric user (app)"));
+        let error =
+            spec(non_root.clone(), json!({"name": "c"}), RunConfig { user: String::new(), ..image() })
+                .unwrap_err();
+        assert_eq!(
+            error,
+            "container has runAsNonRoot and image will run as root (pod: \"p_ns(u)\", container: c)"
+        );
+        assert!(
+            spec(non_root, json!({"name": "c"}), image()).unwrap_err().contains("non-numeric user (app)")
+        );
     }
 
     #[test]
     fn environment_and_limits() {
-        let container = json!({"resources": {"limits": {"memory": "512Mi", "cpu": "500m"}, "requests": {"cpu": "100m"}}});
+        let container =
+            json!({"resources": {"limits": {"memory": "512Mi", "cpu": "500m"}, "requests": {"cpu": "100m"}}});
         let spec = spec(json!({"fsGroup": 7, "supplementalGroups": [8]}), container, image()).unwrap();
         assert_eq!(spec.resources.memory_bytes, Some(512 << 20));
-        assert_eq!((spec.resources.cpu_limit_millis, spec.resources.cpu_request_millis), (Some(500), Some(100)));
+        assert_eq!(
+            (spec.resources.cpu_limit_millis, spec.resources.cpu_request_millis),
+            (Some(500), Some(100))
+        );
         assert_eq!(spec.groups, [8, 7]);
         let env: Vec<String> = spec.env.iter().map(|(k, v)| format!("{k}={v}")).collect();
         assert_eq!(env, ["PATH=/bin", "HOSTNAME=p", "PORT=8000"]);

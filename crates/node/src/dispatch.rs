@@ -9,12 +9,16 @@ use std::path::Path;
 use std::sync::Arc;
 use store::{Change, ChangeKind, Object, View};
 
-/// Takes over what runs, then follows all changes from that reading on.
-pub(crate) async fn run(shared: Arc<Shared>, view: api::Snapshot, leftovers: Leftovers) {
-    let mut changes = shared.api.changes(view.version());
-    for pod in ours(&shared, &view) {
-        begin(&shared, pod, Some(&leftovers)).await;
+/// Each pod that is bound to this node gets its task, with what the runtime has of it.
+pub(crate) async fn take_over(shared: &Arc<Shared>, view: &api::Snapshot, leftovers: &Leftovers) {
+    for pod in ours(shared, view) {
+        begin(shared, pod, Some(leftovers)).await;
     }
+}
+
+/// Follows all changes from a version on.
+pub(crate) async fn run(shared: Arc<Shared>, version: u64) {
+    let mut changes = shared.api.changes(version);
     loop {
         let change = tokio::select! {
             change = changes.next() => change,
@@ -95,7 +99,8 @@ async fn objects_changed(shared: &Arc<Shared>, resource: &str, namespace: &str, 
             if resource == "persistentvolumes" {
                 return references.any(|(kind, _)| *kind == "persistentvolumeclaims");
             }
-            handle.local.namespace == namespace && references.any(|(kind, known)| *kind == resource && known == name)
+            handle.local.namespace == namespace
+                && references.any(|(kind, known)| *kind == resource && known == name)
         };
         pods.values().filter(|handle| names(handle)).cloned().collect()
     };
@@ -119,7 +124,8 @@ async fn compare(shared: &Arc<Shared>, view: &api::Snapshot) {
         }
         alive.insert(uid);
     }
-    let gone: Vec<_> = shared.pods.lock().iter().filter(|(uid, _)| !alive.contains(*uid)).map(|(_, h)| h.clone()).collect();
+    let gone: Vec<_> =
+        shared.pods.lock().iter().filter(|(uid, _)| !alive.contains(*uid)).map(|(_, h)| h.clone()).collect();
     for handle in gone {
         tell(&handle, Input::Event(Event::Gone)).await;
     }
@@ -127,7 +133,8 @@ async fn compare(shared: &Arc<Shared>, view: &api::Snapshot) {
 
 /// A volume that we made for a claim goes with its object.
 fn forget_volume(shared: &Arc<Shared>, volume: &Object) {
-    let made_here = volume["metadata"]["annotations"]["pv.kubernetes.io/provisioned-by"] == "rancher.io/local-path";
+    let made_here =
+        volume["metadata"]["annotations"]["pv.kubernetes.io/provisioned-by"] == "rancher.io/local-path";
     let deletes = volume["spec"]["persistentVolumeReclaimPolicy"] == "Delete";
     let Some(path) = volume["spec"]["hostPath"]["path"].as_str() else { return };
     let path = Path::new(path).to_owned();

@@ -119,10 +119,15 @@ fn value_from(
 ) -> Result<Option<String>, String> {
     for (field, resource) in [("configMapKeyRef", "configmaps"), ("secretKeyRef", "secrets")] {
         let Some(reference) = from.get(field) else { continue };
-        let (name, key) = (reference["name"].as_str().unwrap_or_default(), reference["key"].as_str().unwrap_or_default());
+        let (name, key) =
+            (reference["name"].as_str().unwrap_or_default(), reference["key"].as_str().unwrap_or_default());
         let optional = reference["optional"] == true;
         let Some(object) = view.get(resource, namespace, name) else {
-            return if optional { Ok(None) } else { Err(format!("{} \"{name}\" not found", singular(resource))) };
+            return if optional {
+                Ok(None)
+            } else {
+                Err(format!("{} \"{name}\" not found", singular(resource)))
+            };
         };
         return match object["data"].get(key) {
             Some(value) => Ok(Some(String::from_utf8_lossy(&decode(resource, value)).into_owned())),

@@ -15,10 +15,14 @@ pub(crate) struct FdStream {
 }
 
 impl FdStream {
+    #[expect(
+        deprecated,
+        reason = "its replacement is unsafe for descriptors that may close; an OwnedFd does not"
+    )]
     pub(crate) fn new(fd: OwnedFd) -> io::Result<Self> {
         let flags = rustix::fs::fcntl_getfl(&fd)?;
         rustix::fs::fcntl_setfl(&fd, flags | OFlags::NONBLOCK)?;
-        Ok(Self { fd: Some(AsyncFd::register(fd)?) })
+        Ok(Self { fd: Some(AsyncFd::new(fd)?) })
     }
 }
 

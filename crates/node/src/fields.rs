@@ -44,7 +44,8 @@ impl Fields<'_> {
         let found = lists.into_iter().flat_map(items).find(|c| c["name"] == name);
         let found = found.ok_or_else(|| format!("container {name} not found"))?;
         let path = reference["resource"].as_str().unwrap_or_default();
-        let (list, resource) = path.split_once('.').ok_or_else(|| format!("unsupported container resource: {path}"))?;
+        let (list, resource) =
+            path.split_once('.').ok_or_else(|| format!("unsupported container resource: {path}"))?;
         let own = &found["resources"][list][resource];
         let divisor = quantity::number(&reference["divisor"]).filter(|d| *d > 0.0).unwrap_or(1.0);
         let amount = match (quantity::number(own), list, resource) {

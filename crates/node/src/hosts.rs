@@ -59,8 +59,11 @@ pub(crate) fn resolv_conf(pod: &Value, config: &NodeConfig, of_host: &str) -> St
         _ => Conf::of_cluster(pod, config, of_host),
     };
     let own = &pod["spec"]["dnsConfig"];
-    let texts = |field: &str| items(&own[field]).filter_map(Value::as_str).map(str::to_owned).collect::<Vec<_>>();
-    for (target, more) in [(&mut conf.nameservers, texts("nameservers")), (&mut conf.search, texts("searches"))] {
+    let texts =
+        |field: &str| items(&own[field]).filter_map(Value::as_str).map(str::to_owned).collect::<Vec<_>>();
+    for (target, more) in
+        [(&mut conf.nameservers, texts("nameservers")), (&mut conf.search, texts("searches"))]
+    {
         target.extend(more);
         let mut seen = std::collections::HashSet::new();
         target.retain(|entry| seen.insert(entry.clone()));
@@ -189,19 +192,31 @@ mod tests {
             pod["spec"]["dnsConfig"] = extra;
             expected.assert_eq(&resolv_conf(&pod, &config(), host));
         };
-        check("ClusterFirst", json!({"options": [{"name": "ndots", "value": "2"}]}), expect![[r#"
+        check(
+            "ClusterFirst",
+            json!({"options": [{"name": "ndots", "value": "2"}]}),
+            expect![[r#"
             search codex.svc.cluster.local svc.cluster.local cluster.local corp.example
             nameserver 10.43.0.10
             options ndots:2
-        "#]]);
-        check("Default", json!(null), expect![[r#"
+        "#]],
+        );
+        check(
+            "Default",
+            json!(null),
+            expect![[r#"
             search corp.example
             nameserver 10.43.0.10
             options edns0
-        "#]]);
-        check("None", json!({"nameservers": ["1.1.1.1"], "searches": ["x"]}), expect![[r#"
+        "#]],
+        );
+        check(
+            "None",
+            json!({"nameservers": ["1.1.1.1"], "searches": ["x"]}),
+            expect![[r#"
             search x
             nameserver 1.1.1.1
-        "#]]);
+        "#]],
+        );
     }
 }

@@ -119,8 +119,9 @@ impl Node {
             .filter_map(|pod| pod["metadata"]["uid"].as_str().map(str::to_owned))
             .collect();
         leftovers.remove_orphans(&shared, &alive).await;
+        dispatch::take_over(&shared, &view, &leftovers).await;
         shared.tasks.spawn(registration::heartbeat(shared.clone()));
-        shared.tasks.spawn(dispatch::run(shared.clone(), view, leftovers));
+        shared.tasks.spawn(dispatch::run(shared.clone(), view.version()));
         Ok(Arc::new(Node { shared }))
     }
 
@@ -143,8 +144,11 @@ impl Node {
         archive: impl AsyncRead + Send + Unpin + 'static,
         deletes: Vec<String>,
     ) -> Result<SyncReport> {
-        let not_running =
-            || Error::NotRunning { namespace: namespace.into(), pod: pod.into(), container: container.into() };
+        let not_running = || Error::NotRunning {
+            namespace: namespace.into(),
+            pod: pod.into(),
+            container: container.into(),
+        };
         let id = streams::running(&self.shared, namespace, pod, container).map_err(|_| not_running())?;
         let root = self.shared.runtime.root(&id).map_err(|_| not_running())?;
         let archive = SyncIoBridge::new(archive);

@@ -144,7 +144,11 @@ async fn tail_start(file: &mut File, lines: u64) -> io::Result<u64> {
         let mut bytes = Vec::new();
         (&mut *file).take(size - begin).read_to_end(&mut bytes).await?;
         // In the middle of the file the first line is a piece of one.
-        let skip = if begin == 0 { 0 } else { bytes.iter().position(|b| *b == b'\n').map_or(bytes.len(), |at| at + 1) };
+        let skip = if begin == 0 {
+            0
+        } else {
+            bytes.iter().position(|b| *b == b'\n').map_or(bytes.len(), |at| at + 1)
+        };
         let starts = whole_lines(&bytes[skip..]);
         let wanted = usize::try_from(lines).unwrap_or(usize::MAX);
         if starts.len() >= wanted {
@@ -176,10 +180,14 @@ struct Watch {
 }
 
 impl Watch {
+    #[expect(
+        deprecated,
+        reason = "its replacement is unsafe for descriptors that may close; an OwnedFd does not"
+    )]
     fn new(path: &Path) -> io::Result<Self> {
         let fd = inotify::init(inotify::CreateFlags::CLOEXEC | inotify::CreateFlags::NONBLOCK)?;
         inotify::add_watch(&fd, path, inotify::WatchFlags::MODIFY)?;
-        Ok(Self { fd: AsyncFd::register(fd)? })
+        Ok(Self { fd: AsyncFd::with_interest(fd, tokio::io::Interest::READABLE)? })
     }
 
     async fn changed(&self) -> io::Result<()> {
@@ -234,7 +242,10 @@ mod tests {
             (Options { tail: Some(99), ..all.clone() }, "one\ntwo\nthree\n\n"),
             (Options { limit_bytes: Some(5), ..all.clone() }, "one\nt"),
             (Options { since: "2026-01-01T00:00:03Z".parse().ok(), ..all.clone() }, "three\n\n"),
-            (Options { timestamps: true, tail: Some(2), ..all.clone() }, "2026-01-01T00:00:03Z three\n2026-01-01T00:00:04Z \n"),
+            (
+                Options { timestamps: true, tail: Some(2), ..all.clone() },
+                "2026-01-01T00:00:03Z three\n2026-01-01T00:00:04Z \n",
+            ),
         ] {
             assert_eq!(read(&path, options.clone()).await, expected, "{options:?}");
         }

@@ -129,7 +129,9 @@ impl PodTask {
 
     fn note_running(&self) {
         let names = container_names(self.state.object());
-        let running = names.into_iter().filter_map(|name| self.state.running_id(&name).map(|id| (name.clone(), id.to_owned())));
+        let running = names
+            .into_iter()
+            .filter_map(|name| self.state.running_id(&name).map(|id| (name.clone(), id.to_owned())));
         *self.local.running.lock() = running.collect();
     }
 
@@ -141,7 +143,10 @@ impl PodTask {
         // Somebody may write a condition between our reading and our writing; then we read again.
         for _ in 0..5 {
             let current = self.shared.api.view().get("pods", &self.local.namespace, &self.local.name);
-            let Some(current) = current.filter(|pod| pod["metadata"]["uid"] == self.local.uid.as_str()) else { return };
+            let Some(current) = current.filter(|pod| pod["metadata"]["uid"] == self.local.uid.as_str())
+            else {
+                return;
+            };
             if current["status"] == status {
                 self.written = status;
                 return;
@@ -171,7 +176,9 @@ impl PodTask {
     fn perform_one(&mut self, action: Action) {
         let (shared, local, pod) = (self.shared.clone(), self.local.clone(), self.state.object().clone());
         match action {
-            Action::CreateSandbox => self.work(async move { Some(setup::sandbox(&shared, &local, &pod).await) }),
+            Action::CreateSandbox => {
+                self.work(async move { Some(setup::sandbox(&shared, &local, &pod).await) })
+            }
             Action::PrepareVolumes => self.work(async move {
                 Some(match setup::volumes(&shared, &local, &pod).await {
                     Ok(()) => Event::VolumesReady,
@@ -192,7 +199,8 @@ impl PodTask {
             }),
             Action::StartContainer { container, id, attempt } => self.start(container, id, attempt),
             Action::Signal { container, id, signal } => self.work(async move {
-                let signal = signal.unwrap_or_else(|| start::stop_signal(&shared, &pod, &container).unwrap_or(SIGTERM));
+                let signal = signal
+                    .unwrap_or_else(|| start::stop_signal(&shared, &pod, &container).unwrap_or(SIGTERM));
                 if let Err(error) = shared.runtime.signal(&id, signal).await {
                     tracing::debug!(%error, id, signal, "the container has ended already");
                 }
@@ -244,7 +252,9 @@ impl PodTask {
             let started = start::container(&shared, &local, &pod, &container, &id, attempt).await;
             let event = match started {
                 Ok(at) => Event::Started { container: container.clone(), id: id.clone(), at },
-                Err((failure, message)) => Event::StartFailed { container: container.clone(), failure, message },
+                Err((failure, message)) => {
+                    Event::StartFailed { container: container.clone(), failure, message }
+                }
             };
             let running = !matches!(event, Event::StartFailed { .. });
             let _ = inbox.send(Input::Event(event)).await;
@@ -284,8 +294,11 @@ impl PodTask {
     }
 
     fn final_delete(&self) {
-        let options =
-            DeleteOptions { uid: Some(self.local.uid.clone()), grace_seconds: Some(0), ..DeleteOptions::default() };
+        let options = DeleteOptions {
+            uid: Some(self.local.uid.clone()),
+            grace_seconds: Some(0),
+            ..DeleteOptions::default()
+        };
         match self.shared.api.delete(&self.local.key(), &options) {
             Err(error) if !matches!(error.reason, "NotFound" | "Conflict") => {
                 tracing::error!(%error, pod = self.local.name, "cannot delete a pod that has ended");
@@ -301,7 +314,8 @@ impl PodTask {
             return;
         }
         let support = self.shared.runtime.capabilities();
-        let limits = |name: &str| crate::start::containers(pod).any(|c| c["resources"]["limits"].get(name).is_some());
+        let limits =
+            |name: &str| crate::start::containers(pod).any(|c| c["resources"]["limits"].get(name).is_some());
         for (name, able) in [("memory", support.memory), ("cpu", support.cpu)] {
             if !able && limits(name) {
                 let message = format!("{name} limits are not enforced: {}", support.notes.join("; "));
@@ -318,7 +332,14 @@ impl PodTask {
                     "host port {} is not opened: this node has no host ports yet; use a Service, an Ingress or a port forward",
                     ports.join(", ")
                 );
-                record(&self.shared, pod, EventKind::Warning, "HostPortNotSupported", message, container["name"].as_str());
+                record(
+                    &self.shared,
+                    pod,
+                    EventKind::Warning,
+                    "HostPortNotSupported",
+                    message,
+                    container["name"].as_str(),
+                );
             }
         }
     }

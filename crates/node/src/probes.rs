@@ -21,7 +21,13 @@ pub(crate) struct Target {
     pub(crate) host_network: bool,
 }
 
-pub(crate) async fn probe(shared: &Shared, id: &str, target: Option<Target>, handler: &Handler, seconds: i64) -> Outcome {
+pub(crate) async fn probe(
+    shared: &Shared,
+    id: &str,
+    target: Option<Target>,
+    handler: &Handler,
+    seconds: i64,
+) -> Outcome {
     let limit = Duration::from_secs(u64::try_from(seconds).unwrap_or(1).max(1));
     let Some(target) = target else {
         return Outcome::Error { message: "the pod has no address yet".into() };
@@ -31,7 +37,9 @@ pub(crate) async fn probe(shared: &Shared, id: &str, target: Option<Target>, han
             Ok(Ok((0, _))) => Outcome::Success,
             Ok(Ok((_, output))) => Outcome::Failure { output },
             Ok(Err(message)) => Outcome::Error { message },
-            Err(_) => Outcome::Failure { output: format!("command timed out: {:?} timed out after {seconds}s", command.join(" ")) },
+            Err(_) => Outcome::Failure {
+                output: format!("command timed out: {:?} timed out after {seconds}s", command.join(" ")),
+            },
         },
         Handler::Http { scheme, host, port, path, headers } => {
             let request = http::Request { scheme: *scheme, host, port: *port, path, headers };
@@ -42,23 +50,35 @@ pub(crate) async fn probe(shared: &Shared, id: &str, target: Option<Target>, han
             match dialled.await {
                 Ok(Ok(_)) => Outcome::Success,
                 Ok(Err(why)) => Outcome::Failure { output: why },
-                Err(_) => Outcome::Failure { output: format!("dial tcp {}: i/o timeout", place(target, host, *port)) },
+                Err(_) => Outcome::Failure {
+                    output: format!("dial tcp {}: i/o timeout", place(target, host, *port)),
+                },
             }
         }
-        Handler::Grpc { .. } => Outcome::Error { message: "gRPC probes are not supported by Coracle yet".into() },
+        Handler::Grpc { .. } => {
+            Outcome::Error { message: "gRPC probes are not supported by Coracle yet".into() }
+        }
         Handler::Sleep { .. } => Outcome::Error { message: "a probe cannot sleep".into() },
         Handler::Unusable { why } => Outcome::Failure { output: why.clone() },
     }
 }
 
 /// Runs a hook; gives what went wrong.
-pub(crate) async fn hook(shared: &Shared, id: &str, target: Option<Target>, handler: &Handler, seconds: i64) -> Option<String> {
+pub(crate) async fn hook(
+    shared: &Shared,
+    id: &str,
+    target: Option<Target>,
+    handler: &Handler,
+    seconds: i64,
+) -> Option<String> {
     let limit = Duration::from_secs(u64::try_from(seconds).unwrap_or(1).max(1));
     let work = async {
         match (handler, target) {
             (Handler::Exec { command }, _) => match run(shared, id, command).await {
                 Ok((0, _)) => None,
-                Ok((code, output)) => Some(format!("command '{}' exited with {code}: {output}", command.join(" "))),
+                Ok((code, output)) => {
+                    Some(format!("command '{}' exited with {code}: {output}", command.join(" ")))
+                }
                 Err(message) => Some(message),
             },
             (Handler::Sleep { seconds }, _) => {
@@ -79,7 +99,9 @@ pub(crate) async fn hook(shared: &Shared, id: &str, target: Option<Target>, hand
             (_, None) => Some("the pod has no address".into()),
         }
     };
-    tokio::time::timeout(limit, work).await.unwrap_or_else(|_| Some(format!("it did not end within {seconds}s")))
+    tokio::time::timeout(limit, work)
+        .await
+        .unwrap_or_else(|_| Some(format!("it did not end within {seconds}s")))
 }
 
 /// Exit code and output of a command in a container.
@@ -115,7 +137,12 @@ pub(super) fn place(target: Target, host: &str, port: u16) -> String {
 }
 
 /// A connection to a port of the pod, or of the host that the probe names.
-pub(super) async fn dial(shared: &Shared, target: Target, host: &str, port: u16) -> Result<TcpStream, String> {
+pub(super) async fn dial(
+    shared: &Shared,
+    target: Target,
+    host: &str,
+    port: u16,
+) -> Result<TcpStream, String> {
     let place = place(target, host, port);
     let failed = |e: std::io::Error| format!("dial tcp {place}: connect: {}", reason(&e));
     let ip = if host.is_empty() { Some(IpAddr::V4(target.ip)) } else { host.parse().ok() };
@@ -123,7 +150,9 @@ pub(super) async fn dial(shared: &Shared, target: Target, host: &str, port: u16)
         _ if target.host_network && host.is_empty() => {
             TcpStream::connect((Ipv4Addr::LOCALHOST, port)).await.map_err(failed)
         }
-        Some(ip) if !target.host_network => shared.network.dial(SocketAddr::new(ip, port)).await.map_err(failed),
+        Some(ip) if !target.host_network => {
+            shared.network.dial(SocketAddr::new(ip, port)).await.map_err(failed)
+        }
         _ => TcpStream::connect((host, port)).await.map_err(failed),
     }
 }
@@ -138,4 +167,3 @@ fn reason(error: &std::io::Error) -> String {
         _ => error.to_string(),
     }
 }
-

@@ -52,7 +52,9 @@ pub(crate) async fn ensure(
                 );
                 Ok(Available { image_id: image_id(&image), told: Some(told) })
             }
-            None if matches!(error, images::Error::Reference(_)) => Err((ImageFailure::InvalidName, chain(&error))),
+            None if matches!(error, images::Error::Reference(_)) => {
+                Err((ImageFailure::InvalidName, chain(&error)))
+            }
             None => {
                 let hint = error.hint().map(|hint| format!(" ({hint})")).unwrap_or_default();
                 Err((ImageFailure::Pull, format!("{}{hint}", chain(&error))))

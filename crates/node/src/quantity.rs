@@ -24,7 +24,8 @@ pub(crate) fn number(value: &Value) -> Option<f64> {
         return value.to_string().parse().ok();
     }
     let text = value.as_str()?;
-    let end = text.find(|c: char| !(c.is_ascii_digit() || matches!(c, '.' | '+' | '-'))).unwrap_or(text.len());
+    let end =
+        text.find(|c: char| !(c.is_ascii_digit() || matches!(c, '.' | '+' | '-'))).unwrap_or(text.len());
     let number: f64 = text[..end].parse().ok()?;
     let factor = match &text[end..] {
         "" => 1.0,

@@ -31,7 +31,8 @@ pub(crate) fn register(api: &Api, config: &NodeConfig, ip: Ipv4Addr, capacity: (
     let key = Key::new("nodes", "", &config.name);
     let patch = json!({ "metadata": { "labels": labels } });
     api.patch(&key, api::PatchKind::Merge, "", &patch, &options).map_err(failed)?;
-    api.patch(&key, api::PatchKind::Merge, "status", &json!({ "status": status }), &options).map_err(failed)?;
+    api.patch(&key, api::PatchKind::Merge, "status", &json!({ "status": status }), &options)
+        .map_err(failed)?;
     Ok(())
 }
 

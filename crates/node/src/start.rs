@@ -26,16 +26,19 @@ pub(crate) async fn container(
 ) -> StartResult {
     let create = |why: String| (StartFailure::Create, why);
     let container = containers(pod).find(|c| c["name"] == name);
-    let container = container.ok_or_else(|| create(format!("container {name} is not in the pod any more")))?;
+    let container =
+        container.ok_or_else(|| create(format!("container {name} is not in the pod any more")))?;
     let image_name = container["image"].as_str().unwrap_or_default();
     let image = shared.images.require(image_name).map_err(|e| create(chain(&e)))?;
     let rootfs = shared.images.rootfs(&image).await.map_err(|e| create(chain(&e)))?;
     let view = shared.api.view();
     let fields = fields(shared, local, pod);
-    let env = env::resolve(&view, &shared.config, pod, container, &fields).map_err(|why| (StartFailure::Config, why))?;
+    let env = env::resolve(&view, &shared.config, pod, container, &fields)
+        .map_err(|why| (StartFailure::Config, why))?;
     let volumes = local.volumes.lock().clone().unwrap_or_default();
     let (log, termination_log) = (local.log(name, attempt), local.termination_log(name, attempt));
-    prepare_files(&log, &termination_log).map_err(|e| create(format!("cannot make the container's files: {e}")))?;
+    prepare_files(&log, &termination_log)
+        .map_err(|e| create(format!("cannot make the container's files: {e}")))?;
     let spec = container_spec::build(Input {
         id,
         pod,
@@ -120,8 +123,19 @@ fn signal_number(text: &str) -> Option<i32> {
         return Some(number);
     }
     let names = [
-        ("HUP", 1), ("INT", 2), ("QUIT", 3), ("ABRT", 6), ("KILL", 9), ("USR1", 10), ("USR2", 12), ("ALRM", 14),
-        ("TERM", 15), ("CONT", 18), ("STOP", 19), ("WINCH", 28), ("PWR", 30),
+        ("HUP", 1),
+        ("INT", 2),
+        ("QUIT", 3),
+        ("ABRT", 6),
+        ("KILL", 9),
+        ("USR1", 10),
+        ("USR2", 12),
+        ("ALRM", 14),
+        ("TERM", 15),
+        ("CONT", 18),
+        ("STOP", 19),
+        ("WINCH", 28),
+        ("PWR", 30),
     ];
     let upper = text.to_uppercase();
     let name = upper.strip_prefix("SIG").unwrap_or(&upper);
@@ -137,9 +151,13 @@ mod tests {
 
     #[test]
     fn signals() {
-        for (text, expected) in
-            [("SIGQUIT", Some(3)), ("quit", Some(3)), ("15", Some(15)), ("SIGRTMIN+3", Some(37)), ("NONE", None)]
-        {
+        for (text, expected) in [
+            ("SIGQUIT", Some(3)),
+            ("quit", Some(3)),
+            ("15", Some(15)),
+            ("SIGRTMIN+3", Some(37)),
+            ("NONE", None),
+        ] {
             assert_eq!(signal_number(text), expected, "{text}");
         }
     }

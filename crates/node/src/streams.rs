@@ -1,11 +1,11 @@
 //! Exec, attach, logs and port forwards, as the API server asks for them.
 
+use crate::Node;
 use crate::error::chain;
 use crate::fd_stream::FdStream;
 use crate::logs::{self, Options};
 use crate::shared::{Local, Shared};
 use crate::start::containers;
-use crate::Node;
 use api::{ApiError, ByteStream, ExecExit, ExecRequest, ExecStreams, LogRequest, NodeStreams, Result};
 use async_trait::async_trait;
 use runtime::{Exec, ExecSpec};
@@ -60,13 +60,16 @@ impl NodeStreams for Node {
         let (_, local) = find(&self.shared, namespace, pod)?;
         let to = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
         let failed = |e: std::io::Error| {
-            ApiError::internal(format!("error forwarding port {port} to pod {namespace}/{pod}: dial tcp4 {to}: {e}"))
+            ApiError::internal(format!(
+                "error forwarding port {port} to pod {namespace}/{pod}: dial tcp4 {to}: {e}"
+            ))
         };
         if local.host_network {
             return Ok(Box::new(TcpStream::connect(to).await.map_err(failed)?));
         }
         let sandbox = self.shared.runtime.sandbox(&local.uid);
-        let sandbox = sandbox.ok_or_else(|| ApiError::internal(format!("pod {namespace}/{pod} has no network now")))?;
+        let sandbox =
+            sandbox.ok_or_else(|| ApiError::internal(format!("pod {namespace}/{pod} has no network now")))?;
         let netns = PathBuf::from(format!("/proc/{}/ns/net", sandbox.pid));
         Ok(Box::new(self.shared.network.dial_in(&netns, to).await.map_err(failed)?))
     }
@@ -76,7 +79,8 @@ fn find(shared: &Shared, namespace: &str, name: &str) -> Result<(Object, Arc<Loc
     let pod = shared.api.get("pods", namespace, name)?;
     let uid = pod["metadata"]["uid"].as_str().unwrap_or_default();
     let local = shared.pods.lock().get(uid).map(|handle| handle.local.clone());
-    let local = local.ok_or_else(|| ApiError::bad_request(format!("pod {name} does not have a host assigned")))?;
+    let local =
+        local.ok_or_else(|| ApiError::bad_request(format!("pod {name} does not have a host assigned")))?;
     Ok((pod, local))
 }
 
@@ -104,7 +108,8 @@ fn choose(pod: &Value, wanted: &str) -> Result<String> {
         return Ok(only.clone());
     }
     let init = names("initContainers");
-    let mut message = format!("a container name must be specified for pod {name}, choose one of: [{}]", all.join(" "));
+    let mut message =
+        format!("a container name must be specified for pod {name}, choose one of: [{}]", all.join(" "));
     if !init.is_empty() {
         message.push_str(&format!(" or one of the init containers: [{}]", init.join(" ")));
     }
@@ -165,7 +170,9 @@ async fn logs(shared: &Arc<Shared>, request: LogRequest) -> Result<mpsc::Receive
     let (pod, local) = find(shared, &request.namespace, &request.pod)?;
     let container = choose(&pod, &request.container)?;
     let since = match (&request.since_time, request.since_seconds) {
-        (Some(time), _) => Some(time.parse().map_err(|e| ApiError::bad_request(format!("invalid sinceTime: {e}")))?),
+        (Some(time), _) => {
+            Some(time.parse().map_err(|e| ApiError::bad_request(format!("invalid sinceTime: {e}")))?)
+        }
         (None, Some(seconds)) => {
             jiff::Timestamp::now().checked_sub(jiff::SignedDuration::from_secs(seconds)).ok()
         }
@@ -204,19 +211,26 @@ fn log_file(pod: &Value, local: &Local, container: &str, previous: bool) -> Resu
     let mut statuses = statuses.flat_map(|list| crate::env::items(&pod["status"][list]));
     let status = statuses.find(|s| s["name"] == container).unwrap_or(&Value::Null);
     let count = status["restartCount"].as_u64().and_then(|count| u32::try_from(count).ok()).unwrap_or(0);
-    let waits_again = status["state"].get("waiting").is_some() && status["lastState"].get("terminated").is_some();
+    let waits_again =
+        status["state"].get("waiting").is_some() && status["lastState"].get("terminated").is_some();
     if previous {
         let attempt = if waits_again { Some(count) } else { count.checked_sub(1) };
-        let found = attempt.map(|attempt| (attempt, local.log(container, attempt))).filter(|(_, path)| path.exists());
+        let found =
+            attempt.map(|attempt| (attempt, local.log(container, attempt))).filter(|(_, path)| path.exists());
         return found.ok_or_else(|| {
-            ApiError::bad_request(format!("previous terminated container \"{container}\" in pod \"{name}\" not found"))
+            ApiError::bad_request(format!(
+                "previous terminated container \"{container}\" in pod \"{name}\" not found"
+            ))
         });
     }
     // While an instance is being started its number counts already, but its log may not be there yet.
     let tries = [Some(count), count.checked_sub(1)].into_iter().flatten();
-    let mut existing = tries.map(|attempt| (attempt, local.log(container, attempt))).filter(|(_, path)| path.exists());
+    let mut existing =
+        tries.map(|attempt| (attempt, local.log(container, attempt))).filter(|(_, path)| path.exists());
     existing.next().ok_or_else(|| {
         let reason = status["state"]["waiting"]["reason"].as_str().unwrap_or("ContainerCreating");
-        ApiError::bad_request(format!("container \"{container}\" in pod \"{name}\" is waiting to start: {reason}"))
+        ApiError::bad_request(format!(
+            "container \"{container}\" in pod \"{name}\" is waiting to start: {reason}"
+        ))
     })
 }

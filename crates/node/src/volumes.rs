@@ -82,7 +82,10 @@ fn make(source: &Source<'_>, name: &str, volume: &Value) -> Result<Volume, Strin
         return Ok(Volume { path, readonly: true });
     }
     let kind = volume.as_object().and_then(|fields| fields.keys().find(|key| *key != "name"));
-    Err(format!("volumes of the kind {} are not supported by Coracle", kind.map_or("unknown", String::as_str)))
+    Err(format!(
+        "volumes of the kind {} are not supported by Coracle",
+        kind.map_or("unknown", String::as_str)
+    ))
 }
 
 /// `fsGroup` of the pod.
@@ -126,7 +129,8 @@ fn claimed(source: &Source<'_>, name: &str) -> Result<PathBuf, String> {
         return Ok(path.into());
     }
     let path = spec["hostPath"]["path"].as_str();
-    let path = path.ok_or_else(|| format!("volume {} has no path on this node", volume["metadata"]["name"]))?;
+    let path =
+        path.ok_or_else(|| format!("volume {} has no path on this node", volume["metadata"]["name"]))?;
     let path = PathBuf::from(path);
     if path.starts_with(&source.config.storage) && !path.is_dir() {
         // As the local-path provisioner does: any user of the pod may write.

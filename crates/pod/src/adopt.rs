@@ -26,7 +26,9 @@ pub struct Found {
 pub enum FoundState {
     /// Made, never started.
     Created,
-    Running { started_at: Timestamp },
+    Running {
+        started_at: Timestamp,
+    },
     Exited(Terminated),
 }
 
@@ -42,7 +44,8 @@ pub fn adopt(
     let mut state = PodState::new(pod.clone(), host_ip, now);
     let mut out = Vec::new();
     for container in &mut state.containers {
-        let statuses = list(&pod["status"]["initContainerStatuses"]).chain(list(&pod["status"]["containerStatuses"]));
+        let statuses =
+            list(&pod["status"]["initContainerStatuses"]).chain(list(&pod["status"]["containerStatuses"]));
         let status = statuses.into_iter().find(|s| s["name"] == container.name.as_str());
         let newest = found.iter().filter(|f| f.container == container.name).max_by_key(|f| f.attempt);
         restore(container, status.unwrap_or(&Value::Null), newest, now);
@@ -88,7 +91,9 @@ fn restore(container: &mut Container, status: &Value, found: Option<&Found>, now
             let exit = Terminated::unknown(&text(&status["containerID"]), started.parse().ok(), now);
             container.phase = Phase::Exited(exit);
             container.used = true;
-        } else if let Some(exit) = container.last.take_if(|_| status["state"]["waiting"]["reason"] == "CrashLoopBackOff") {
+        } else if let Some(exit) =
+            container.last.take_if(|_| status["state"]["waiting"]["reason"] == "CrashLoopBackOff")
+        {
             container.phase = Phase::Exited(exit);
             container.used = true;
         }

@@ -60,7 +60,9 @@ pub(crate) struct Container {
 pub(crate) enum Phase {
     /// Not started, or to be started again.
     Idle,
-    Starting { id: String },
+    Starting {
+        id: String,
+    },
     Running(Running),
     Exited(Terminated),
 }

@@ -151,7 +151,8 @@ fn ensure(state: &mut PodState, at: usize, now: Timestamp, out: &mut Vec<Action>
             let message = format!("Back-off pulling image \"{}\"", spec.image);
             record(out, EventKind::Normal, "BackOff", message.clone(), Some(&spec.name));
             record(out, EventKind::Warning, "Failed", "Error: ImagePullBackOff".into(), Some(&spec.name));
-            container.waiting = Some(("ImagePullBackOff".into(), format!("{message}: ErrImagePull: {before}")));
+            container.waiting =
+                Some(("ImagePullBackOff".into(), format!("{message}: ErrImagePull: {before}")));
         }
         return;
     }

@@ -15,20 +15,56 @@ pub enum Event {
     Spec(Arc<Value>),
     /// The pod's object is gone without having waited for us (`--force --grace-period=0`).
     Gone,
-    SandboxReady { ip: Option<Ipv4Addr> },
-    SandboxFailed { message: String },
+    SandboxReady {
+        ip: Option<Ipv4Addr>,
+    },
+    SandboxFailed {
+        message: String,
+    },
     /// The sandbox has died under us, and all containers with it.
     SandboxLost,
     VolumesReady,
     /// `mounting`: texts as in a FailedMount event.
-    VolumesFailed { message: String },
-    ImageReady { container: String, image_id: String, pulled: Option<String> },
-    ImageFailed { container: String, failure: ImageFailure, message: String },
-    Started { container: String, id: String, at: Timestamp },
-    StartFailed { container: String, failure: StartFailure, message: String },
-    Exited { container: String, id: String, exit: Terminated },
-    HookDone { container: String, id: String, kind: HookKind, failure: Option<String> },
-    Probed { container: String, id: String, kind: ProbeKind, outcome: Outcome },
+    VolumesFailed {
+        message: String,
+    },
+    ImageReady {
+        container: String,
+        image_id: String,
+        pulled: Option<String>,
+    },
+    ImageFailed {
+        container: String,
+        failure: ImageFailure,
+        message: String,
+    },
+    Started {
+        container: String,
+        id: String,
+        at: Timestamp,
+    },
+    StartFailed {
+        container: String,
+        failure: StartFailure,
+        message: String,
+    },
+    Exited {
+        container: String,
+        id: String,
+        exit: Terminated,
+    },
+    HookDone {
+        container: String,
+        id: String,
+        kind: HookKind,
+        failure: Option<String>,
+    },
+    Probed {
+        container: String,
+        id: String,
+        kind: ProbeKind,
+        outcome: Outcome,
+    },
     /// An object that the pod refers to (ConfigMap, Secret, claim) has changed: what waits for one tries again.
     ObjectsChanged,
     /// Containers, sandbox and volumes are gone.
@@ -80,15 +116,44 @@ pub enum Action {
     CreateSandbox,
     PrepareVolumes,
     /// Make the image available: `ImageReady` or `ImageFailed`.
-    EnsureImage { container: String, image: String, policy: PullPolicy },
+    EnsureImage {
+        container: String,
+        image: String,
+        policy: PullPolicy,
+    },
     /// Create and start: `Started` or `StartFailed`, later `Exited`. An older instance of it may be removed.
-    StartContainer { container: String, id: String, attempt: u32 },
+    StartContainer {
+        container: String,
+        id: String,
+        attempt: u32,
+    },
     /// A signal number, or `None` for the image's stop signal (SIGTERM if it has none).
-    Signal { container: String, id: String, signal: Option<i32> },
-    RunHook { container: String, id: String, kind: HookKind, handler: Handler, seconds: i64 },
-    Probe { container: String, id: String, kind: ProbeKind, handler: Handler, seconds: i64 },
+    Signal {
+        container: String,
+        id: String,
+        signal: Option<i32>,
+    },
+    RunHook {
+        container: String,
+        id: String,
+        kind: HookKind,
+        handler: Handler,
+        seconds: i64,
+    },
+    Probe {
+        container: String,
+        id: String,
+        kind: ProbeKind,
+        handler: Handler,
+        seconds: i64,
+    },
     /// An Event about the pod, or about one of its containers.
-    Record { kind: EventKind, reason: &'static str, message: String, container: Option<String> },
+    Record {
+        kind: EventKind,
+        reason: &'static str,
+        message: String,
+        container: Option<String>,
+    },
     /// The pod is over: give its address and namespaces back, keep logs and status.
     RemoveSandbox,
     /// Remove containers, sandbox and volumes; answer `TornDown`.

@@ -20,8 +20,8 @@ mod tests;
 
 pub use adopt::{Found, FoundState, adopt};
 pub use container::Terminated;
-pub use event::{Action, EventKind, HookKind, ImageFailure, StartFailure};
 pub use event::Event;
+pub use event::{Action, EventKind, HookKind, ImageFailure, StartFailure};
 pub use probe::{Outcome, ProbeKind};
 pub use spec::{ContainerKind, ContainerSpec, Handler, PodSpec, Probe, PullPolicy, RestartPolicy, Scheme};
 pub use state::PodState;

@@ -29,9 +29,13 @@ impl ProbeKind {
 pub enum Outcome {
     Success,
     /// Counts against the threshold.
-    Failure { output: String },
+    Failure {
+        output: String,
+    },
     /// The probe itself could not be run: neither good nor bad.
-    Error { message: String },
+    Error {
+        message: String,
+    },
 }
 
 /// One probe of one running container.
@@ -45,6 +49,8 @@ pub(crate) struct ProbeRun {
     pub(crate) result: Option<bool>,
     /// A failed liveness or startup probe waits for the next container.
     hold: bool,
+    /// Tries that have not counted yet.
+    early: u32,
 }
 
 impl ProbeRun {
@@ -58,7 +64,28 @@ impl ProbeRun {
             return None;
         }
         let first = after(started, probe.initial_delay);
-        Some(self.last.map_or(first, |last| after(last, probe.period).max(first)))
+        match self.last {
+            None => Some(first),
+            Some(last) if self.early > 0 => Some(self.soon(last).min(after(first, probe.period))),
+            Some(last) => Some(after(last, probe.period)),
+        }
+    }
+
+    /// 50 ms at first, doubling up to a second.
+    fn soon(&self, last: Timestamp) -> Timestamp {
+        let millis = 50i64 << self.early.saturating_sub(1).min(5);
+        last.checked_add(jiff::SignedDuration::from_millis(millis.min(1000))).unwrap_or(Timestamp::MAX)
+    }
+
+    /// Whether a failure does not count yet. The kubelet's first look at a container comes at some moment within
+    /// the first period; we look early and often, so that a good container is known at once, but judge it bad
+    /// no earlier than the kubelet may.
+    pub(crate) fn is_early(&mut self, probe: &Probe, started: Timestamp, good: bool) -> bool {
+        let end = after(after(started, probe.initial_delay), probe.period);
+        let early =
+            !good && self.streak == 0 && self.result.is_none() && self.last.is_some_and(|last| last < end);
+        self.early = if early { self.early.saturating_add(1) } else { 0 };
+        early
     }
 
     pub(crate) fn begin(&mut self, now: Timestamp) {
@@ -68,7 +95,8 @@ impl ProbeRun {
 
     /// Counts a result; true if the verdict changed.
     pub(crate) fn finish(&mut self, probe: &Probe, good: bool, kind: ProbeKind) -> bool {
-        self.streak = if self.streak > 0 && self.streak_good == good { self.streak.saturating_add(1) } else { 1 };
+        self.streak =
+            if self.streak > 0 && self.streak_good == good { self.streak.saturating_add(1) } else { 1 };
         self.streak_good = good;
         let needed = if good { probe.success_threshold } else { probe.failure_threshold };
         if self.streak < needed {

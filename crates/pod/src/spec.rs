@@ -76,14 +76,32 @@ pub enum Scheme {
 /// What a probe or a hook does.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Handler {
-    Exec { command: Vec<String> },
+    Exec {
+        command: Vec<String>,
+    },
     /// `host` is empty for the pod's own address.
-    Http { scheme: Scheme, host: String, port: u16, path: String, headers: Vec<(String, String)> },
-    Tcp { host: String, port: u16 },
-    Grpc { port: u16, service: String },
-    Sleep { seconds: i64 },
+    Http {
+        scheme: Scheme,
+        host: String,
+        port: u16,
+        path: String,
+        headers: Vec<(String, String)>,
+    },
+    Tcp {
+        host: String,
+        port: u16,
+    },
+    Grpc {
+        port: u16,
+        service: String,
+    },
+    Sleep {
+        seconds: i64,
+    },
     /// It names a port that the container does not have, or nothing at all.
-    Unusable { why: String },
+    Unusable {
+        why: String,
+    },
 }
 
 impl PodSpec {
@@ -92,7 +110,10 @@ impl PodSpec {
         let mut containers = Vec::new();
         for container in list(&spec["initContainers"]) {
             let sidecar = container["restartPolicy"] == "Always";
-            containers.push(read_container(container, if sidecar { ContainerKind::Sidecar } else { ContainerKind::Init }));
+            containers.push(read_container(
+                container,
+                if sidecar { ContainerKind::Sidecar } else { ContainerKind::Init },
+            ));
         }
         containers.extend(list(&spec["containers"]).map(|c| read_container(c, ContainerKind::Main)));
         Self {
@@ -125,7 +146,8 @@ impl PodSpec {
 
 fn read_container(container: &Value, kind: ContainerKind) -> ContainerSpec {
     let image = text(&container["image"]);
-    let probe = |field: &str| container.get(field).filter(|p| p.is_object()).map(|p| read_probe(p, container));
+    let probe =
+        |field: &str| container.get(field).filter(|p| p.is_object()).map(|p| read_probe(p, container));
     let hook = |field: &str| {
         container["lifecycle"].get(field).filter(|h| h.is_object()).map(|h| read_handler(h, container))
     };

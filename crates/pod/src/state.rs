@@ -34,7 +34,10 @@ pub(crate) enum Stage {
     Todo,
     Asked,
     Ready,
-    Failed { tries: u32, retry_at: Timestamp },
+    Failed {
+        tries: u32,
+        retry_at: Timestamp,
+    },
     /// Given back, the pod being over.
     Released,
 }
@@ -50,7 +53,8 @@ impl PodState {
     /// A pod that has just been bound to this node.
     pub fn new(pod: Arc<Value>, host_ip: Ipv4Addr, now: Timestamp) -> Self {
         let spec = PodSpec::read(&pod);
-        let start_time = pod["status"]["startTime"].as_str().and_then(|time| time.parse().ok()).unwrap_or(now);
+        let start_time =
+            pod["status"]["startTime"].as_str().and_then(|time| time.parse().ok()).unwrap_or(now);
         Self {
             containers: spec.containers.iter().map(|c| Container::new(&c.name)).collect(),
             conditions: Condition::read_all(&pod),
@@ -93,7 +97,8 @@ impl PodState {
             _ => None,
         });
         let deadline = self.spec.active_deadline_seconds.map(|seconds| after(self.start_time, seconds));
-        let containers = self.containers.iter().zip(&self.spec.containers).flat_map(|(c, spec)| wakes(self, c, spec));
+        let containers =
+            self.containers.iter().zip(&self.spec.containers).flat_map(|(c, spec)| wakes(self, c, spec));
         stages.chain(deadline).chain(containers).filter(|time| *time > now).min()
     }
 
@@ -157,8 +162,9 @@ impl PodState {
     }
 
     pub(crate) fn init_failed(&self) -> bool {
-        self.of_kind(ContainerKind::Init)
-            .any(|(c, spec)| c.exit().is_some_and(|e| e.exit_code != 0 && !c.forced && !self.restarts(spec, e.exit_code)))
+        self.of_kind(ContainerKind::Init).any(|(c, spec)| {
+            c.exit().is_some_and(|e| e.exit_code != 0 && !c.forced && !self.restarts(spec, e.exit_code))
+        })
     }
 
     /// Every main container has ended for good.

@@ -10,7 +10,8 @@ use serde_json::{Value, json};
 /// Before the id in `containerID`.
 pub(crate) const ID_SCHEME: &str = "coracle://";
 
-const OWN: [&str; 5] = ["PodReadyToStartContainers", "Initialized", "Ready", "ContainersReady", "PodScheduled"];
+const OWN: [&str; 5] =
+    ["PodReadyToStartContainers", "Initialized", "Ready", "ContainersReady", "PodScheduled"];
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Condition {
@@ -52,7 +53,8 @@ impl Condition {
 pub fn status(state: &PodState) -> Value {
     let mut conditions: Vec<Value> = state.conditions.iter().map(Condition::json).collect();
     let foreign = list(&state.object["status"]["conditions"]);
-    conditions.extend(foreign.filter(|c| c["type"].as_str().is_none_or(|kind| !OWN.contains(&kind))).cloned());
+    conditions
+        .extend(foreign.filter(|c| c["type"].as_str().is_none_or(|kind| !OWN.contains(&kind))).cloned());
     let mut out = json!({ "phase": phase(state), "conditions": conditions });
     if state.deadline_exceeded {
         out["reason"] = "DeadlineExceeded".into();
@@ -125,7 +127,9 @@ fn states<'a>(state: &PodState, container: &'a Container) -> (Value, Option<&'a 
         Phase::Idle | Phase::Starting { .. } => match (&container.waiting, last) {
             (Some((reason, message)), _) => (waiting(reason, message), last),
             // Between two instances: the last one's end is still what there is to tell.
-            (None, Some(exit)) if state.sandbox == Stage::Ready => (json!({ "terminated": terminated(exit) }), None),
+            (None, Some(exit)) if state.sandbox == Stage::Ready => {
+                (json!({ "terminated": terminated(exit) }), None)
+            }
             (None, _) if state.initialised() => (waiting("ContainerCreating", ""), last),
             (None, _) => (waiting("PodInitializing", ""), last),
         },
@@ -171,7 +175,8 @@ pub(crate) fn phase(state: &PodState) -> &'static str {
             (false, false) => "Succeeded",
         };
     }
-    let never_ran = |c: &&Container| !matches!(c.phase, Phase::Running(_) | Phase::Exited(_)) && c.last.is_none();
+    let never_ran =
+        |c: &&Container| !matches!(c.phase, Phase::Running(_) | Phase::Exited(_)) && c.last.is_none();
     if !state.initialised() || mains.iter().any(never_ran) { "Pending" } else { "Running" }
 }
 
@@ -203,7 +208,11 @@ fn conditions(state: &PodState) -> [Fresh; 5] {
     let initialized = if state.initialised() {
         good.clone()
     } else {
-        (false, "ContainersNotInitialized", format!("containers with incomplete status: [{}]", pending.join(" ")))
+        (
+            false,
+            "ContainersNotInitialized",
+            format!("containers with incomplete status: [{}]", pending.join(" ")),
+        )
     };
     let unready: Vec<&str> = state
         .containers
@@ -216,7 +225,9 @@ fn conditions(state: &PodState) -> [Fresh; 5] {
         "Succeeded" => (false, "PodCompleted", String::new()),
         "Failed" => (false, "PodFailed", String::new()),
         _ if unready.is_empty() => good.clone(),
-        _ => (false, "ContainersNotReady", format!("containers with unready status: [{}]", unready.join(" "))),
+        _ => {
+            (false, "ContainersNotReady", format!("containers with unready status: [{}]", unready.join(" ")))
+        }
     };
     let initialized = if phase == "Succeeded" { (true, "PodCompleted", String::new()) } else { initialized };
     let ready = if containers_ready.0 { gates(state) } else { containers_ready.clone() };
@@ -225,7 +236,8 @@ fn conditions(state: &PodState) -> [Fresh; 5] {
 
 fn gates(state: &PodState) -> Fresh {
     let open = |gate: &String| {
-        list(&state.object["status"]["conditions"]).any(|c| c["type"] == gate.as_str() && c["status"] == "True")
+        list(&state.object["status"]["conditions"])
+            .any(|c| c["type"] == gate.as_str() && c["status"] == "True")
     };
     let closed: Vec<String> = state
         .spec

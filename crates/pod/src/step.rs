@@ -42,7 +42,9 @@ fn take_in(state: &mut PodState, event: Event, now: Timestamp, out: &mut Vec<Act
         Event::ObjectsChanged => objects_changed(state),
         Event::TornDown => state.teardown = Teardown::Done,
         Event::Tick => {}
-        Event::ImageReady { container, image_id, pulled } => image_ready(state, &container, image_id, pulled, out),
+        Event::ImageReady { container, image_id, pulled } => {
+            image_ready(state, &container, image_id, pulled, out)
+        }
         Event::ImageFailed { container, failure, message } => {
             image_failed(state, &container, failure, message, now, out);
         }
@@ -54,7 +56,9 @@ fn take_in(state: &mut PodState, event: Event, now: Timestamp, out: &mut Vec<Act
         Event::HookDone { container, id, kind, failure } => {
             hook_done(state, &container, &id, kind, failure, now, out);
         }
-        Event::Probed { container, id, kind, outcome } => probed(state, &container, &id, kind, outcome, now, out),
+        Event::Probed { container, id, kind, outcome } => {
+            probed(state, &container, &id, kind, outcome, now, out)
+        }
     }
 }
 
@@ -117,12 +121,20 @@ pub(crate) fn lose_sandbox(state: &mut PodState, now: Timestamp, out: &mut Vec<A
     if state.ending() || state.init_failed() || state.completed() {
         return;
     }
-    record(out, EventKind::Normal, "SandboxChanged", "Pod sandbox changed, it will be killed and re-created.".into(), None);
+    record(
+        out,
+        EventKind::Normal,
+        "SandboxChanged",
+        "Pod sandbox changed, it will be killed and re-created.".into(),
+        None,
+    );
     let again: Vec<bool> = state
         .containers
         .iter()
         .zip(&state.spec.containers)
-        .map(|(c, spec)| spec.kind == ContainerKind::Init || c.exit().is_none_or(|e| state.restarts(spec, e.exit_code)))
+        .map(|(c, spec)| {
+            spec.kind == ContainerKind::Init || c.exit().is_none_or(|e| state.restarts(spec, e.exit_code))
+        })
         .collect();
     for (container, again) in state.containers.iter_mut().zip(again) {
         if again {
@@ -297,13 +309,25 @@ fn hook_done(
         HookKind::PostStart => {
             running.hook_running = false;
             if let Some(message) = failure {
-                record(out, EventKind::Warning, "FailedPostStartHook", format!("PostStartHook failed: {message}"), Some(name));
+                record(
+                    out,
+                    EventKind::Warning,
+                    "FailedPostStartHook",
+                    format!("PostStartHook failed: {message}"),
+                    Some(name),
+                );
                 stop::begin(state, at, grace, "FailedPostStartHook".into(), now, out);
             }
         }
         HookKind::PreStop => {
             if let Some(message) = failure {
-                record(out, EventKind::Warning, "FailedPreStopHook", format!("PreStopHook failed: {message}"), Some(name));
+                record(
+                    out,
+                    EventKind::Warning,
+                    "FailedPreStopHook",
+                    format!("PreStopHook failed: {message}"),
+                    Some(name),
+                );
             }
             stop::pre_stop_done(running, name, now, out);
         }
@@ -330,14 +354,31 @@ fn probed(
     let Some(running) = state.containers[at].running_as(id) else { return };
     running.probe(kind).running = false;
     let Some(probe) = probe else { return };
+    let started_at = running.started_at;
+    let failed = matches!(outcome, Outcome::Failure { .. });
+    if running.probe(kind).is_early(&probe, started_at, !failed) {
+        return;
+    }
     let good = match outcome {
         Outcome::Success => true,
         Outcome::Failure { output } => {
-            record(out, EventKind::Warning, "Unhealthy", format!("{} probe failed: {output}", kind.title()), Some(name));
+            record(
+                out,
+                EventKind::Warning,
+                "Unhealthy",
+                format!("{} probe failed: {output}", kind.title()),
+                Some(name),
+            );
             false
         }
         Outcome::Error { message } => {
-            record(out, EventKind::Warning, "Unhealthy", format!("{} probe errored: {message}", kind.title()), Some(name));
+            record(
+                out,
+                EventKind::Warning,
+                "Unhealthy",
+                format!("{} probe errored: {message}", kind.title()),
+                Some(name),
+            );
             return;
         }
     };

@@ -45,7 +45,7 @@ impl Life {
 
     fn note(&mut self, text: &str) {
         let at = self.now.duration_since(START.parse().unwrap());
-        self.log.push_str(&format!("{:>4}s {text}\n", at.as_secs()));
+        self.log.push_str(&format!("{:<5}{text}\n", format!("{}s", at.as_secs())));
     }
 
     fn give(&mut self, event: Event) -> Vec<Action> {
@@ -55,7 +55,10 @@ impl Life {
             self.note(&text);
         }
         let again = step(&mut self.state, Event::Tick, self.now);
-        assert!(again.is_empty() || actions.contains(&Action::FinalDelete), "asking twice gives nothing new: {again:?}");
+        assert!(
+            again.is_empty() || actions.contains(&Action::FinalDelete),
+            "asking twice gives nothing new: {again:?}"
+        );
         actions
     }
 
@@ -76,7 +79,11 @@ impl Life {
     }
 
     fn image(&mut self, name: &str) {
-        self.give(Event::ImageReady { container: name.into(), image_id: format!("{name}@sha256:1"), pulled: None });
+        self.give(Event::ImageReady {
+            container: name.into(),
+            image_id: format!("{name}@sha256:1"),
+            pulled: None,
+        });
     }
 
     fn started(&mut self, name: &str, attempt: u32) {
@@ -116,7 +123,11 @@ impl Life {
                 let (kind, detail) = c["state"].as_object().unwrap().iter().next().unwrap();
                 let reason = detail["reason"].as_str().map(|r| format!(" {r}")).unwrap_or_default();
                 let ready = if c["ready"] == true { " ready" } else { "" };
-                parts.push(format!("{}: {kind}{reason}{ready} x{}", c["name"].as_str().unwrap(), c["restartCount"]));
+                parts.push(format!(
+                    "{}: {kind}{reason}{ready} x{}",
+                    c["name"].as_str().unwrap(),
+                    c["restartCount"]
+                ));
             }
         }
         let text = parts.join("; ");
@@ -137,7 +148,9 @@ fn tell(action: &Action) -> String {
         }
         Action::EnsureImage { image, policy, .. } => format!("-> image {image} {policy:?}"),
         Action::StartContainer { id, .. } => format!("-> start {id}"),
-        Action::Signal { id, signal, .. } => format!("-> signal {id} {}", signal.map_or("stop".into(), |s| s.to_string())),
+        Action::Signal { id, signal, .. } => {
+            format!("-> signal {id} {}", signal.map_or("stop".into(), |s| s.to_string()))
+        }
         Action::Probe { id, kind, .. } => format!("-> {kind:?} probe {id}"),
         Action::RunHook { id, kind, seconds, .. } => format!("-> {kind:?} hook {id} ({seconds}s)"),
         other => format!("-> {other:?}"),
@@ -153,16 +166,16 @@ fn a_plain_pod_starts_and_is_ready() {
     life.run("app", 0);
     life.brief();
     life.expect(expect![[r#"
-           0s = Pending; app: waiting ContainerCreating x0
-           0s -> PrepareVolumes
-           0s -> CreateSandbox
-           0s -> image app:1 IfNotPresent
-           0s = Pending; app: waiting ContainerCreating x0
-           0s [app] Pulled: Container image "app:1" already present on machine
-           0s -> start u_app_0
-           0s [app] Created: Created container: app
-           0s [app] Started: Started container app
-           0s = Running; app: running ready x0
+        0s   = Pending; app: waiting ContainerCreating x0
+        0s   -> PrepareVolumes
+        0s   -> CreateSandbox
+        0s   -> image app:1 IfNotPresent
+        0s   = Pending; app: waiting ContainerCreating x0
+        0s   [app] Pulled: Container image "app:1" already present on machine
+        0s   -> start u_app_0
+        0s   [app] Created: Created container: app
+        0s   [app] Started: Started container app
+        0s   = Running; app: running ready x0
     "#]]);
 }
 
@@ -188,31 +201,31 @@ fn crashes_are_backed_off_and_forgiven() {
     life.note("after a long good run:");
     life.exited("app", 3, 1);
     life.expect(expect![[r#"
-           5s (app exits with 1)
-           5s -> image app:1 IfNotPresent
-           5s [app] Pulled: Container image "app:1" already present on machine
-           5s -> start u_app_1
-           5s [app] Created: Created container: app
-           5s [app] Started: Started container app
-           6s (app exits with 1)
-           6s ! [app] BackOff: Back-off restarting failed container app in pod web_default(u)
-           6s = Running; app: waiting CrashLoopBackOff x1
-          16s -> image app:1 IfNotPresent
-          16s [app] Pulled: Container image "app:1" already present on machine
-          16s -> start u_app_2
-          16s [app] Created: Created container: app
-          16s [app] Started: Started container app
-          16s (app exits with 0)
-          16s ! [app] BackOff: Back-off restarting failed container app in pod web_default(u)
-          16s = Running; app: waiting CrashLoopBackOff x2
-          36s -> image app:1 IfNotPresent
-          36s [app] Pulled: Container image "app:1" already present on machine
-          36s -> start u_app_3
-          36s [app] Created: Created container: app
-          36s [app] Started: Started container app
-         736s after a long good run:
-         736s (app exits with 1)
-         736s -> image app:1 IfNotPresent
+        5s   (app exits with 1)
+        5s   -> image app:1 IfNotPresent
+        5s   [app] Pulled: Container image "app:1" already present on machine
+        5s   -> start u_app_1
+        5s   [app] Created: Created container: app
+        5s   [app] Started: Started container app
+        6s   (app exits with 1)
+        6s   ! [app] BackOff: Back-off restarting failed container app in pod web_default(u)
+        6s   = Running; app: waiting CrashLoopBackOff x1
+        16s  -> image app:1 IfNotPresent
+        16s  [app] Pulled: Container image "app:1" already present on machine
+        16s  -> start u_app_2
+        16s  [app] Created: Created container: app
+        16s  [app] Started: Started container app
+        16s  (app exits with 0)
+        16s  ! [app] BackOff: Back-off restarting failed container app in pod web_default(u)
+        16s  = Running; app: waiting CrashLoopBackOff x2
+        36s  -> image app:1 IfNotPresent
+        36s  [app] Pulled: Container image "app:1" already present on machine
+        36s  -> start u_app_3
+        36s  [app] Created: Created container: app
+        36s  [app] Started: Started container app
+        736s after a long good run:
+        736s (app exits with 1)
+        736s -> image app:1 IfNotPresent
     "#]]);
 }
 
@@ -239,8 +252,11 @@ fn the_back_off_doubles_up_to_five_minutes() {
 fn readiness_counts_its_thresholds() {
     let probe = json!({"httpGet": {"port": "http", "path": "health"}, "initialDelaySeconds": 5, "periodSeconds": 3,
         "failureThreshold": 2, "successThreshold": 2});
-    let mut life = Life::of(json!({"readinessProbe": probe, "ports": [{"name": "http", "containerPort": 8000}]}));
-    let Some(Probe { handler: Handler::Http { port, path, .. }, .. }) = &life.state.spec().containers[0].readiness else {
+    let mut life =
+        Life::of(json!({"readinessProbe": probe, "ports": [{"name": "http", "containerPort": 8000}]}));
+    let Some(Probe { handler: Handler::Http { port, path, .. }, .. }) =
+        &life.state.spec().containers[0].readiness
+    else {
         panic!("an HTTP probe");
     };
     assert_eq!((*port, path.as_str()), (8000, "/health"));
@@ -260,16 +276,38 @@ fn readiness_counts_its_thresholds() {
     life.probed(0, ProbeKind::Readiness, false);
     life.brief();
     life.expect(expect![[r#"
-           5s -> Readiness probe u_app_0
-           5s = Running; app: running x0
-           8s -> Readiness probe u_app_0
-           8s = Running; app: running ready x0
-          11s -> Readiness probe u_app_0
-          11s ! [app] Unhealthy: Readiness probe failed: no
-          11s = Running; app: running ready x0
-          14s -> Readiness probe u_app_0
-          14s ! [app] Unhealthy: Readiness probe failed: no
-          14s = Running; app: running x0
+        5s   -> Readiness probe u_app_0
+        5s   = Running; app: running x0
+        8s   -> Readiness probe u_app_0
+        8s   = Running; app: running ready x0
+        11s  -> Readiness probe u_app_0
+        11s  ! [app] Unhealthy: Readiness probe failed: no
+        11s  = Running; app: running ready x0
+        14s  -> Readiness probe u_app_0
+        14s  ! [app] Unhealthy: Readiness probe failed: no
+        14s  = Running; app: running x0
+    "#]]);
+}
+
+#[test]
+fn a_good_container_is_known_at_once_and_a_bad_one_not_too_early() {
+    let mut life = Life::of(json!({"readinessProbe": {"tcpSocket": {"port": 80}, "failureThreshold": 1}}));
+    life.boot();
+    life.run("app", 0);
+    let began = life.now;
+    let mut tries = Vec::new();
+    while life.now.duration_since(began).as_secs() < 10 {
+        life.probed(0, ProbeKind::Readiness, false);
+        life.now = life.state.next_wake(life.now).unwrap();
+        life.give(Event::Tick);
+        tries.push(life.now.duration_since(began).as_millis());
+    }
+    life.log.clear();
+    life.probed(0, ProbeKind::Readiness, false);
+    life.note(&format!("{tries:?}"));
+    life.expect(expect![[r#"
+        10s  ! [app] Unhealthy: Readiness probe failed: no
+        10s  [50, 150, 350, 750, 1550, 2550, 3550, 4550, 5550, 6550, 7550, 8550, 9550, 10000]
     "#]]);
 }
 
@@ -302,21 +340,20 @@ fn startup_holds_the_others_and_liveness_restarts() {
     life.exited("app", 0, 137);
     life.brief();
     life.expect(expect![[r#"
-           0s ! [app] Unhealthy: Startup probe failed: no
-           1s -> Startup probe u_app_0
-           1s -> Readiness probe u_app_0
-           1s -> Liveness probe u_app_0
-           1s = Running; app: running x0
-           1s = Running; app: running ready x0
-          11s -> Readiness probe u_app_0
-          11s -> Liveness probe u_app_0
-          11s ! [app] Unhealthy: Liveness probe failed: no
-          11s [app] Killing: Container app failed liveness probe, will be restarted
-          11s -> signal u_app_0 stop
-          15s -> signal u_app_0 9
-          15s (app exits with 137)
-          15s -> image app:1 IfNotPresent
-          15s = Running; app: terminated Error x1
+        0s   -> Startup probe u_app_0
+        1s   -> Readiness probe u_app_0
+        1s   -> Liveness probe u_app_0
+        1s   = Running; app: running x0
+        1s   = Running; app: running ready x0
+        11s  -> Readiness probe u_app_0
+        11s  -> Liveness probe u_app_0
+        11s  ! [app] Unhealthy: Liveness probe failed: no
+        11s  [app] Killing: Container app failed liveness probe, will be restarted
+        11s  -> signal u_app_0 stop
+        15s  -> signal u_app_0 9
+        15s  (app exits with 137)
+        15s  -> image app:1 IfNotPresent
+        15s  = Running; app: terminated Error x1
     "#]]);
 }
 
@@ -344,39 +381,39 @@ fn init_containers_run_in_order_and_sidecars_stay() {
     life.exited("side", 0, 143);
     life.brief();
     life.expect(expect![[r#"
-           0s -> PrepareVolumes
-           0s -> CreateSandbox
-           0s -> image i Always
-           0s [one] Pulled: Container image "i" already present on machine
-           0s -> start u_one_0
-           0s [one] Created: Created container: one
-           0s [one] Started: Started container one
-           0s = Pending; one: running x0; side: waiting PodInitializing x0; two: waiting PodInitializing x0; app: waiting PodInitializing x0
-           0s (one exits with 0)
-           0s -> image s Always
-           0s [side] Pulled: Container image "s" already present on machine
-           0s -> start u_side_0
-           0s [side] Created: Created container: side
-           0s [side] Started: Started container side
-           0s -> image i Always
-           0s [two] Pulled: Container image "i" already present on machine
-           0s -> start u_two_0
-           0s [two] Created: Created container: two
-           0s [two] Started: Started container two
-           0s (two exits with 0)
-           0s -> image app:1 IfNotPresent
-           0s = Pending; one: terminated Completed ready x0; side: running ready x0; two: terminated Completed ready x0; app: waiting ContainerCreating x0
-           0s [app] Pulled: Container image "app:1" already present on machine
-           0s -> start u_app_0
-           0s [app] Created: Created container: app
-           0s [app] Started: Started container app
-           0s = Running; one: terminated Completed ready x0; side: running ready x0; two: terminated Completed ready x0; app: running ready x0
-           0s (app exits with 0)
-           0s [side] Killing: Stopping container side
-           0s -> signal u_side_0 stop
-           0s (side exits with 143)
-           0s -> RemoveSandbox
-           0s = Succeeded; one: terminated Completed ready x0; side: terminated Error x0; two: terminated Completed ready x0; app: terminated Completed x0
+        0s   -> PrepareVolumes
+        0s   -> CreateSandbox
+        0s   -> image i Always
+        0s   [one] Pulled: Container image "i" already present on machine
+        0s   -> start u_one_0
+        0s   [one] Created: Created container: one
+        0s   [one] Started: Started container one
+        0s   = Pending; one: running x0; side: waiting PodInitializing x0; two: waiting PodInitializing x0; app: waiting PodInitializing x0
+        0s   (one exits with 0)
+        0s   -> image s Always
+        0s   [side] Pulled: Container image "s" already present on machine
+        0s   -> start u_side_0
+        0s   [side] Created: Created container: side
+        0s   [side] Started: Started container side
+        0s   -> image i Always
+        0s   [two] Pulled: Container image "i" already present on machine
+        0s   -> start u_two_0
+        0s   [two] Created: Created container: two
+        0s   [two] Started: Started container two
+        0s   (two exits with 0)
+        0s   -> image app:1 IfNotPresent
+        0s   = Pending; one: terminated Completed ready x0; side: running ready x0; two: terminated Completed ready x0; app: waiting ContainerCreating x0
+        0s   [app] Pulled: Container image "app:1" already present on machine
+        0s   -> start u_app_0
+        0s   [app] Created: Created container: app
+        0s   [app] Started: Started container app
+        0s   = Running; one: terminated Completed ready x0; side: running ready x0; two: terminated Completed ready x0; app: running ready x0
+        0s   (app exits with 0)
+        0s   [side] Killing: Stopping container side
+        0s   -> signal u_side_0 stop
+        0s   (side exits with 143)
+        0s   -> RemoveSandbox
+        0s   = Succeeded; one: terminated Completed ready x0; side: terminated Error x0; two: terminated Completed ready x0; app: terminated Completed x0
     "#]]);
 }
 
@@ -391,9 +428,9 @@ fn a_failing_init_container_fails_a_pod_that_never_restarts() {
     life.exited("one", 0, 3);
     life.brief();
     life.expect(expect![[r#"
-           0s (one exits with 3)
-           0s -> RemoveSandbox
-           0s = Failed; one: terminated Error x0; app: waiting PodInitializing x0
+        0s   (one exits with 3)
+        0s   -> RemoveSandbox
+        0s   = Failed; one: terminated Error x0; app: waiting PodInitializing x0
     "#]]);
 }
 
@@ -423,15 +460,15 @@ fn deletion_goes_through_hook_term_and_kill() {
     life.brief();
     life.give(Event::TornDown);
     life.expect(expect![[r#"
-           0s [app] Killing: Stopping container app
-           0s -> PreStop hook u_app_0 (30s)
-          10s (hook done)
-          10s -> signal u_app_0 stop
-          30s -> signal u_app_0 9
-          30s (app exits with 137)
-          30s -> TearDown
-          30s = Failed; app: terminated Error x0
-          30s -> FinalDelete
+        0s   [app] Killing: Stopping container app
+        0s   -> PreStop hook u_app_0 (30s)
+        10s  (hook done)
+        10s  -> signal u_app_0 stop
+        30s  -> signal u_app_0 9
+        30s  (app exits with 137)
+        30s  -> TearDown
+        30s  = Failed; app: terminated Error x0
+        30s  -> FinalDelete
     "#]]);
 }
 
@@ -448,13 +485,13 @@ fn sidecars_end_after_the_others() {
     life.exited("app", 0, 0);
     life.exited("side", 0, 0);
     life.expect(expect![[r#"
-           0s [app] Killing: Stopping container app
-           0s -> signal u_app_0 stop
-           0s (app exits with 0)
-           0s [side] Killing: Stopping container side
-           0s -> signal u_side_0 stop
-           0s (side exits with 0)
-           0s -> TearDown
+        0s   [app] Killing: Stopping container app
+        0s   -> signal u_app_0 stop
+        0s   (app exits with 0)
+        0s   [side] Killing: Stopping container side
+        0s   -> signal u_side_0 stop
+        0s   (side exits with 0)
+        0s   -> TearDown
     "#]]);
 }
 
@@ -473,13 +510,13 @@ fn what_is_missing_is_waited_for_by_watch() {
     life.started("app", 0);
     life.brief();
     life.expect(expect![[r#"
-           0s ! [app] Failed: Error: configmap "conf" not found
-           0s = Pending; app: waiting CreateContainerConfigError x0
-           1s (it appears)
-           1s -> start u_app_0
-           1s [app] Created: Created container: app
-           1s [app] Started: Started container app
-           1s = Running; app: running ready x0
+        0s   ! [app] Failed: Error: configmap "conf" not found
+        0s   = Pending; app: waiting CreateContainerConfigError x0
+        1s   (it appears)
+        1s   -> start u_app_0
+        1s   [app] Created: Created container: app
+        1s   [app] Started: Started container app
+        1s   = Running; app: running ready x0
     "#]]);
 }
 
@@ -488,26 +525,32 @@ fn images_that_cannot_be_pulled() {
     let mut life = Life::of(json!({}));
     life.boot();
     life.log.clear();
-    let failed = || Event::ImageFailed { container: "app".into(), failure: ImageFailure::Pull, message: "no route".into() };
+    let failed = || Event::ImageFailed {
+        container: "app".into(),
+        failure: ImageFailure::Pull,
+        message: "no route".into(),
+    };
     life.give(failed());
     life.brief();
     life.wait(10);
     life.brief();
     life.give(failed());
     life.note("(the image is corrected)");
-    life.give(Event::Spec(Arc::new(pod_object(json!({"containers": [container(json!({"image": "app:2"}))]})))));
+    life.give(Event::Spec(Arc::new(pod_object(
+        json!({"containers": [container(json!({"image": "app:2"}))]}),
+    ))));
     life.expect(expect![[r#"
-           0s ! [app] Failed: Failed to pull image "app:1": no route
-           0s ! [app] Failed: Error: ErrImagePull
-           0s = Pending; app: waiting ErrImagePull x0
-           2s [app] BackOff: Back-off pulling image "app:1"
-           2s ! [app] Failed: Error: ImagePullBackOff
-          10s -> image app:1 IfNotPresent
-          10s = Pending; app: waiting ImagePullBackOff x0
-          10s ! [app] Failed: Failed to pull image "app:1": no route
-          10s ! [app] Failed: Error: ErrImagePull
-          10s (the image is corrected)
-          10s -> image app:2 IfNotPresent
+        0s   ! [app] Failed: Failed to pull image "app:1": no route
+        0s   ! [app] Failed: Error: ErrImagePull
+        0s   = Pending; app: waiting ErrImagePull x0
+        2s   [app] BackOff: Back-off pulling image "app:1"
+        2s   ! [app] Failed: Error: ImagePullBackOff
+        10s  -> image app:1 IfNotPresent
+        10s  = Pending; app: waiting ImagePullBackOff x0
+        10s  ! [app] Failed: Failed to pull image "app:1": no route
+        10s  ! [app] Failed: Error: ErrImagePull
+        10s  (the image is corrected)
+        10s  -> image app:2 IfNotPresent
     "#]]);
 }
 
@@ -517,20 +560,22 @@ fn another_image_restarts_the_container() {
     life.boot();
     life.run("app", 0);
     life.log.clear();
-    life.give(Event::Spec(Arc::new(pod_object(json!({"containers": [container(json!({"image": "app:2"}))]})))));
+    life.give(Event::Spec(Arc::new(pod_object(
+        json!({"containers": [container(json!({"image": "app:2"}))]}),
+    ))));
     life.exited("app", 0, 0);
     life.run("app", 1);
     life.brief();
     life.expect(expect![[r#"
-           0s [app] Killing: Container app definition changed, will be restarted
-           0s -> signal u_app_0 stop
-           0s (app exits with 0)
-           0s -> image app:2 IfNotPresent
-           0s [app] Pulled: Container image "app:2" already present on machine
-           0s -> start u_app_1
-           0s [app] Created: Created container: app
-           0s [app] Started: Started container app
-           0s = Running; app: running ready x1
+        0s   [app] Killing: Container app definition changed, will be restarted
+        0s   -> signal u_app_0 stop
+        0s   (app exits with 0)
+        0s   -> image app:2 IfNotPresent
+        0s   [app] Pulled: Container image "app:2" already present on machine
+        0s   -> start u_app_1
+        0s   [app] Created: Created container: app
+        0s   [app] Started: Started container app
+        0s   = Running; app: running ready x1
     "#]]);
 }
 
@@ -546,21 +591,21 @@ fn a_failed_post_start_hook_ends_the_container() {
     let failure = Some("exit 1".to_string());
     life.give(Event::HookDone { container, id, kind: HookKind::PostStart, failure });
     life.expect(expect![[r#"
-           0s -> PrepareVolumes
-           0s -> CreateSandbox
-           0s -> image app:1 IfNotPresent
-           0s -> image b:1 IfNotPresent
-           0s [b] Pulled: Container image "b:1" already present on machine
-           0s -> start u_b_0
-           0s [app] Pulled: Container image "app:1" already present on machine
-           0s -> start u_app_0
-           0s [app] Created: Created container: app
-           0s [app] Started: Started container app
-           0s -> PostStart hook u_app_0 (86400s)
-           0s = Pending; app: running x0; b: waiting ContainerCreating x0
-           0s ! [app] FailedPostStartHook: PostStartHook failed: exit 1
-           0s [app] Killing: FailedPostStartHook
-           0s -> signal u_app_0 stop
+        0s   -> PrepareVolumes
+        0s   -> CreateSandbox
+        0s   -> image app:1 IfNotPresent
+        0s   -> image b:1 IfNotPresent
+        0s   [b] Pulled: Container image "b:1" already present on machine
+        0s   -> start u_b_0
+        0s   [app] Pulled: Container image "app:1" already present on machine
+        0s   -> start u_app_0
+        0s   [app] Created: Created container: app
+        0s   [app] Started: Started container app
+        0s   -> PostStart hook u_app_0 (86400s)
+        0s   = Pending; app: running x0; b: waiting ContainerCreating x0
+        0s   ! [app] FailedPostStartHook: PostStartHook failed: exit 1
+        0s   [app] Killing: FailedPostStartHook
+        0s   -> signal u_app_0 stop
     "#]]);
 }
 
@@ -574,12 +619,12 @@ fn an_active_deadline_fails_the_pod() {
     life.exited("app", 0, 143);
     life.brief();
     life.expect(expect![[r#"
-          60s DeadlineExceeded: Pod was active on the node longer than the specified deadline
-          60s [app] Killing: Stopping container app
-          60s -> signal u_app_0 stop
-          61s (app exits with 143)
-          61s -> RemoveSandbox
-          61s = Failed; app: terminated Error x0
+        60s  DeadlineExceeded: Pod was active on the node longer than the specified deadline
+        60s  [app] Killing: Stopping container app
+        60s  -> signal u_app_0 stop
+        61s  (app exits with 143)
+        61s  -> RemoveSandbox
+        61s  = Failed; app: terminated Error x0
     "#]]);
 }
 
@@ -637,7 +682,9 @@ fn adoption_restarts_nothing() {
 
 #[test]
 fn a_lost_sandbox_starts_the_pod_again() {
-    let mut life = Life::new(json!({"initContainers": [{"name": "one", "image": "i:1"}], "containers": [container(json!({}))]}));
+    let mut life = Life::new(
+        json!({"initContainers": [{"name": "one", "image": "i:1"}], "containers": [container(json!({}))]}),
+    );
     life.boot();
     life.run("one", 0);
     life.exited("one", 0, 0);
@@ -654,22 +701,22 @@ fn a_lost_sandbox_starts_the_pod_again() {
     life.run("app", 1);
     life.brief();
     life.expect(expect![[r#"
-          50s SandboxChanged: Pod sandbox changed, it will be killed and re-created.
-          50s = Pending; one: waiting PodInitializing x1; app: waiting PodInitializing x1
-          50s -> PrepareVolumes
-          50s -> CreateSandbox
-          50s -> image i:1 IfNotPresent
-          50s [one] Pulled: Container image "i:1" already present on machine
-          50s -> start u_one_1
-          50s [one] Created: Created container: one
-          50s [one] Started: Started container one
-          50s (one exits with 0)
-          50s -> image app:1 IfNotPresent
-          50s [app] Pulled: Container image "app:1" already present on machine
-          50s -> start u_app_1
-          50s [app] Created: Created container: app
-          50s [app] Started: Started container app
-          50s = Running; one: terminated Completed ready x1; app: running ready x1
+        50s  SandboxChanged: Pod sandbox changed, it will be killed and re-created.
+        50s  = Pending; one: waiting PodInitializing x1; app: waiting PodInitializing x1
+        50s  -> PrepareVolumes
+        50s  -> CreateSandbox
+        50s  -> image i:1 IfNotPresent
+        50s  [one] Pulled: Container image "i:1" already present on machine
+        50s  -> start u_one_1
+        50s  [one] Created: Created container: one
+        50s  [one] Started: Started container one
+        50s  (one exits with 0)
+        50s  -> image app:1 IfNotPresent
+        50s  [app] Pulled: Container image "app:1" already present on machine
+        50s  -> start u_app_1
+        50s  [app] Created: Created container: app
+        50s  [app] Started: Started container app
+        50s  = Running; one: terminated Completed ready x1; app: running ready x1
     "#]]);
 }
 
@@ -750,5 +797,6 @@ fn the_whole_status() {
             }
           ],
           "qosClass": "Burstable"
-        }"#]].assert_eq(&text);
+        }"#]]
+    .assert_eq(&text);
 }

@@ -20,7 +20,12 @@ pub(super) struct Request<'a> {
     pub(super) headers: &'a [(String, String)],
 }
 
-pub(super) async fn probe(shared: &Shared, target: Target, request: &Request<'_>, limit: Duration) -> Outcome {
+pub(super) async fn probe(
+    shared: &Shared,
+    target: Target,
+    request: &Request<'_>,
+    limit: Duration,
+) -> Outcome {
     let scheme = if request.scheme == Scheme::Https { "https" } else { "http" };
     let url = format!("{scheme}://{}{}", place(target, request.host, request.port), request.path);
     match tokio::time::timeout(limit, call(shared, target, request)).await {
@@ -61,9 +66,10 @@ async fn exchange(
     request: &Request<'_>,
     stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static,
 ) -> Result<u16, String> {
-    let (mut sender, connection) = hyper::client::conn::http1::handshake::<_, Empty<bytes::Bytes>>(TokioIo::new(stream))
-        .await
-        .map_err(|e| e.to_string())?;
+    let (mut sender, connection) =
+        hyper::client::conn::http1::handshake::<_, Empty<bytes::Bytes>>(TokioIo::new(stream))
+            .await
+            .map_err(|e| e.to_string())?;
     let driver = tokio::spawn(connection);
     let mut message = http::Request::builder().uri(request.path);
     let named = |name: &str| request.headers.iter().any(|(header, _)| header.eq_ignore_ascii_case(name));
@@ -81,7 +87,10 @@ async fn exchange(
         message = message.header(name, value);
     }
     let message = message.header("connection", "close").body(Empty::new()).map_err(|e| e.to_string())?;
-    let answer = sender.send_request(message).await.map_err(|e| if e.is_incomplete_message() { "EOF".to_owned() } else { e.to_string() });
+    let answer = sender
+        .send_request(message)
+        .await
+        .map_err(|e| if e.is_incomplete_message() { "EOF".to_owned() } else { e.to_string() });
     let code = match answer {
         Ok(answer) => {
             let code = answer.status().as_u16();

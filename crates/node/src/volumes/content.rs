@@ -88,7 +88,10 @@ fn object(
             if optional {
                 continue;
             }
-            return Err(format!("references non-existent {} key: {key}", if resource == "secrets" { "secret" } else { "config" }));
+            return Err(format!(
+                "references non-existent {} key: {key}",
+                if resource == "secrets" { "secret" } else { "config" }
+            ));
         };
         let path = relative(item["path"].as_str().unwrap_or_default())?;
         files.insert(path, File { content: file.content.clone(), mode: mode(item, default) });
@@ -117,7 +120,8 @@ fn service_account_token(source: &Source<'_>, wanted: &Value) -> Result<String, 
     if source.view.get("serviceaccounts", &namespace, &account).is_none() {
         return Err(format!("failed to fetch token: serviceaccounts \"{account}\" not found"));
     }
-    let (audience, seconds) = (text(&wanted["audience"]), wanted["expirationSeconds"].as_i64().unwrap_or(3600));
+    let (audience, seconds) =
+        (text(&wanted["audience"]), wanted["expirationSeconds"].as_i64().unwrap_or(3600));
     let now = jiff::Timestamp::now().as_second();
     let key = (audience.clone(), seconds);
     if let Some((token, issued, expiry)) = source.tokens.lock().get(&key)
@@ -126,7 +130,8 @@ fn service_account_token(source: &Source<'_>, wanted: &Value) -> Result<String, 
         return Ok(token.clone());
     }
     let issue = &source.config.service_account_token;
-    let (token, expiry) = issue(&namespace, &account, &audience, seconds, &text(&meta["name"]), &text(&meta["uid"]));
+    let (token, expiry) =
+        issue(&namespace, &account, &audience, seconds, &text(&meta["name"]), &text(&meta["uid"]));
     source.tokens.lock().insert(key, (token.clone(), now, expiry));
     Ok(token)
 }

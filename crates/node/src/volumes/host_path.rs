@@ -11,7 +11,11 @@ pub(super) fn check(path: &Path, kind: &str) -> Result<(), String> {
     let found = std::fs::metadata(path).ok();
     let is = |what: &str, good: fn(&std::fs::FileType) -> bool| {
         let good = found.as_ref().is_some_and(|meta| good(&meta.file_type()));
-        if good { Ok(()) } else { Err(format!("hostPath type check failed: {} is not a {what}", path.display())) }
+        if good {
+            Ok(())
+        } else {
+            Err(format!("hostPath type check failed: {} is not a {what}", path.display()))
+        }
     };
     match kind {
         // Without a type a missing folder is made, as container runtimes do.

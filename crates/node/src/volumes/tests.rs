@@ -45,7 +45,8 @@ fn run(root: &Path, view: &dyn View, volumes: Value, security: Value) -> Result<
     });
     let dir = root.join("pods/u1");
     let tokens = Tokens::default();
-    let fields = Fields { pod: &pod, pod_ip: String::new(), host_ip: String::new(), allocatable: (2000, 1 << 30) };
+    let fields =
+        Fields { pod: &pod, pod_ip: String::new(), host_ip: String::new(), allocatable: (2000, 1 << 30) };
     prepare(&Source { view, config: &config, pod: &pod, fields, tokens: &tokens, dir: &dir })
 }
 
@@ -83,10 +84,19 @@ fn missing_objects_are_named() {
     for (volume, expected) in [
         (json!({"configMap": {"name": "x"}}), "configmap \"x\" not found"),
         (json!({"secret": {"secretName": "x"}}), "secret \"x\" not found"),
-        (json!({"configMap": {"name": "cm", "items": [{"key": "z", "path": "z"}]}}), "references non-existent config key: z"),
-        (json!({"configMap": {"name": "cm", "items": [{"key": "a", "path": "../a"}]}}), "invalid path \"../a\": it must be relative and stay in the volume"),
+        (
+            json!({"configMap": {"name": "cm", "items": [{"key": "z", "path": "z"}]}}),
+            "references non-existent config key: z",
+        ),
+        (
+            json!({"configMap": {"name": "cm", "items": [{"key": "a", "path": "../a"}]}}),
+            "invalid path \"../a\": it must be relative and stay in the volume",
+        ),
         (json!({"persistentVolumeClaim": {"claimName": "x"}}), "persistentvolumeclaim \"x\" not found"),
-        (json!({"hostPath": {"path": "/etc/passwd", "type": "Directory"}}), "hostPath type check failed: /etc/passwd is not a directory"),
+        (
+            json!({"hostPath": {"path": "/etc/passwd", "type": "Directory"}}),
+            "hostPath type check failed: /etc/passwd is not a directory",
+        ),
         (json!({"nfs": {"server": "x"}}), "volumes of the kind nfs are not supported by Coracle"),
     ] {
         let mut volume = volume;
@@ -140,7 +150,11 @@ fn empty_dirs_and_claims() {
     let made = run(root.path(), &view(objects), volumes, json!({})).unwrap();
     assert_eq!(made["data"].path, path);
     for volume in ["tmp", "data"] {
-        assert_eq!(std::fs::metadata(&made[volume].path).unwrap().permissions().mode() & 0o777, 0o777, "{volume}");
+        assert_eq!(
+            std::fs::metadata(&made[volume].path).unwrap().permissions().mode() & 0o777,
+            0o777,
+            "{volume}"
+        );
     }
 }
 
@@ -153,8 +167,13 @@ fn references_are_found_wherever_they_stand() {
             {"persistentVolumeClaim": {"claimName": "e"}}],
     }});
     let found = references(&pod);
-    let expected =
-        [("configmaps", "a"), ("secrets", "b"), ("secrets", "c"), ("secrets", "d"), ("persistentvolumeclaims", "e")];
+    let expected = [
+        ("configmaps", "a"),
+        ("secrets", "b"),
+        ("secrets", "c"),
+        ("secrets", "d"),
+        ("persistentvolumeclaims", "e"),
+    ];
     for (resource, name) in expected {
         assert!(found.contains(&(resource, name.to_owned())), "{name}");
     }
