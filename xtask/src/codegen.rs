@@ -42,7 +42,8 @@ pub(crate) type Types = BTreeMap<String, Type>;
 
 /// `check`: say whether the file is up to date instead of writing it.
 pub(crate) fn run(check: bool) -> Result<()> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().context("xtask is in the workspace")?.to_path_buf();
+    let root =
+        Path::new(env!("CARGO_MANIFEST_DIR")).parent().context("xtask is in the workspace")?.to_path_buf();
     let sources = fetch(&root)?;
     let mut types = openapi::read(&sources.join(source(OPENAPI)).join("src").join(KUBERNETES))?;
     let messages = protobuf::read(&sources.join(source(PROTOBUF)).join("src"))?;
@@ -99,8 +100,11 @@ fn apply_overrides(types: &mut Types, text: &str) -> Result<()> {
         let mut words = line.split_whitespace();
         let name = words.next().context("a line has words")?;
         let words: Vec<&str> = words.collect();
-        let marks: Vec<String> =
-            words.iter().filter(|word| !matches!(**word, "-" | "!" | "?")).map(|word| word.to_string()).collect();
+        let marks: Vec<String> = words
+            .iter()
+            .filter(|word| !matches!(**word, "-" | "!" | "?"))
+            .map(|word| word.to_string())
+            .collect();
         if let Some(ty) = types.get_mut(name) {
             ty.marks = marks;
             continue;

@@ -33,7 +33,8 @@ fn reachable(mut all: Types) -> Types {
     let mut kept = Types::new();
     while let Some(name) = wanted.pop() {
         if let Some(ty) = all.remove(&name) {
-            wanted.extend(ty.fields.values().map(|field| field.ty.trim_start_matches(['[', '{']).to_string()));
+            wanted
+                .extend(ty.fields.values().map(|field| field.ty.trim_start_matches(['[', '{']).to_string()));
             kept.insert(name, ty);
         }
     }
@@ -113,7 +114,8 @@ fn required(source: &str) -> BTreeSet<String> {
 fn strategies(source: &str, names: &BTreeMap<String, String>) -> BTreeMap<String, Vec<String>> {
     let mut found = BTreeMap::new();
     for part in source.split("crate::merge_strategies::").skip(1) {
-        let Some(field) = part.split("&mut self.").nth(1).and_then(|rest| rest.split([',', ')']).next()) else {
+        let Some(field) = part.split("&mut self.").nth(1).and_then(|rest| rest.split([',', ')']).next())
+        else {
             continue;
         };
         let mark = if part.starts_with("list::map") {

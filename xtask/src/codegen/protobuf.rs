@@ -33,7 +33,8 @@ pub(super) fn read(root: &Path) -> Result<Messages> {
             if path.is_dir() {
                 folders.push(path);
             } else if path.ends_with("mod.rs") {
-                let parts: Vec<String> = folder.iter().map(|part| part.to_string_lossy().into_owned()).collect();
+                let parts: Vec<String> =
+                    folder.iter().map(|part| part.to_string_lossy().into_owned()).collect();
                 let package = parts[parts.len() - 2..].join(".");
                 read_file(&std::fs::read_to_string(&path)?, &package, &mut all);
             }
@@ -45,7 +46,8 @@ pub(super) fn read(root: &Path) -> Result<Messages> {
 fn read_file(source: &str, package: &str, all: &mut Messages) {
     let mut lines = source.lines();
     while let Some(line) = lines.next() {
-        let Some(name) = line.strip_prefix("pub struct ").and_then(|rest| rest.split([' ', '{']).next()) else {
+        let Some(name) = line.strip_prefix("pub struct ").and_then(|rest| rest.split([' ', '{']).next())
+        else {
             continue;
         };
         let mut message = Message { name: format!("{package}.{name}"), ..Message::default() };
@@ -58,7 +60,8 @@ fn read_file(source: &str, package: &str, all: &mut Messages) {
             let line = line.as_str();
             if let Some(found) = line.strip_prefix("#[prost(") {
                 kind = Some(found.trim_end_matches(")]").to_string());
-            } else if let Some((rust, ty)) = line.strip_prefix("pub ").and_then(|rest| rest.split_once(": ")) {
+            } else if let Some((rust, ty)) = line.strip_prefix("pub ").and_then(|rest| rest.split_once(": "))
+            {
                 let Some(kind) = kind.take() else { continue };
                 let tag = kind.split("tag = \"").nth(1).and_then(|rest| rest.split('"').next());
                 let Some(tag) = tag.and_then(|tag| tag.parse().ok()) else { continue };
@@ -76,7 +79,8 @@ fn statement<'a>(lines: &mut impl Iterator<Item = &'a str>) -> Option<String> {
     let mut whole = first.to_string();
     let is_open = |text: &str| {
         (text.starts_with("#[") && !text.ends_with(']'))
-            || (text.starts_with("pub ") && (!text.ends_with(',') || text.matches('<').count() != text.matches('>').count()))
+            || (text.starts_with("pub ")
+                && (!text.ends_with(',') || text.matches('<').count() != text.matches('>').count()))
     };
     while is_open(&whole) {
         if whole.ends_with(':') {
@@ -106,7 +110,9 @@ fn plain(name: &str) -> String {
 }
 
 pub(super) fn add_tags(types: &mut Types, messages: &Messages) {
-    for name in ["CreateOptions", "UpdateOptions", "PatchOptions", "DeleteOptions", "GetOptions", "ListOptions"] {
+    for name in
+        ["CreateOptions", "UpdateOptions", "PatchOptions", "DeleteOptions", "GetOptions", "ListOptions"]
+    {
         let name = format!("meta.v1.{name}");
         if let Some(message) = messages.get(&name.to_lowercase())
             && !types.contains_key(&name)
@@ -122,7 +128,8 @@ pub(super) fn add_tags(types: &mut Types, messages: &Messages) {
 }
 
 fn tag_fields(ty: &mut Type, message: &Message, prefix: &[u32], messages: &Messages) {
-    let by_plain: BTreeMap<String, String> = ty.fields.keys().map(|json| (plain(json), json.clone())).collect();
+    let by_plain: BTreeMap<String, String> =
+        ty.fields.keys().map(|json| (plain(json), json.clone())).collect();
     for tagged in &message.fields {
         let tags: Vec<u32> = prefix.iter().copied().chain([tagged.tag]).collect();
         let rust = plain(tagged.rust.trim_start_matches("r#"));
