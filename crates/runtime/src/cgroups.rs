@@ -1,11 +1,12 @@
 //! Limits by cgroups, v1 (also the hybrid layout) and v2, below our own cgroup; what the host forbids is left out.
 
 use crate::spec::{HostSupport, Resources, Usage};
+use serde::{Deserialize, Serialize};
 use std::io;
 use std::path::{Path, PathBuf};
 
 /// The places where this process may make cgroups.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Cgroups {
     memory: Option<PathBuf>,
     cpu: Option<PathBuf>,
@@ -16,7 +17,7 @@ pub(crate) struct Cgroups {
 }
 
 /// One container's cgroups: the folders that exist for it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Group {
     dirs: Vec<PathBuf>,
     memory: Option<PathBuf>,
@@ -35,7 +36,9 @@ impl Cgroups {
             let Some(base) = v1_folder(&mounts, &own, controller) else { continue };
             match make(&base.join(name)) {
                 Ok(folder) => *found.slot(controller) = Some(folder),
-                Err(error) => notes.push(format!("no {controller} limits for containers: {}: {error}", base.display())),
+                Err(error) => {
+                    notes.push(format!("no {controller} limits for containers: {}: {error}", base.display()))
+                }
             }
         }
         if found.memory.is_none()
@@ -43,16 +46,24 @@ impl Cgroups {
         {
             match make_v2(&base, name) {
                 Ok(folder) => found.unified = Some(folder),
-                Err(error) => notes.push(format!("no resource limits for containers: {}: {error}", base.display())),
+                Err(error) => {
+                    notes.push(format!("no resource limits for containers: {}: {error}", base.display()))
+                }
             }
         }
-        let unified = found.unified.is_some();
-        let support = HostSupport {
-            memory: unified || found.memory.is_some(),
-            cpu: unified || found.cpu.is_some(),
-            pids: unified || found.pids.is_some(),
-            notes,
+        let unified =
+            found.unified.as_ref().and_then(|f| std::fs::read_to_string(f.join("cgroup.controllers")).ok());
+        let has = |own: &Option<PathBuf>, name: &str| {
+            own.is_some() || unified.as_ref().is_some_and(|list| list.split_whitespace().any(|c| c == name))
         };
+        let (memory, cpu, pids) =
+            (has(&found.memory, "memory"), has(&found.cpu, "cpu"), has(&found.pids, "pids"));
+        for (name, there) in [("memory", memory), ("cpu", cpu), ("pids", pids)] {
+            if !there && notes.is_empty() {
+                notes.push(format!("no {name} limits for containers: the controller is not delegated to us"));
+            }
+        }
+        let support = HostSupport { memory, cpu, pids, notes };
         (found, support)
     }
 
@@ -87,9 +98,15 @@ impl Cgroups {
         for dir in &group.dirs {
             std::fs::create_dir_all(dir)?;
         }
-        let put = |folder: &Option<PathBuf>, file: &str, value: String| match folder {
-            Some(folder) => std::fs::write(folder.join(id).join(file), value),
-            None => Ok(()),
+        let put = |folder: &Option<PathBuf>, file: &str, value: String| {
+            let Some(folder) = folder else { return Ok(()) };
+            let path = folder.join(id).join(file);
+            match std::fs::write(&path, value) {
+                // A kernel without this limit.
+                Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+                Err(error) => Err(io::Error::new(error.kind(), format!("{file}: {error}"))),
+                Ok(()) => Ok(()),
+            }
         };
         if let Some(bytes) = resources.memory_bytes {
             put(&self.memory, "memory.limit_in_bytes", bytes.to_string())?;
@@ -127,7 +144,15 @@ impl Cgroups {
 
 impl Group {
     pub(crate) fn add(&self, pid: i32) -> io::Result<()> {
-        self.dirs.iter().try_for_each(|dir| std::fs::write(dir.join("cgroup.procs"), pid.to_string()))
+        self.dirs.iter().try_for_each(|dir| match std::fs::write(dir.join("cgroup.procs"), pid.to_string()) {
+            // Somebody has removed an empty group: no limit is better than no process.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+            other => other,
+        })
+    }
+
+    pub(crate) fn is_unified(&self) -> bool {
+        self.unified
     }
 
     /// Whether the kernel has killed a process of the group for want of memory.
@@ -141,37 +166,46 @@ impl Group {
     pub(crate) fn usage(&self) -> Option<Usage> {
         let read = |path: PathBuf| std::fs::read_to_string(path).ok();
         let memory = self.memory.as_ref()?;
-        let file = if self.unified { "memory.current" } else { "memory.usage_in_bytes" };
-        let memory_bytes = read(memory.join(file))?.trim().parse().ok()?;
+        let (file, inactive) = match self.unified {
+            true => ("memory.current", "inactive_file "),
+            false => ("memory.usage_in_bytes", "total_inactive_file "),
+        };
+        let used: u64 = read(memory.join(file))?.trim().parse().ok()?;
+        // The page cache that could go at once is no use of the container's: so the kubelet counts, too.
+        let stat = read(memory.join("memory.stat")).unwrap_or_default();
+        let cache = stat.lines().find_map(|l| l.strip_prefix(inactive)?.trim().parse().ok()).unwrap_or(0);
+        let memory_bytes = used.saturating_sub(cache);
         let cpu_usec = match (&self.cpuacct, self.unified) {
-            (Some(dir), true) => {
-                read(dir.join("cpu.stat"))?.lines().find_map(|l| l.strip_prefix("usage_usec ")?.parse().ok())?
-            }
+            (Some(dir), true) => read(dir.join("cpu.stat"))?
+                .lines()
+                .find_map(|l| l.strip_prefix("usage_usec ")?.parse().ok())?,
             (Some(dir), false) => read(dir.join("cpuacct.usage"))?.trim().parse::<u64>().ok()? / 1000,
             (None, _) => 0,
         };
         Some(Usage { memory_bytes, cpu_usec })
     }
 
-    pub(crate) fn into_dirs(self) -> Vec<PathBuf> {
-        self.dirs
-    }
-
     /// Every process in the group, by host pid.
     fn pids(&self) -> Vec<i32> {
         let files = self.dirs.iter().filter_map(|d| std::fs::read_to_string(d.join("cgroup.procs")).ok());
-        let mut pids: Vec<i32> = files.flat_map(|t| t.lines().filter_map(|l| l.parse().ok()).collect::<Vec<_>>()).collect();
+        let mut pids: Vec<i32> =
+            files.flat_map(|t| t.lines().filter_map(|l| l.parse().ok()).collect::<Vec<_>>()).collect();
         pids.sort_unstable();
         pids.dedup();
         pids
     }
 
+    pub(crate) fn kill(&self) {
+        for pid in self.pids() {
+            let _ =
+                nix::sys::signal::kill(nix::unistd::Pid::from_raw(pid), nix::sys::signal::Signal::SIGKILL);
+        }
+    }
+
     /// Kills what is left in the group and removes it.
     pub(crate) fn remove(&self) {
         for attempt in 0..50 {
-            for pid in self.pids() {
-                let _ = nix::sys::signal::kill(nix::unistd::Pid::from_raw(pid), nix::sys::signal::Signal::SIGKILL);
-            }
+            self.kill();
             let left = self.dirs.iter().filter(|d| d.exists() && std::fs::remove_dir(d).is_err()).count();
             if left == 0 {
                 return;
@@ -191,8 +225,11 @@ fn make(folder: &Path) -> io::Result<PathBuf> {
 /// ("no internal processes"), so it is made beside us where we cannot have one below.
 fn make_v2(base: &Path, name: &str) -> io::Result<PathBuf> {
     let have = std::fs::read_to_string(base.join("cgroup.controllers"))?;
-    let wanted: Vec<String> =
-        ["memory", "cpu", "pids"].iter().filter(|c| have.split_whitespace().any(|h| h == **c)).map(|c| format!("+{c}")).collect();
+    let wanted: Vec<String> = ["memory", "cpu", "pids"]
+        .iter()
+        .filter(|c| have.split_whitespace().any(|h| h == **c))
+        .map(|c| format!("+{c}"))
+        .collect();
     if !wanted.iter().any(|c| c == "+memory") {
         return Err(io::Error::other("the memory controller is not delegated to us"));
     }
@@ -200,7 +237,8 @@ fn make_v2(base: &Path, name: &str) -> io::Result<PathBuf> {
     let parent = match enable(base) {
         Ok(()) => base.to_path_buf(),
         Err(first) => {
-            let above = base.parent().filter(|p| p.join("cgroup.controllers").exists()).ok_or(first)?.to_path_buf();
+            let above =
+                base.parent().filter(|p| p.join("cgroup.controllers").exists()).ok_or(first)?.to_path_buf();
             enable(&above)?;
             above
         }
@@ -223,7 +261,8 @@ fn v1_folder(mounts: &str, own: &str, controller: &str) -> Option<PathBuf> {
         let is_v1 = right.next() == Some("cgroup");
         let options = right.nth(1)?;
         let fields: Vec<&str> = left.split(' ').collect();
-        (is_v1 && options.split(',').any(|o| o == controller)).then(|| (fields[3].to_string(), fields[4].to_string()))
+        (is_v1 && options.split(',').any(|o| o == controller))
+            .then(|| (fields[3].to_string(), fields[4].to_string()))
     })?;
     Some(join(&point, &root, path))
 }
@@ -256,7 +295,10 @@ mod tests {
         assert_eq!(v1_folder(v1, own, "cpu"), None);
         let v2 = "31 25 0:27 / /sys/fs/cgroup rw - cgroup2 cgroup2 rw\n";
         let own = "0::/user.slice/user-1000.slice/session-1.scope\n";
-        assert_eq!(v2_folder(v2, own), Some("/sys/fs/cgroup/user.slice/user-1000.slice/session-1.scope".into()));
+        assert_eq!(
+            v2_folder(v2, own),
+            Some("/sys/fs/cgroup/user.slice/user-1000.slice/session-1.scope".into())
+        );
         let nested = "31 25 0:27 /docker/abc /sys/fs/cgroup rw - cgroup2 cgroup2 rw\n";
         assert_eq!(v2_folder(nested, "0::/docker/abc/inner\n"), Some("/sys/fs/cgroup/inner".into()));
     }

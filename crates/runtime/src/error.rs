@@ -16,6 +16,12 @@ pub enum Error {
     NoSandbox { id: String },
     #[error("the container {id} is not running")]
     NotRunning { id: String },
+    #[error("the container {id} exists already")]
+    Exists { id: String },
+    #[error("containers need root, or the capability to make namespaces")]
+    NeedsRoot,
+    #[error("cannot attach to the container {id}")]
+    Attach { id: String, source: std::io::Error },
     #[error("cannot signal the container {id}")]
     Signal { id: String, source: std::io::Error },
     #[error("a container id may have letters, digits, '.', '_' and '-' only: {id:?}")]

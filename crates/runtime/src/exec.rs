@@ -1,70 +1,126 @@
-//! The exec role: joins a running container and starts one more process there.
-//!
-//! `coracle __exec REQUEST` (JSON). Its exit code is the process's. With a terminal the new terminal's master is
-//! sent over the socket that is standard input; otherwise the standard streams are the process's own.
+//! A process that the daemon has in a container: started there by an exec, or the container's own by an attach.
 
-use crate::capabilities;
 use crate::error::Error;
-use crate::init::{self, Program, Refusal};
-use crate::shim::{ShimSpec, use_terminal};
-use crate::spec::ExecSpec;
-use nix::sched::{CloneFlags, setns};
-use nix::sys::socket::{ControlMessage, ControlMessageOwned, MsgFlags, recvmsg, sendmsg};
-use nix::sys::wait::{WaitStatus, waitpid};
-use nix::unistd::{ForkResult, fork};
-use std::fs::File;
-use std::io::{self, IoSlice, IoSliceMut, Write};
-use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd};
-use std::os::unix::net::UnixStream;
-use std::process::{ExitCode, Stdio};
+use crate::join::{Request, Word};
+use crate::refusal::Refusal;
+use crate::state::Dir;
+use crate::supervisor::{Ask, Attached, socket_path};
+use crate::zygote::{Role, Zygote};
+use crate::{Result, channel};
+use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+use std::sync::Arc;
+use tokio::net::UnixStream;
+use tokio::sync::watch;
 
-#[derive(Debug, serde::Serialize, serde::Deserialize)]
-pub(crate) struct Request {
-    pub(crate) spec: ExecSpec,
-    /// Host pid of the container's first process.
-    pub(crate) pid: i32,
-    pub(crate) cgroup: Vec<std::path::PathBuf>,
-    pub(crate) container: ShimSpec,
-}
-
-/// A process started in a running container. With a terminal, `stdin` and `stdout` are its two directions and
-/// `stderr` is `None`. Dropping it kills the process.
+/// The streams are non-blocking. With a terminal, `stdin` and `stdout` are its two directions and `stderr` is `None`.
+/// Dropping it kills the process of an exec, and detaches from a container's own.
 #[derive(Debug)]
 pub struct Exec {
     pub stdin: Option<OwnedFd>,
     pub stdout: Option<OwnedFd>,
     pub stderr: Option<OwnedFd>,
     terminal: Option<OwnedFd>,
-    child: tokio::process::Child,
+    exit: watch::Receiver<Option<i32>>,
+    /// Closing it ends the process.
+    role: Option<Arc<UnixStream>>,
 }
 
 impl Exec {
-    pub(crate) fn start(request: &Request) -> Result<Self, Error> {
+    pub(crate) async fn start(zygote: &Zygote, request: &Request) -> Result<Self> {
         let id = request.spec.container.clone();
         let failed = |source| Error::Spawn { role: "exec", id: id.clone(), source };
-        let text = serde_json::to_string(request).map_err(|e| failed(io::Error::other(e)))?;
-        let mut command = tokio::process::Command::new("/proc/self/exe");
-        command.arg("__exec").arg(text).current_dir("/").kill_on_drop(true);
-        if request.spec.tty {
-            let (ours, theirs) = UnixStream::pair().map_err(failed)?;
-            command.stdin(OwnedFd::from(theirs)).stdout(Stdio::null()).stderr(Stdio::null());
-            let child = command.spawn().map_err(failed)?;
-            // The other end must be ours no more, or its end would not be seen.
-            drop(command);
-            let terminal = receive(&ours).map_err(failed)?;
-            let copy = || terminal.try_clone().map_err(failed);
-            return Ok(Self { stdin: Some(copy()?), stdout: Some(copy()?), stderr: None, terminal: Some(terminal), child });
+        let mut exec = Self::empty();
+        let mut theirs = Vec::new();
+        if !request.spec.tty {
+            let (stdin, ours) = pipe(Ours::Writes).map_err(failed)?;
+            // Without a wish for input our end is dropped: the process sees the end at once.
+            exec.stdin = request.spec.stdin.then_some(ours);
+            let (stdout, ours) = pipe(Ours::Reads).map_err(failed)?;
+            exec.stdout = Some(ours);
+            let (stderr, ours) = pipe(Ours::Reads).map_err(failed)?;
+            exec.stderr = Some(ours);
+            theirs = vec![stdin, stdout, stderr];
         }
-        let stdin = if request.spec.stdin { Stdio::piped() } else { Stdio::null() };
-        let mut child =
-            command.stdin(stdin).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().map_err(failed)?;
-        Ok(Self {
-            stdin: child.stdin.take().map(|p| p.into_owned_fd()).transpose().map_err(failed)?,
-            stdout: child.stdout.take().map(|p| p.into_owned_fd()).transpose().map_err(failed)?,
-            stderr: child.stderr.take().map(|p| p.into_owned_fd()).transpose().map_err(failed)?,
+        let fds: Vec<_> = theirs.iter().map(AsFd::as_fd).collect();
+        let role = zygote.fork(Role::Exec, &fds).map_err(failed)?;
+        drop(theirs);
+        channel::send_from(&role, request, &[]).await.map_err(failed)?;
+        let refused =
+            |refusal: Refusal| Error::Start { id: id.clone(), code: refusal.code, message: refusal.message };
+        let mut code = None;
+        if request.spec.tty {
+            match channel::receive_from::<Word>(&role).await.map_err(failed)? {
+                Some((Word::Terminal, mut fds)) => {
+                    let master = fds.pop().ok_or_else(|| failed(io::ErrorKind::UnexpectedEof.into()))?;
+                    exec.use_terminal(master).map_err(failed)?;
+                }
+                Some((Word::Refused(refusal), _)) => return Err(refused(refusal)),
+                Some((Word::Exited(ended), _)) => code = Some(ended),
+                None => return Err(failed(io::Error::other("it ended without an answer"))),
+            }
+        }
+        let (told, exit) = watch::channel(code);
+        let role = Arc::new(role);
+        exec.exit = exit;
+        exec.role = Some(role.clone());
+        if code.is_none() {
+            tokio::spawn(async move {
+                let code = match channel::receive_from::<Word>(&role).await {
+                    Ok(Some((Word::Exited(code), _))) => code,
+                    Ok(Some((Word::Refused(refusal), _))) => {
+                        tracing::warn!(id, message = refusal.message, "an exec was refused");
+                        refusal.code
+                    }
+                    _ => 255,
+                };
+                let _ = told.send(Some(code));
+            });
+        }
+        Ok(exec)
+    }
+
+    /// The streams of a container's own program; `exit` is told when it ends.
+    pub(crate) async fn attach(dir: &Dir, exit: watch::Receiver<Option<i32>>) -> io::Result<Self> {
+        let mut exec = Self::empty();
+        exec.exit = exit;
+        let (stdout, ours) = pipe(Ours::Reads)?;
+        exec.stdout = Some(ours);
+        let (stderr, ours) = pipe(Ours::Reads)?;
+        exec.stderr = Some(ours);
+        match ask(dir, &Ask::Attach, &[stdout, stderr]).await? {
+            (Attached::Pipe, mut fds) => exec.stdin = fds.pop(),
+            (Attached::Terminal, mut fds) => {
+                exec.stdin = fds.pop();
+                exec.terminal = exec.stdin.as_ref().map(OwnedFd::try_clone).transpose()?;
+                exec.stderr = None;
+            }
+            (Attached::NoInput, _) => {}
+        }
+        if let Some(stdin) = &exec.stdin {
+            nonblocking(stdin)?;
+        }
+        Ok(exec)
+    }
+
+    fn empty() -> Self {
+        Self {
+            stdin: None,
+            stdout: None,
+            stderr: None,
             terminal: None,
-            child,
-        })
+            exit: watch::channel(None).1,
+            role: None,
+        }
+    }
+
+    fn use_terminal(&mut self, master: OwnedFd) -> io::Result<()> {
+        nonblocking(&master)?;
+        self.stdin = Some(master.try_clone()?);
+        self.stdout = Some(master.try_clone()?);
+        self.terminal = Some(master);
+        Ok(())
     }
 
     /// Sets the terminal's size; without one it does nothing.
@@ -82,142 +138,54 @@ impl Exec {
 
     /// The process's exit code; 128 + the signal if it was killed.
     pub async fn wait(&mut self) -> i32 {
-        use std::os::unix::process::ExitStatusExt;
-        match self.child.wait().await {
-            Ok(status) => status.code().unwrap_or_else(|| 128 + status.signal().unwrap_or(0)),
+        match self.exit.wait_for(Option::is_some).await {
+            Ok(code) => code.unwrap_or(255),
             Err(_) => 255,
         }
     }
 
+    /// Ends the process of an exec; a container's own is left alone.
     pub fn kill(&mut self) {
-        // A process that has ended already needs no killing.
-        let _ = self.child.start_kill();
-    }
-}
-
-fn receive(socket: &UnixStream) -> io::Result<OwnedFd> {
-    let mut byte = [0u8; 1];
-    let mut space = nix::cmsg_space!([std::os::fd::RawFd; 1]);
-    let mut slices = [IoSliceMut::new(&mut byte)];
-    let message = recvmsg::<()>(socket.as_raw_fd(), &mut slices, Some(&mut space), MsgFlags::MSG_CMSG_CLOEXEC)?;
-    for control in message.cmsgs()? {
-        if let ControlMessageOwned::ScmRights(fds) = control
-            && let Some(fd) = fds.first()
-        {
-            // SAFETY: the kernel has just made this descriptor for us, and nobody else knows it.
-            return Ok(unsafe { OwnedFd::from_raw_fd(*fd) });
-        }
-    }
-    Err(io::Error::other("the container gave no terminal"))
-}
-
-pub(crate) fn run(request: &str) -> ExitCode {
-    let Ok(request) = serde_json::from_str::<Request>(request) else { return ExitCode::from(128) };
-    match execute(&request) {
-        Ok(code) => ExitCode::from(code),
-        Err(refusal) => {
-            let _ = writeln!(io::stderr(), "{}", refusal.message);
-            ExitCode::from(u8::try_from(refusal.code).unwrap_or(128))
+        if let Some(role) = &self.role {
+            // It has ended already, perhaps.
+            let _ = rustix::net::shutdown(role.as_ref(), rustix::net::Shutdown::Write);
         }
     }
 }
 
-fn execute(request: &Request) -> Result<u8, Refusal> {
-    // Ends with the daemon: its streams end there.
-    init::die_with_parent().map_err(Refusal::setup("prctl"))?;
-    let container = &request.container.container;
-    let capabilities =
-        capabilities::wanted(container.privileged, &container.add_capabilities, &container.drop_capabilities)
-            .map_err(|message| Refusal::new(128, message))?;
-    join(request).map_err(Refusal::setup("joining the container"))?;
-    let terminal = if request.spec.tty { Some(open_terminal().map_err(Refusal::setup("a terminal"))?) } else { None };
-    // SAFETY: this process has one thread (roles run before any is made), so the child may run any code.
-    match unsafe { fork() }.map_err(|e| Refusal::setup("fork")(e.into()))? {
-        ForkResult::Child => {
-            let refusal = process(request, capabilities, terminal);
-            let _ = writeln!(io::stderr(), "{}", refusal.message);
-            std::process::exit(refusal.code);
-        }
-        ForkResult::Parent { child } => {
-            drop(terminal);
-            crate::sandbox::detach();
-            loop {
-                match waitpid(child, None) {
-                    Ok(WaitStatus::Exited(_, code)) => return Ok(u8::try_from(code).unwrap_or(255)),
-                    Ok(WaitStatus::Signaled(_, signal, _)) => return Ok(128 + signal as u8),
-                    Ok(_) | Err(nix::errno::Errno::EINTR) => {}
-                    Err(_) => return Ok(255),
-                }
-            }
-        }
+impl Drop for Exec {
+    fn drop(&mut self) {
+        self.kill();
     }
 }
 
-fn join(request: &Request) -> io::Result<()> {
-    for folder in request.cgroup.iter().filter(|f| f.exists()) {
-        std::fs::write(folder.join("cgroup.procs"), std::process::id().to_string())?;
-    }
-    // All are opened before the first is entered: afterwards /proc is the container's.
-    let open = |name: &str| File::open(format!("/proc/{}/ns/{name}", request.pid));
-    let namespaces = [
-        (open("ipc")?, CloneFlags::CLONE_NEWIPC),
-        (open("uts")?, CloneFlags::CLONE_NEWUTS),
-        (open("net")?, CloneFlags::CLONE_NEWNET),
-        (open("pid")?, CloneFlags::CLONE_NEWPID),
-        (open("cgroup")?, CloneFlags::CLONE_NEWCGROUP),
-        (open("mnt")?, CloneFlags::CLONE_NEWNS),
-    ];
-    for (file, flag) in namespaces {
-        setns(file, flag)?;
-    }
-    Ok(())
+/// One question to a container's shim.
+pub(crate) async fn ask(dir: &Dir, ask: &Ask, fds: &[OwnedFd]) -> io::Result<(Attached, Vec<OwnedFd>)> {
+    let (path, folder) = socket_path(dir)?;
+    let socket = UnixStream::connect(path).await?;
+    drop(folder);
+    let fds: Vec<_> = fds.iter().map(AsFd::as_fd).collect();
+    channel::send_from(&socket, ask, &fds).await?;
+    let answer = channel::receive_from(&socket).await?;
+    answer.ok_or_else(|| io::Error::other("the container's shim gave no answer"))
 }
 
-/// A terminal of the container's own: its name is valid there. The master goes to the daemon.
-fn open_terminal() -> io::Result<OwnedFd> {
-    let flags = rustix::fs::OFlags::RDWR | rustix::fs::OFlags::NOCTTY | rustix::fs::OFlags::CLOEXEC;
-    let master = rustix::fs::open("/dev/pts/ptmx", flags, rustix::fs::Mode::empty())?;
-    rustix::pty::unlockpt(&master)?;
-    let name = rustix::pty::ptsname(&master, Vec::new())?;
-    let slave = rustix::fs::open(name.as_c_str(), flags, rustix::fs::Mode::empty())?;
-    let socket = io::stdin();
-    let fds = [master.as_raw_fd()];
-    sendmsg::<()>(
-        socket.as_fd().as_raw_fd(),
-        &[IoSlice::new(b"t")],
-        &[ControlMessage::ScmRights(&fds)],
-        MsgFlags::empty(),
-        None,
-    )?;
-    Ok(slave)
+enum Ours {
+    Reads,
+    Writes,
 }
 
-fn process(request: &Request, capabilities: u64, terminal: Option<OwnedFd>) -> Refusal {
-    let prepared = (|| {
-        init::die_with_parent()?;
-        nix::unistd::setsid()?;
-        if let Some(slave) = terminal {
-            nix::unistd::dup2_stdin(&slave)?;
-            nix::unistd::dup2_stdout(&slave)?;
-            nix::unistd::dup2_stderr(&slave)?;
-            use_terminal()?;
-        }
-        Ok::<(), io::Error>(())
-    })();
-    if let Err(error) = prepared {
-        return Refusal::setup("preparing the process")(error);
-    }
-    let container = &request.container.container;
-    // What the exec does not say is as in the container itself.
-    let own = |text: &str, container: &str| if text.is_empty() { container.to_string() } else { text.to_string() };
-    let env = [container.env.clone(), request.spec.env.clone()].concat();
-    init::become_program(&Program {
-        args: &request.spec.args,
-        env: &env,
-        cwd: &own(&request.spec.cwd, &container.cwd),
-        user: &own(&request.spec.user, &container.user),
-        groups: &container.groups,
-        capabilities,
-        no_new_privileges: container.no_new_privileges,
-    })
+/// The process's end, as it expects it, and ours, which never blocks.
+fn pipe(which: Ours) -> io::Result<(OwnedFd, OwnedFd)> {
+    let (read, write) = nix::unistd::pipe2(nix::fcntl::OFlag::O_CLOEXEC)?;
+    let (theirs, ours) = match which {
+        Ours::Reads => (write, read),
+        Ours::Writes => (read, write),
+    };
+    nonblocking(&ours)?;
+    Ok((theirs, ours))
+}
+
+fn nonblocking(fd: &OwnedFd) -> io::Result<()> {
+    Ok(fcntl_setfl(fd, fcntl_getfl(fd)? | OFlags::NONBLOCK)?)
 }

@@ -2,29 +2,15 @@
 //! container's first process and by execs.
 
 use crate::capabilities;
+use crate::refusal::{Refusal, plain};
+use crate::sys;
 use crate::user::{self, Identity};
 use nix::unistd::{Gid, Uid, setgid, setgroups, setuid};
 use std::ffi::CString;
 use std::io;
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
-
-/// Why a program could not be started, and the exit code that a shell would give.
-#[derive(Debug)]
-pub(crate) struct Refusal {
-    pub(crate) code: i32,
-    pub(crate) message: String,
-}
-
-impl Refusal {
-    pub(crate) fn new(code: i32, message: impl Into<String>) -> Self {
-        Self { code, message: message.into() }
-    }
-
-    pub(crate) fn setup(what: &str) -> impl Fn(io::Error) -> Self + '_ {
-        move |error| Self::new(128, format!("{what}: {error}"))
-    }
-}
 
 pub(crate) struct Program<'a> {
     pub(crate) args: &'a [String],
@@ -34,6 +20,7 @@ pub(crate) struct Program<'a> {
     pub(crate) groups: &'a [u32],
     pub(crate) capabilities: u64,
     pub(crate) no_new_privileges: bool,
+    pub(crate) tty: bool,
 }
 
 const DEFAULT_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
@@ -47,7 +34,7 @@ pub(crate) fn become_program(program: &Program) -> Refusal {
                 Ok(never) => match never {},
             };
             let code = if error.kind() == io::ErrorKind::NotFound { 127 } else { 126 };
-            Refusal::new(code, format!("exec: {:?}: {error}", path.to_string_lossy()))
+            Refusal::new(code, format!("exec: {:?}: {}", path.to_string_lossy(), plain(&error)))
         }
         Err(refusal) => refusal,
     }
@@ -56,7 +43,8 @@ pub(crate) fn become_program(program: &Program) -> Refusal {
 type Exec = (CString, Vec<CString>, Vec<CString>);
 
 fn prepare(program: &Program) -> Result<Exec, Refusal> {
-    let identity = user::resolve(Path::new("/"), program.user, program.groups).map_err(|e| Refusal::new(126, e))?;
+    let identity =
+        user::resolve(Path::new("/"), program.user, program.groups).map_err(|e| Refusal::new(126, e))?;
     enter_directory(program.cwd, &identity)?;
     take_identity(&identity, program).map_err(Refusal::setup("setting the user"))?;
     let mut env: Vec<(String, String)> = Vec::with_capacity(program.env.len());
@@ -65,18 +53,23 @@ fn prepare(program: &Program) -> Result<Exec, Refusal> {
         env.retain(|(known, _)| known != name);
         env.push((name.clone(), value.clone()));
     }
-    reset_signals();
+    sys::reset_signals();
     let mut default = |name: &str, value: String| {
         if !env.iter().any(|(n, _)| n == name) {
             env.push((name.to_string(), value));
         }
     };
     default("PATH", DEFAULT_PATH.into());
+    if program.tty {
+        default("TERM", "xterm".into());
+    }
     default("HOME", identity.home.clone().unwrap_or_else(|| "/".into()));
     let search = env.iter().find(|(n, _)| n == "PATH").map(|(_, v)| v.clone()).unwrap_or_default();
     let first = program.args.first().ok_or_else(|| Refusal::new(127, "no command is given"))?;
     let path = find(first, &search)?;
-    let text = |s: String| CString::new(s).map_err(|_| Refusal::new(126, "a NUL byte in the command or its environment"));
+    let text = |s: String| {
+        CString::new(s).map_err(|_| Refusal::new(126, "a NUL byte in the command or its environment"))
+    };
     let args = program.args.iter().map(|a| text(a.clone())).collect::<Result<_, _>>()?;
     let env = env.into_iter().map(|(n, v)| text(format!("{n}={v}"))).collect::<Result<_, _>>()?;
     Ok((text(path.to_string_lossy().into_owned())?, args, env))
@@ -86,20 +79,23 @@ fn prepare(program: &Program) -> Result<Exec, Refusal> {
 fn enter_directory(cwd: &str, identity: &Identity) -> Result<(), Refusal> {
     let path = Path::new(if cwd.is_empty() { "/" } else { cwd });
     if !path.exists() {
-        std::fs::create_dir_all(path).map_err(Refusal::setup(&format!("making the working directory {cwd:?}")))?;
+        std::fs::create_dir_all(path)
+            .map_err(Refusal::setup(&format!("making the working directory {cwd:?}")))?;
         std::os::unix::fs::chown(path, Some(identity.uid), Some(identity.gid))
             .map_err(Refusal::setup(&format!("owning the working directory {cwd:?}")))?;
     }
-    std::env::set_current_dir(path).map_err(Refusal::setup(&format!("chdir to cwd {cwd:?}")))
+    std::env::set_current_dir(path).map_err(Refusal::setup(&format!("chdir to cwd {cwd:?}")))?;
+    // The kernel writes "(unreachable)" before a folder that is not below our root.
+    match std::env::current_dir() {
+        Ok(path) if path.as_os_str().as_bytes().starts_with(b"/") => Ok(()),
+        _ => Err(Refusal::new(128, format!("the working directory {cwd:?} is not in the container"))),
+    }
 }
 
 fn take_identity(identity: &Identity, program: &Program) -> io::Result<()> {
     capabilities::limit(program.capabilities)?;
     if program.no_new_privileges {
-        // SAFETY: prctl with integer arguments; it touches no memory of ours.
-        if unsafe { libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) } != 0 {
-            return Err(io::Error::last_os_error());
-        }
+        nix::sys::prctl::set_no_new_privs()?;
     }
     let groups: Vec<Gid> = identity.groups.iter().map(|g| Gid::from_raw(*g)).collect();
     // In a user namespace without `newgidmap` the call is forbidden, and there is no other group to lose.
@@ -113,22 +109,21 @@ fn take_identity(identity: &Identity, program: &Program) -> io::Result<()> {
     die_with_parent()
 }
 
-/// This process ignores SIGPIPE, as every Rust program; the container's program must not inherit that.
-fn reset_signals() {
-    for signal in 1..=64 {
-        // SAFETY: the default action runs no code of ours; for SIGKILL and the like the call fails, and nothing changes.
-        unsafe { libc::signal(signal, libc::SIG_DFL) };
-    }
-    let _ = nix::sys::signal::SigSet::empty().thread_set_mask();
-}
-
 /// SIGKILL when the parent ends.
 pub(crate) fn die_with_parent() -> io::Result<()> {
-    // SAFETY: prctl with integer arguments; it touches no memory of ours.
-    if unsafe { libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL, 0, 0, 0) } != 0 {
-        return Err(io::Error::last_os_error());
-    }
-    Ok(())
+    Ok(nix::sys::prctl::set_pdeathsig(nix::sys::signal::Signal::SIGKILL)?)
+}
+
+/// To be called before we are in reach of what runs in a container: until we are its program, it must not look into us,
+/// for we still have the host's files open.
+pub(crate) fn hide_self() -> io::Result<()> {
+    Ok(nix::sys::prctl::set_dumpable(false)?)
+}
+
+/// When the machine runs out of memory, a container goes before the developer's editor and before us.
+pub(crate) fn prefer_as_victim() {
+    // Raising it is always allowed; where /proc is read-only it stays as it is.
+    let _ = std::fs::write("/proc/self/oom_score_adj", "500");
 }
 
 /// As `execvp` searches, with the words of runc.
@@ -148,12 +143,4 @@ fn find(name: &str, search: &str) -> Result<PathBuf, Refusal> {
         .map(|folder| Path::new(if folder.is_empty() { "." } else { folder }).join(name))
         .find(|path| usable(path))
         .ok_or_else(|| Refusal::new(127, format!("exec: {name:?}: executable file not found in $PATH")))
-}
-
-fn plain(error: &io::Error) -> String {
-    match error.kind() {
-        io::ErrorKind::NotFound => "no such file or directory".into(),
-        io::ErrorKind::PermissionDenied => "permission denied".into(),
-        _ => error.to_string(),
-    }
 }

@@ -20,7 +20,7 @@ pub(crate) struct Log {
     pending: [Vec<u8>; 2],
 }
 
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Stream {
     Stdout,
     Stderr,

@@ -5,14 +5,15 @@
 
 use crate::rootfs::Root;
 use crate::spec::{ContainerSpec, Mount, MountKind};
+use crate::sys;
 use rustix::fs::{CWD, Mode, OFlags};
 use rustix::mount::{
-    FsMountFlags, FsOpenFlags, MountAttrFlags, MountFlags, MountPropagationFlags, MoveMountFlags, OpenTreeFlags,
-    fsconfig_create, fsconfig_set_flag, fsconfig_set_string, fsmount, fsopen, mount, mount_bind_recursive, mount_change,
-    mount_remount, move_mount, open_tree,
+    FsMountFlags, FsOpenFlags, MountAttrFlags, MountFlags, MountPropagationFlags, MoveMountFlags,
+    OpenTreeFlags, fsconfig_create, fsconfig_set_flag, fsconfig_set_string, fsmount, fsopen, mount,
+    mount_bind_recursive, mount_change, move_mount, open_tree,
 };
 use std::io;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::path::Path;
 
 /// An error that says at which mount it happened.
@@ -29,18 +30,33 @@ pub(crate) fn make_private() -> io::Result<()> {
 }
 
 /// Mounts the layers (lowest first) with the writable folders of the container at `target`.
-pub(crate) fn overlay(layers: &[std::path::PathBuf], upper: &Path, work: &Path, target: &Path) -> io::Result<()> {
+pub(crate) fn overlay(spec: &ContainerSpec, upper: &Path, work: &Path, target: &Path) -> io::Result<()> {
+    let layers = &spec.layers;
     if layers.is_empty() {
-        return mount_bind_recursive(upper, target).map_err(at("the root"));
+        mount_bind_recursive(upper, target).map_err(at("the root"))?;
+    } else {
+        match overlay_by_handle(layers, upper, work, target) {
+            // Kernels before 6.5 have no `lowerdir+`; their option string holds 4096 bytes.
+            Err(error) if error.kind() == io::ErrorKind::InvalidInput => {
+                overlay_by_options(layers, upper, work, target)?;
+            }
+            other => other?,
+        }
     }
-    match overlay_by_handle(layers, upper, work, target) {
-        // Kernels before 6.5 have no `lowerdir+`; their option string holds 4096 bytes.
-        Err(error) if error.kind() == io::ErrorKind::InvalidInput => overlay_by_options(layers, upper, work, target),
-        other => other,
+    if spec.privileged {
+        return Ok(());
     }
+    // There is no device cgroup of ours: instead, a node that a container makes opens nothing.
+    let root = open_source(target)?;
+    sys::add_mount_flags(root.as_fd(), sys::MOUNT_NODEV, false)
 }
 
-fn overlay_by_handle(layers: &[std::path::PathBuf], upper: &Path, work: &Path, target: &Path) -> io::Result<()> {
+fn overlay_by_handle(
+    layers: &[std::path::PathBuf],
+    upper: &Path,
+    work: &Path,
+    target: &Path,
+) -> io::Result<()> {
     let name = |what: &'static str| at(format!("the overlay ({what})"));
     let context = fsopen("overlay", FsOpenFlags::FSOPEN_CLOEXEC).map_err(name("open"))?;
     // The first one added is the uppermost.
@@ -49,28 +65,39 @@ fn overlay_by_handle(layers: &[std::path::PathBuf], upper: &Path, work: &Path, t
     }
     fsconfig_set_string(&context, "upperdir", upper).map_err(name("upper"))?;
     fsconfig_set_string(&context, "workdir", work).map_err(name("work"))?;
+    // What a container writes lives no longer than it: its end must not wait until all is on the disk.
+    let _ = fsconfig_set_flag(&context, "volatile");
     // In a user namespace the trusted.* attributes cannot be used.
     if fsconfig_create(&context).is_err() {
         fsconfig_set_flag(&context, "userxattr").map_err(name("userxattr"))?;
         fsconfig_create(&context).map_err(name("create"))?;
     }
-    let mounted = fsmount(&context, FsMountFlags::FSMOUNT_CLOEXEC, MountAttrFlags::empty()).map_err(name("mount"))?;
+    let mounted =
+        fsmount(&context, FsMountFlags::FSMOUNT_CLOEXEC, MountAttrFlags::empty()).map_err(name("mount"))?;
     move_mount(&mounted, "", CWD, target, MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH).map_err(name("attach"))
 }
 
-fn overlay_by_options(layers: &[std::path::PathBuf], upper: &Path, work: &Path, target: &Path) -> io::Result<()> {
+fn overlay_by_options(
+    layers: &[std::path::PathBuf],
+    upper: &Path,
+    work: &Path,
+    target: &Path,
+) -> io::Result<()> {
     let lower: Vec<String> = layers.iter().rev().map(|l| l.display().to_string()).collect();
-    let options = format!("lowerdir={},upperdir={},workdir={}", lower.join(":"), upper.display(), work.display());
+    let options =
+        format!("lowerdir={},upperdir={},workdir={}", lower.join(":"), upper.display(), work.display());
     let options = std::ffi::CString::new(options).map_err(io::Error::other)?;
     mount("overlay", target, "overlay", MountFlags::empty(), options.as_c_str()).map_err(at("the overlay"))
 }
 
 /// Everything below the new root, in the order in which it must be.
-pub(crate) fn all(root: &Root, spec: &ContainerSpec) -> io::Result<()> {
+pub(crate) fn all(root: &Root, spec: &ContainerSpec, unified: bool) -> io::Result<()> {
     special(root, spec)?;
+    // Not every host lets us; a program that wants to know its limits then sees the machine's.
+    let _ = if unified { cgroup_v2(root) } else { cgroup_v1(root) };
     devices(root)?;
     for volume in &spec.mounts {
-        one(root, volume)?;
+        one(root, volume, spec.privileged)?;
     }
     Ok(())
 }
@@ -78,16 +105,51 @@ pub(crate) fn all(root: &Root, spec: &ContainerSpec) -> io::Result<()> {
 fn special(root: &Root, spec: &ContainerSpec) -> io::Result<()> {
     let safe = MountFlags::NOSUID | MountFlags::NODEV | MountFlags::NOEXEC;
     file_system(root, "/proc", "proc", safe, "")?;
-    let sys = if spec.privileged { safe } else { safe | MountFlags::RDONLY };
-    if file_system(root, "/sys", "sysfs", sys, "").is_err() {
+    if file_system(root, "/sys", "sysfs", safe, "").is_err() {
         // With the host's network in a user namespace sysfs cannot be mounted anew: show the host's.
         let target = root.directory(Path::new("/sys"))?;
-        mount_bind_recursive("/sys", &target.path()).map_err(at("/sys"))?;
+        mount_bind_recursive("/sys", target.path()).map_err(at("/sys"))?;
+    }
+    if !spec.privileged {
+        // On the mount alone: the file system is one for all containers of the pod, and another may be privileged.
+        sys::add_mount_flags(root.existing(Path::new("/sys"))?.fd(), sys::MOUNT_RDONLY, true)?;
     }
     file_system(root, "/dev", "tmpfs", MountFlags::NOSUID | MountFlags::STRICTATIME, "mode=755,size=65536k")?;
-    file_system(root, "/dev/pts", "devpts", MountFlags::NOSUID | MountFlags::NOEXEC, "newinstance,ptmxmode=0666,mode=0620")?;
+    file_system(
+        root,
+        "/dev/pts",
+        "devpts",
+        MountFlags::NOSUID | MountFlags::NOEXEC,
+        "newinstance,ptmxmode=0666,mode=0620",
+    )?;
     file_system(root, "/dev/shm", "tmpfs", safe, "mode=1777,size=65536k")?;
     file_system(root, "/dev/mqueue", "mqueue", safe, "")
+}
+
+const CGROUPS: &str = "/sys/fs/cgroup";
+
+/// The container's own group, from which programs learn their limits.
+fn cgroup_v2(root: &Root) -> io::Result<()> {
+    let flags = MountFlags::NOSUID | MountFlags::NODEV | MountFlags::NOEXEC | MountFlags::RDONLY;
+    file_system(root, CGROUPS, "cgroup2", flags, "")
+}
+
+fn cgroup_v1(root: &Root) -> io::Result<()> {
+    let flags = MountFlags::NOSUID | MountFlags::NODEV | MountFlags::NOEXEC;
+    let own = std::fs::read_to_string("/proc/self/cgroup")?;
+    file_system(root, CGROUPS, "tmpfs", flags, "mode=755,size=64k")?;
+    for hierarchy in own.lines().filter_map(|line| line.split(':').nth(1)) {
+        let controllers: Vec<&str> = hierarchy.split(',').collect();
+        if !controllers.iter().any(|c| matches!(*c, "memory" | "cpu" | "cpuacct" | "pids")) {
+            continue;
+        }
+        let target = format!("{CGROUPS}/{hierarchy}");
+        file_system(root, &target, "cgroup", flags | MountFlags::RDONLY, hierarchy)?;
+        for controller in controllers.iter().filter(|c| **c != hierarchy) {
+            root.link(&Path::new(CGROUPS).join(controller), Path::new(hierarchy))?;
+        }
+    }
+    sys::add_mount_flags(root.existing(Path::new(CGROUPS))?.fd(), sys::MOUNT_RDONLY, false)
 }
 
 fn file_system(root: &Root, target: &str, kind: &str, flags: MountFlags, options: &str) -> io::Result<()> {
@@ -114,13 +176,23 @@ fn devices(root: &Root) -> io::Result<()> {
     Ok(())
 }
 
-fn one(root: &Root, volume: &Mount) -> io::Result<()> {
+fn one(root: &Root, volume: &Mount, privileged: bool) -> io::Result<()> {
     let name = || format!("{} at {}", volume.source.display(), volume.target.display());
     match &volume.kind {
         MountKind::Tmpfs { size_bytes } => {
             let size = size_bytes.map(|s| format!(",size={s}")).unwrap_or_default();
             let target = volume.target.display().to_string();
-            file_system(root, &target, "tmpfs", MountFlags::NOSUID | MountFlags::NODEV, &format!("mode=1777{size}"))
+            file_system(
+                root,
+                &target,
+                "tmpfs",
+                MountFlags::NOSUID | MountFlags::NODEV,
+                &format!("mode=1777{size}"),
+            )?;
+            if volume.readonly {
+                sys::add_mount_flags(root.existing(&volume.target)?.fd(), sys::MOUNT_RDONLY, false)?;
+            }
+            Ok(())
         }
         MountKind::Bind => {
             // The source is opened once: what it names cannot be changed between the check and the mount.
@@ -132,6 +204,12 @@ fn one(root: &Root, volume: &Mount) -> io::Result<()> {
                 | OpenTreeFlags::AT_EMPTY_PATH
                 | OpenTreeFlags::AT_RECURSIVE;
             let tree = open_tree(&source, "", flags).map_err(at(name()))?;
+            if !privileged {
+                sys::add_mount_flags(tree.as_fd(), sys::MOUNT_NODEV, true)?;
+            }
+            if volume.readonly {
+                sys::add_mount_flags(tree.as_fd(), sys::MOUNT_RDONLY, false)?;
+            }
             move_mount(
                 &tree,
                 "",
@@ -139,11 +217,7 @@ fn one(root: &Root, volume: &Mount) -> io::Result<()> {
                 "",
                 MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH | MoveMountFlags::MOVE_MOUNT_T_EMPTY_PATH,
             )
-            .map_err(at(name()))?;
-            if volume.readonly {
-                read_only(root, &volume.target)?;
-            }
-            Ok(())
+            .map_err(at(name()))
         }
     }
 }
@@ -152,29 +226,21 @@ fn open_source(path: &Path) -> io::Result<OwnedFd> {
     rustix::fs::open(path, OFlags::PATH | OFlags::CLOEXEC, Mode::empty()).map_err(at(path.display()))
 }
 
-/// Remounts what is mounted at the path read-only, with the flags that it had.
-fn read_only(root: &Root, target: &Path) -> io::Result<()> {
-    let point = root.existing(target)?;
-    remount(&point.path()).map_err(at(format!("{} read-only", target.display())))
-}
-
-fn remount(path: &Path) -> rustix::io::Result<()> {
-    let flags = MountFlags::BIND | MountFlags::RDONLY;
-    match mount_remount(path, flags, c"") {
-        // In a user namespace flags that the host's mount has must be said again.
-        Err(rustix::io::Errno::PERM) => {
-            mount_remount(path, flags | MountFlags::NOSUID | MountFlags::NODEV | MountFlags::NOEXEC, c"")
-        }
-        other => other,
-    }
-}
-
 /// Hides what a container must not see and locks what it must not change, as the OCI defaults say.
 /// Called after the root has been changed.
 pub(crate) fn mask() {
     const HIDDEN: &[&str] = &[
-        "/proc/acpi", "/proc/asound", "/proc/kcore", "/proc/keys", "/proc/latency_stats", "/proc/timer_list",
-        "/proc/timer_stats", "/proc/sched_debug", "/proc/scsi", "/sys/firmware", "/sys/devices/virtual/powercap",
+        "/proc/acpi",
+        "/proc/asound",
+        "/proc/kcore",
+        "/proc/keys",
+        "/proc/latency_stats",
+        "/proc/timer_list",
+        "/proc/timer_stats",
+        "/proc/sched_debug",
+        "/proc/scsi",
+        "/sys/firmware",
+        "/sys/devices/virtual/powercap",
     ];
     const LOCKED: &[&str] = &["/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger"];
     for path in HIDDEN.iter().map(Path::new).filter(|p| p.exists()) {
@@ -186,11 +252,22 @@ pub(crate) fn mask() {
         };
     }
     for path in LOCKED.iter().map(Path::new).filter(|p| p.exists()) {
-        let _ = mount_bind_recursive(path, path).and_then(|()| remount(path));
+        if mount_bind_recursive(path, path).is_ok()
+            && let Ok(locked) = open_source(path)
+        {
+            let _ = sys::add_mount_flags(locked.as_fd(), sys::MOUNT_RDONLY, true);
+        }
     }
 }
 
 /// The root itself read-only, for `readOnlyRootFilesystem`.
 pub(crate) fn lock_root() -> io::Result<()> {
-    mount_remount("/", MountFlags::BIND | MountFlags::RDONLY, c"").map_err(at("/ read-only"))
+    sys::add_mount_flags(open_source(Path::new("/"))?.as_fd(), sys::MOUNT_RDONLY, false)
+}
+
+/// The container's terminal under the name that system programs use.
+pub(crate) fn console(terminal: &OwnedFd) -> io::Result<()> {
+    std::fs::File::create("/dev/console")?;
+    let source = format!("/proc/self/fd/{}", terminal.as_raw_fd());
+    mount_bind_recursive(source, "/dev/console").map_err(at("/dev/console"))
 }

@@ -1,6 +1,8 @@
 //! A container's root folder before it is entered: finding and making things in it without ever leaving it.
 
-use rustix::fs::{AtFlags, FileType, Mode, OFlags, ResolveFlags, mkdirat, openat, openat2, statat, symlinkat};
+use rustix::fs::{
+    AtFlags, FileType, Mode, OFlags, ResolveFlags, mkdirat, openat, openat2, statat, symlinkat,
+};
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::path::{Component, Path, PathBuf};
@@ -33,7 +35,13 @@ impl Root {
 
     pub(crate) fn existing(&self, path: &Path) -> io::Result<Point> {
         let relative = relative(path);
-        Ok(Point(openat2(&self.0, &relative, OFlags::PATH | OFlags::CLOEXEC, Mode::empty(), ResolveFlags::IN_ROOT)?))
+        Ok(Point(openat2(
+            &self.0,
+            &relative,
+            OFlags::PATH | OFlags::CLOEXEC,
+            Mode::empty(),
+            ResolveFlags::IN_ROOT,
+        )?))
     }
 
     /// The directory at the path, made with its parents where it is not there.
@@ -57,7 +65,10 @@ impl Root {
         }
         let kind = FileType::from_raw_mode(rustix::fs::fstat(&current.0)?.st_mode);
         if kind != FileType::Directory {
-            return Err(io::Error::new(io::ErrorKind::NotADirectory, format!("{} is no directory", path.display())));
+            return Err(io::Error::new(
+                io::ErrorKind::NotADirectory,
+                format!("{} is no directory", path.display()),
+            ));
         }
         Ok(current)
     }

@@ -1,22 +1,27 @@
 //! The runtime as the daemon uses it: starts roles, finds them again, ends them.
 
-use crate::cgroups::Cgroups;
+use crate::cgroups::{Cgroups, Group};
+use crate::channel;
 use crate::error::Error;
-use crate::exec::{Exec, Request};
+use crate::exec::{Exec, ask};
+use crate::join;
 use crate::process::ProcessId;
-use crate::shim::ShimSpec;
+use crate::refusal::Refusal;
 use crate::spec::{
     ContainerSpec, ContainerState, ExecSpec, Exit, HostSupport, RuntimeConfig, Sandbox, SandboxSpec, Usage,
 };
-use crate::state::{Dir, check_id, names, now};
-use crate::Result;
+use crate::state::{Dir, Running, check_id, names, now};
+use crate::supervisor::Ask;
+use crate::zygote::{Role, Zygote};
+use crate::{Result, sandbox, shim};
+use std::fs::File;
 use std::io;
-use std::path::{Path, PathBuf};
-use std::process::Stdio;
+use std::os::fd::AsFd;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::io::unix::AsyncFd;
-use tokio::io::{AsyncBufReadExt, BufReader};
+use tokio::sync::watch;
+use tokio::task::JoinSet;
 
 const SIGTERM: i32 = libc::SIGTERM;
 const SIGKILL: i32 = libc::SIGKILL;
@@ -29,21 +34,27 @@ pub struct Runtime {
 
 struct Inner {
     root: PathBuf,
-    cgroup: String,
     cgroups: Cgroups,
     support: HostSupport,
+    zygote: Zygote,
 }
 
 impl Runtime {
     /// Opens the folder; what runs from an earlier daemon is found there.
     pub async fn start(config: RuntimeConfig) -> Result<Self> {
+        if !may_make_namespaces() {
+            return Err(Error::NeedsRoot);
+        }
         for folder in ["sandboxes", "containers"] {
             let path = config.root.join(folder);
             std::fs::create_dir_all(&path).map_err(Error::io("make", path))?;
         }
         let (cgroups, support) = Cgroups::find(&config.cgroup);
-        let inner = Inner { root: config.root, cgroup: config.cgroup, cgroups, support };
-        Ok(Self { inner: Arc::new(inner) })
+        let inner = Inner { root: config.root, cgroups, support, zygote: Zygote::default() };
+        let runtime = Self { inner: Arc::new(inner) };
+        // What has lost its shim while nobody looked is ended here.
+        let _ = runtime.containers();
+        Ok(runtime)
     }
 
     pub fn capabilities(&self) -> HostSupport {
@@ -61,17 +72,17 @@ impl Runtime {
     /// The pod's namespaces; a living sandbox of this id is given back as it is.
     pub async fn create_sandbox(&self, spec: SandboxSpec) -> Result<Sandbox> {
         check_id(&spec.id)?;
+        let dir = self.sandbox_dir(&spec.id);
+        dir.settled().await;
         if let Some(sandbox) = self.sandbox(&spec.id) {
             return Ok(sandbox);
         }
-        let dir = self.sandbox_dir(&spec.id);
-        fresh(&dir, &spec)?;
-        let answer = role("sandbox", "__sandbox", &spec.id, &dir.0).await?;
-        if let Some(message) = answer.strip_prefix("error ") {
-            let message = format!("cannot make the namespaces of {}: {message}", spec.id);
-            return Err(Error::Start { id: spec.id, code: 128, message });
+        let id = spec.id.clone();
+        let lock = dir.fresh(&spec)?;
+        match self.begin("sandbox", Role::Sandbox, &id, sandbox::Request { dir, spec }, lock).await? {
+            Ok(()) => self.sandbox(&id).ok_or(Error::NoSandbox { id }),
+            Err(Refusal { code, message }) => Err(Error::Start { id, code, message }),
         }
-        self.sandbox(&spec.id).ok_or(Error::NoSandbox { id: spec.id })
     }
 
     pub fn sandbox(&self, id: &str) -> Option<Sandbox> {
@@ -87,11 +98,12 @@ impl Runtime {
     pub async fn remove_sandbox(&self, id: &str) -> Result<()> {
         check_id(id)?;
         let dir = self.sandbox_dir(id);
+        dir.settled().await;
         if let Some(process) = dir.read::<ProcessId>("pid") {
             process.signal(SIGKILL).map_err(|source| Error::Signal { id: id.into(), source })?;
-            gone(process).await;
+            process.gone().await;
         }
-        remove_dir(&dir.0)
+        dir.remove()
     }
 
     /// Comes back when the program runs, or with the reason why it does not; then the container is `Exited` with it.
@@ -101,32 +113,56 @@ impl Runtime {
             None => None,
             Some(id) => Some(self.sandbox(id).ok_or_else(|| Error::NoSandbox { id: id.clone() })?.pid),
         };
+        if matches!(self.container(&spec.id), Some(ContainerState::Created | ContainerState::Running { .. }))
+        {
+            return Err(Error::Exists { id: spec.id });
+        }
         let id = spec.id.clone();
         let dir = self.container_dir(&id);
-        fresh(&dir, &ShimSpec { container: spec, sandbox, cgroup: self.inner.cgroup.clone() })?;
-        let answer = role("shim", "__shim", &id, &dir.0).await?;
-        match answer.strip_prefix("error ").and_then(|rest| rest.split_once(' ')) {
-            None => Ok(()),
-            Some((code, message)) => {
-                Err(Error::Start { id, code: code.parse().unwrap_or(128), message: message.to_string() })
-            }
+        let lock = dir.fresh(&spec)?;
+        let request = shim::Request { dir, container: spec, sandbox, cgroups: self.inner.cgroups.clone() };
+        match self.begin("shim", Role::Shim, &id, request, lock).await? {
+            Ok(()) => Ok(()),
+            Err(Refusal { code, message }) => Err(Error::Start { id, code, message }),
         }
+    }
+
+    /// Forks a role, tells it what to do and hears whether it could. It gets the lock of its folder: whoever looks there
+    /// meanwhile sees a role that starts, also when nobody waits here any more.
+    async fn begin(
+        &self,
+        role: &'static str,
+        kind: Role,
+        id: &str,
+        request: impl serde::Serialize,
+        lock: File,
+    ) -> Result<std::result::Result<(), Refusal>> {
+        let failed = |source| Error::Spawn { role, id: id.to_string(), source };
+        let channel = self.inner.zygote.fork(kind, &[lock.as_fd()]).map_err(failed)?;
+        drop(lock);
+        channel::send_from(&channel, &request, &[]).await.map_err(failed)?;
+        let answer = channel::receive_from(&channel).await.map_err(failed)?;
+        answer.map(|(answer, _)| answer).ok_or_else(|| failed(io::Error::other("it ended without an answer")))
     }
 
     pub fn container(&self, id: &str) -> Option<ContainerState> {
         let dir = self.container_dir(id);
-        if !dir.path("spec.json").exists() {
+        if !dir.exists() {
             return None;
         }
         if let Some(exit) = dir.exit() {
             return Some(ContainerState::Exited(exit));
         }
-        let Some(running) = dir.running() else { return Some(ContainerState::Created) };
-        if running.shim.is_alive() {
-            return Some(ContainerState::Running { pid: running.init.pid, started_at: running.started_at });
+        // In this order: the lock is let go of after the pid or the end is written.
+        let starting = dir.is_starting();
+        match dir.running() {
+            Some(running) if running.shim.is_alive() => {
+                Some(ContainerState::Running { pid: running.init.pid, started_at: running.started_at })
+            }
+            None if starting => Some(ContainerState::Created),
+            // The shim writes its last word before it ends: it may have ended in between.
+            running => dir.exit().or_else(|| lost(&dir, running.as_ref())).map(ContainerState::Exited),
         }
-        // The shim writes its last word before it ends: look again, it may have ended in between.
-        Some(ContainerState::Exited(dir.exit().unwrap_or_else(|| lost(&running.started_at))))
     }
 
     pub fn containers(&self) -> Vec<(String, ContainerState)> {
@@ -135,7 +171,7 @@ impl Runtime {
     }
 
     pub fn spec(&self, id: &str) -> Option<ContainerSpec> {
-        self.shim_spec(id).map(|s| s.container)
+        self.container_dir(id).read("spec.json")
     }
 
     /// What the container has written, as overlayfs keeps it: an image build takes it when the container has ended.
@@ -143,20 +179,17 @@ impl Runtime {
         self.container_dir(id).path("upper")
     }
 
-    fn shim_spec(&self, id: &str) -> Option<ShimSpec> {
-        self.container_dir(id).read("spec.json")
-    }
-
     /// The container's end; at once if it has ended.
     pub async fn wait(&self, id: &str) -> Result<Exit> {
+        let dir = self.container_dir(id);
         loop {
             match self.container(id) {
                 None => return Err(Error::NoContainer { id: id.into() }),
                 Some(ContainerState::Exited(exit)) => return Ok(exit),
-                Some(ContainerState::Created) => tokio::time::sleep(Duration::from_millis(10)).await,
+                Some(ContainerState::Created) => dir.settled().await,
                 Some(ContainerState::Running { .. }) => {
-                    if let Some(running) = self.container_dir(id).running() {
-                        gone(running.shim).await;
+                    if let Some(running) = dir.running() {
+                        running.shim.gone().await;
                     }
                 }
             }
@@ -172,38 +205,60 @@ impl Runtime {
     pub async fn remove_container(&self, id: &str) -> Result<()> {
         check_id(id)?;
         let dir = self.container_dir(id);
-        if let Some(running) = dir.running() {
+        dir.settled().await;
+        let running = dir.running();
+        if let Some(running) = &running {
             running.init.signal(SIGKILL).map_err(|source| Error::Signal { id: id.into(), source })?;
             // The shim ends by itself now; one that hangs must not hold us.
-            if tokio::time::timeout(Duration::from_secs(10), gone(running.shim)).await.is_err() {
+            if tokio::time::timeout(Duration::from_secs(10), running.shim.gone()).await.is_err() {
                 let _ = running.shim.signal(SIGKILL);
-                gone(running.shim).await;
+                running.shim.gone().await;
             }
+            // Where the shim was lost, nobody has waited for the program.
+            running.init.gone().await;
         }
-        let group = self.inner.cgroups.group(id);
+        let groups = [running.map(|r| r.group), Some(self.inner.cgroups.group(id))];
         let removed = tokio::task::spawn_blocking(move || {
-            group.remove();
-            remove_dir(&dir.0)
+            groups.iter().flatten().for_each(Group::remove);
+            dir.remove()
         });
         removed.await.unwrap_or(Ok(()))
     }
 
-    /// Starts one more process in a running container.
+    /// Starts one more process in a running container. What the spec leaves empty (variables, folder, user) is as in
+    /// the container itself; its variables are added to the container's.
     pub async fn exec(&self, spec: ExecSpec) -> Result<Exec> {
         let id = spec.container.clone();
         let running = self.running(&id)?;
-        let container = self.shim_spec(&id).ok_or_else(|| Error::NoContainer { id: id.clone() })?;
-        let cgroup = self.inner.cgroups.group(&id).into_dirs();
-        Exec::start(&Request { spec, pid: running.init.pid, cgroup, container })
+        let container = self.spec(&id).ok_or_else(|| Error::NoContainer { id: id.clone() })?;
+        let request = join::Request { spec, pid: running.init.pid, group: running.group, container };
+        Exec::start(&self.inner.zygote, &request).await
     }
 
-    /// The streams of the container's own program.
+    /// The streams of the container's own program, from now on. `stdin` is there if the container was started with one.
     pub async fn attach(&self, id: &str) -> Result<Exec> {
         self.running(id)?;
-        Err(Error::NotBuilt { what: "attaching to a container's own process" })
+        let (tell, exit) = watch::channel(None);
+        let attached = Exec::attach(&self.container_dir(id), exit).await;
+        let exec = attached.map_err(|source| Error::Attach { id: id.into(), source })?;
+        let (runtime, id) = (self.clone(), id.to_string());
+        tokio::spawn(async move {
+            tokio::select! {
+                exit = runtime.wait(&id) => drop(tell.send(Some(exit.map_or(255, |exit| exit.code)))),
+                () = tell.closed() => {}
+            }
+        });
+        Ok(exec)
     }
 
-    fn running(&self, id: &str) -> Result<crate::state::Running> {
+    /// The container's program sees the end of its standard input, as with `stdinOnce` after the first attachment.
+    pub async fn close_stdin(&self, id: &str) -> Result<()> {
+        self.running(id)?;
+        let asked = ask(&self.container_dir(id), &Ask::CloseStdin, &[]).await;
+        asked.map(drop).map_err(|source| Error::Attach { id: id.into(), source })
+    }
+
+    fn running(&self, id: &str) -> Result<Running> {
         let not_running = || Error::NotRunning { id: id.into() };
         let running = self.container_dir(id).running().ok_or_else(not_running)?;
         if running.init.is_alive() { Ok(running) } else { Err(not_running()) }
@@ -219,11 +274,13 @@ impl Runtime {
     }
 
     pub fn usage(&self, id: &str) -> Option<Usage> {
-        self.inner.cgroups.group(id).usage()
+        self.running(id).ok()?.group.usage()
     }
 
-    /// Nothing of the runtime itself runs but sandboxes and shims, and these go on.
-    pub async fn shutdown(&self) {}
+    /// Ends the runtime's own helper process. Containers and sandboxes go on.
+    pub async fn shutdown(&self) {
+        self.inner.zygote.end();
+    }
 
     /// Asks every container to end, waits up to `grace`, then removes everything.
     pub async fn stop_all(&self, grace: Duration) -> Result<()> {
@@ -243,73 +300,67 @@ impl Runtime {
 
     /// Kills and removes every container and sandbox of this folder, and our cgroups.
     pub async fn remove_all(&self) -> Result<()> {
+        let mut containers = JoinSet::new();
         for id in names(&self.inner.root.join("containers")) {
-            self.remove_container(&id).await?;
+            let runtime = self.clone();
+            containers.spawn(async move { runtime.remove_container(&id).await });
         }
+        finish(containers).await?;
+        let mut sandboxes = JoinSet::new();
         for id in names(&self.inner.root.join("sandboxes")) {
-            self.remove_sandbox(&id).await?;
+            let runtime = self.clone();
+            sandboxes.spawn(async move { runtime.remove_sandbox(&id).await });
         }
+        finish(sandboxes).await?;
         self.inner.cgroups.remove();
         Ok(())
     }
 }
 
-/// A new folder with the spec in it; what an earlier one of that name left is gone.
-fn fresh(dir: &Dir, spec: &impl serde::Serialize) -> Result<()> {
-    remove_dir(&dir.0)?;
-    std::fs::create_dir_all(&dir.0).map_err(Error::io("make", &dir.0))?;
-    dir.write("spec.json", spec).map_err(Error::io("write the spec in", &dir.0))
-}
-
-fn remove_dir(path: &Path) -> Result<()> {
-    match std::fs::remove_dir_all(path) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(Error::io("remove", path)(error)),
-        _ => Ok(()),
+/// All are tried; the first error is told.
+async fn finish(mut tasks: JoinSet<Result<()>>) -> Result<()> {
+    let mut all = Ok(());
+    while let Some(ended) = tasks.join_next().await {
+        all = all.and(ended.unwrap_or(Ok(())));
     }
+    all
 }
 
-/// Starts a role of this binary and gives its answer, one line. The role lives on by itself.
-async fn role(role: &'static str, word: &str, id: &str, dir: &Path) -> Result<String> {
-    let failed = |source| Error::Spawn { role, id: id.to_string(), source };
-    let mut child = tokio::process::Command::new("/proc/self/exe")
-        .arg(word)
-        .arg(dir)
-        .current_dir("/")
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::null())
-        .kill_on_drop(false)
-        .spawn()
-        .map_err(failed)?;
-    let out = child.stdout.take().ok_or_else(|| failed(io::ErrorKind::BrokenPipe.into()))?;
-    let line = BufReader::new(out).lines().next_line().await.map_err(failed)?;
-    // Reaped when it ends, whenever that is; if we end first, it belongs to init.
-    tokio::spawn(async move { child.wait().await });
-    line.ok_or_else(|| failed(io::Error::other("it ended without an answer")))
+/// The effective capability SYS_ADMIN, which root has outside of containers.
+fn may_make_namespaces() -> bool {
+    const SYS_ADMIN: u32 = 21;
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let effective =
+        status.lines().find_map(|line| u64::from_str_radix(line.strip_prefix("CapEff:")?.trim(), 16).ok());
+    effective.is_some_and(|set| set & (1 << SYS_ADMIN) != 0)
 }
 
-/// Waits until the process has ended, without polling.
-async fn gone(process: ProcessId) {
-    while let Ok(Some(fd)) = process.open() {
-        // SAFETY: the descriptor is owned by the AsyncFd from here on: it stays open while it is registered.
-        let registered = unsafe { AsyncFd::register_with_interest(fd, tokio::io::Interest::READABLE) };
-        let Ok(fd) = registered else {
-            tokio::time::sleep(Duration::from_millis(50)).await;
-            continue;
-        };
-        // Readable: the process has ended.
-        let _ = fd.readable().await;
+/// A container whose shim was killed, or that a restart of the machine has ended: the end that nobody could write.
+fn lost(dir: &Dir, running: Option<&Running>) -> Option<Exit> {
+    if let Some(running) = running {
+        // The program dies with its shim, unless it has changed its user in between.
+        let _ = running.init.signal(SIGKILL);
+        running.group.kill();
     }
-}
-
-/// A container whose shim was killed, or that a reboot has ended.
-fn lost(started_at: &str) -> Exit {
-    Exit {
-        code: 137,
-        signal: Some(SIGKILL),
+    let words = std::fs::read_to_string(dir.path("shim.log")).unwrap_or_default();
+    let words =
+        words.lines().find(|line| !line.is_empty()).map(|line| format!(" ({line})")).unwrap_or_default();
+    let time = now();
+    let error = match running {
+        Some(_) => {
+            format!("the container's shim is gone: it was killed, or the machine was restarted{words}")
+        }
+        None => format!("the container was not started: its start was cut off{words}"),
+    };
+    let exit = Exit {
+        code: if running.is_some() { 137 } else { 128 },
+        signal: running.map(|_| SIGKILL),
         oom_killed: false,
-        started_at: started_at.to_string(),
-        finished_at: now(),
-        error: Some("the container's shim is gone: it was killed, or the machine was restarted".into()),
-    }
+        started_at: running.map_or_else(|| time.clone(), |r| r.started_at.clone()),
+        finished_at: time,
+        error: Some(error),
+    };
+    // Written, so that it is the same for everybody who asks; if the folder was removed meanwhile there is no end.
+    let _ = dir.write("exit", &exit);
+    dir.exit()
 }

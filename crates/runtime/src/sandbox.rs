@@ -1,38 +1,44 @@
 //! The sandbox role: a process that does nothing but hold a pod's network, IPC and UTS namespaces.
 //!
-//! `coracle __sandbox DIR`; `DIR/spec.json` says what, `DIR/pid` is written when the namespaces are there. It has no
-//! parent to die with: it ends when the runtime kills it.
+//! It has no parent to die with: it ends when the runtime kills it.
 
+use crate::channel;
 use crate::process::ProcessId;
+use crate::refusal::Refusal;
 use crate::spec::SandboxSpec;
 use crate::state::Dir;
+use crate::sys;
 use nix::sched::{CloneFlags, unshare};
-use std::io::{self, Write};
-use std::path::Path;
+use std::io;
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixStream;
 use std::process::ExitCode;
 
-pub(crate) fn run(path: &Path) -> ExitCode {
-    let dir = Dir(path.to_path_buf());
-    let answer = match hold(&dir) {
-        Ok(()) => "ok".to_string(),
-        Err(error) => format!("error {error}"),
-    };
-    let failed = answer != "ok";
-    let mut out = io::stdout();
-    // Without a listener there is nobody to hold anything for.
-    if writeln!(out, "{answer}").and_then(|()| out.flush()).is_err() || failed {
+#[derive(Debug, serde::Serialize, serde::Deserialize)]
+pub(crate) struct Request {
+    pub(crate) dir: Dir,
+    pub(crate) spec: SandboxSpec,
+}
+
+/// `lock` tells others that the sandbox is at its start.
+pub(crate) fn run(channel: UnixStream, lock: Vec<OwnedFd>) -> ExitCode {
+    let _ = nix::sys::prctl::set_name(c"coracle-pod");
+    let Ok(Some((request, _))) = channel::receive::<Request>(&channel) else { return ExitCode::FAILURE };
+    let answer = hold(&request).map_err(Refusal::setup("making the pod's namespaces"));
+    // A daemon that went away finds the pid in the folder.
+    let _ = channel::send(&channel, &answer, &[]);
+    drop((channel, lock));
+    if answer.is_err() {
         return ExitCode::FAILURE;
     }
-    detach();
+    sys::silence(&[0, 1, 2]);
     loop {
         nix::unistd::pause();
     }
 }
 
-fn hold(dir: &Dir) -> io::Result<()> {
-    let spec: SandboxSpec = dir.read("spec.json").ok_or_else(|| io::Error::other("its spec.json cannot be read"))?;
-    // Not a leader of its session when it was forked, so this works; and the terminal's signals are gone.
-    let _ = nix::unistd::setsid();
+fn hold(request: &Request) -> io::Result<()> {
+    let spec = &request.spec;
     let mut flags = CloneFlags::CLONE_NEWIPC | CloneFlags::CLONE_NEWUTS;
     if !spec.host_network {
         flags |= CloneFlags::CLONE_NEWNET;
@@ -40,36 +46,21 @@ fn hold(dir: &Dir) -> io::Result<()> {
     unshare(flags)?;
     nix::unistd::sethostname(&spec.hostname)?;
     if !spec.host_network {
-        loopback_up()?;
-        for (name, value) in &spec.sysctls {
-            let path = format!("/proc/sys/{}", name.replace('.', "/"));
-            std::fs::write(&path, value).map_err(|e| io::Error::new(e.kind(), format!("sysctl {name}: {e}")))?;
+        sys::loopback_up()?;
+    }
+    for (name, value) in &spec.sysctls {
+        if !is_the_pods_own(name, spec.host_network) {
+            return Err(io::Error::other(format!("sysctl {name} would change the host")));
         }
+        let path = format!("/proc/sys/{}", name.replace('.', "/"));
+        std::fs::write(&path, value).map_err(|e| io::Error::new(e.kind(), format!("sysctl {name}: {e}")))?;
     }
     let pid = i32::try_from(std::process::id()).map_err(io::Error::other)?;
-    dir.write("pid", &ProcessId::of(pid)?)
+    request.dir.write("pid", &ProcessId::of(pid)?)
 }
 
-/// `ip link set lo up`.
-fn loopback_up() -> io::Result<()> {
-    let socket = rustix::net::socket(rustix::net::AddressFamily::INET, rustix::net::SocketType::DGRAM, None)?;
-    // SAFETY: an all-zero ifreq is a valid value of this plain C struct.
-    let mut request: libc::ifreq = unsafe { std::mem::zeroed() };
-    for (to, from) in request.ifr_name.iter_mut().zip(b"lo") {
-        *to = *from as libc::c_char;
-    }
-    request.ifr_ifru.ifru_flags = (libc::IFF_UP | libc::IFF_RUNNING) as libc::c_short;
-    // SAFETY: the descriptor is open, and the kernel reads one ifreq behind the pointer.
-    let result = unsafe { libc::ioctl(std::os::fd::AsRawFd::as_raw_fd(&socket), libc::SIOCSIFFLAGS, &request) };
-    if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
-}
-
-/// Lets go of everything of the daemon's: its pipe, its working directory, its log.
-pub(crate) fn detach() {
-    let _ = std::env::set_current_dir("/");
-    if let Ok(null) = std::fs::OpenOptions::new().read(true).write(true).open("/dev/null") {
-        let _ = nix::unistd::dup2_stdin(&null);
-        let _ = nix::unistd::dup2_stdout(&null);
-        let _ = nix::unistd::dup2_stderr(&null);
-    }
+/// Those that a namespace of the pod has for itself.
+fn is_the_pods_own(name: &str, host_network: bool) -> bool {
+    let own = ["kernel.shm", "kernel.msg", "kernel.sem", "fs.mqueue."];
+    name.starts_with("net.") && !host_network || own.iter().any(|prefix| name.starts_with(prefix))
 }

@@ -1,46 +1,63 @@
 //! The shim role: runs one container, owns its log, its exit status and its cgroup.
 //!
-//! `coracle __shim DIR`. Joins the sandbox, forks the container's first process into new PID and mount namespaces,
-//! answers `ok` (or the reason why not) on standard output when the program is running, then copies output until the
-//! end. It survives the daemon. If the shim is killed, the container dies with it.
+//! Joins the sandbox, forks the container's first process into new PID and mount namespaces, and answers when the
+//! program is running, or why it is not; then [`Supervisor`] takes over. It survives the daemon. If the shim is killed,
+//! the container dies with it.
 
 use crate::capabilities;
 use crate::cgroups::{Cgroups, Group};
-use crate::init::{self, Program, Refusal};
+use crate::channel;
+use crate::init::{self, Program};
 use crate::log::{Log, Stream};
 use crate::mounts;
 use crate::process::ProcessId;
+use crate::refusal::Refusal;
 use crate::rootfs::Root;
-use crate::sandbox::detach;
-use crate::spec::{ContainerSpec, Exit};
+use crate::spec::{ContainerSpec, Exit, LogTarget};
 use crate::state::{Dir, Running, now};
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use crate::supervisor::{Attachments, Input, Supervisor};
+use crate::sys::{self, Forked, OneThread};
+use crate::terminal;
 use nix::sched::{CloneFlags, setns, unshare};
-use nix::sys::wait::{WaitStatus, waitpid};
-use nix::unistd::{ForkResult, Pid, fork, pipe2};
+use nix::sys::wait::waitpid;
+use nix::unistd::{Pid, pipe2};
+use rustix::process::{PidfdFlags, pidfd_open};
 use std::fs::File;
-use std::io::{self, Read, Write};
-use std::os::fd::{AsFd, OwnedFd};
-use std::path::{Path, PathBuf};
+use std::io::{self, Read};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::unix::net::UnixStream;
+use std::path::PathBuf;
 use std::process::ExitCode;
 
-/// What the daemon adds to the container's own spec.
 #[derive(Debug, serde::Serialize, serde::Deserialize)]
-pub(crate) struct ShimSpec {
+pub(crate) struct Request {
+    pub(crate) dir: Dir,
     pub(crate) container: ContainerSpec,
     /// Host pid of the sandbox to join.
     pub(crate) sandbox: Option<i32>,
-    pub(crate) cgroup: String,
+    pub(crate) cgroups: Cgroups,
 }
 
-pub(crate) fn run(path: &Path) -> ExitCode {
-    let dir = Dir(path.to_path_buf());
-    let _ = nix::unistd::setsid();
-    match Container::start(&dir) {
-        Ok(container) => {
-            answer("ok");
-            detach();
-            container.supervise();
+/// What the container's first process says before it becomes the program. Then its end of the channel closes.
+#[derive(Debug, serde::Serialize, serde::Deserialize)]
+enum Word {
+    /// The terminal's master comes with it.
+    Terminal,
+    Refused(Refusal),
+}
+
+/// `lock` tells others that the container is at its start.
+pub(crate) fn run(channel: UnixStream, lock: Vec<OwnedFd>, alone: OneThread) -> ExitCode {
+    let _ = nix::sys::prctl::set_name(c"coracle-shim");
+    let Ok(Some((request, _))) = channel::receive::<Request>(&channel) else { return ExitCode::FAILURE };
+    let dir = request.dir.clone();
+    sys::silence(&[0, 1, 2]);
+    match start(request, alone) {
+        Ok(supervisor) => {
+            // A daemon that went away finds the state in the folder.
+            let _ = channel::send(&channel, &Ok::<(), Refusal>(()), &[]);
+            drop((channel, lock));
+            supervisor.run();
             ExitCode::SUCCESS
         }
         Err(refusal) => {
@@ -54,143 +71,62 @@ pub(crate) fn run(path: &Path) -> ExitCode {
                 error: Some(refusal.message.clone()),
             };
             let _ = dir.write("exit", &exit);
-            answer(&format!("error {} {}", refusal.code, refusal.message));
+            let _ = channel::send(&channel, &Err::<(), Refusal>(refusal), &[]);
             ExitCode::FAILURE
         }
     }
 }
 
-fn answer(text: &str) {
-    let mut out = io::stdout();
-    // A daemon that went away finds the state in the folder.
-    let _ = writeln!(out, "{text}").and_then(|()| out.flush());
-}
-
-struct Container {
-    dir: Dir,
-    init: Pid,
-    group: Group,
-    log: Log,
-    /// Both ends of a terminal, or the two pipes.
-    output: Vec<(Stream, File)>,
-    /// Held open, so that a program that reads its standard input waits instead of seeing the end.
-    _stdin: Option<OwnedFd>,
-    started_at: String,
-}
-
-/// What the container's process uses as its standard streams.
+/// What the container's process has as its standard streams; with a terminal it opens that itself.
 struct Streams {
     stdin: OwnedFd,
     stdout: OwnedFd,
     stderr: OwnedFd,
 }
 
-impl Container {
-    fn start(dir: &Dir) -> Result<Self, Refusal> {
-        let spec: ShimSpec = dir.read("spec.json").ok_or_else(|| Refusal::new(128, "its spec.json cannot be read"))?;
-        let container = &spec.container;
-        let log = Log::open(&container.log).map_err(Refusal::setup("opening the log"))?;
-        let (cgroups, _) = Cgroups::find(&spec.cgroup);
-        let group =
-            cgroups.create(&container.id, &container.resources).map_err(Refusal::setup("setting resource limits"))?;
-        let capabilities =
-            capabilities::wanted(container.privileged, &container.add_capabilities, &container.drop_capabilities)
-                .map_err(|message| Refusal::new(128, message))?;
-        join_namespaces(spec.sandbox).map_err(Refusal::setup("joining the pod's namespaces"))?;
-        let (streams, output, stdin) = open_streams(container).map_err(Refusal::setup("opening the streams"))?;
-        let (ready, go) = pipe2(nix::fcntl::OFlag::O_CLOEXEC).map_err(|e| Refusal::setup("a pipe")(e.into()))?;
-        let (told, tell) = pipe2(nix::fcntl::OFlag::O_CLOEXEC).map_err(|e| Refusal::setup("a pipe")(e.into()))?;
-        // SAFETY: this process has one thread (roles run before any is made), so the child may run any code.
-        let init = match unsafe { fork() }.map_err(|e| Refusal::setup("fork")(e.into()))? {
-            ForkResult::Child => {
-                drop((go, told, output, stdin));
-                let refusal = first_process(dir, container, capabilities, streams, ready);
-                let _ = File::from(tell).write_all(format!("{} {}", refusal.code, refusal.message).as_bytes());
-                std::process::exit(refusal.code);
-            }
-            ForkResult::Parent { child } => child,
-        };
-        drop((streams, ready, tell));
-        let refuse = |refusal: Refusal| {
-            let _ = nix::sys::signal::kill(init, nix::sys::signal::Signal::SIGKILL);
-            let _ = waitpid(init, None);
-            group.remove();
-            refusal
-        };
-        group.add(init.as_raw()).map_err(Refusal::setup("entering the cgroup")).map_err(refuse)?;
-        let started_at = now();
-        let running = Running {
-            shim: ProcessId::of(std::process::id() as i32).map_err(Refusal::setup("its own start")).map_err(refuse)?,
-            init: ProcessId::of(init.as_raw()).map_err(Refusal::setup("the start of the program")).map_err(refuse)?,
-            started_at: started_at.clone(),
-        };
-        dir.write("pid", &running).map_err(Refusal::setup("writing the pid")).map_err(refuse)?;
-        File::from(go).write_all(b"g").map_err(Refusal::setup("starting the program")).map_err(refuse)?;
-        // The other end closes by itself when the program has taken over.
-        let mut reason = String::new();
-        File::from(told).read_to_string(&mut reason).map_err(Refusal::setup("the program's start")).map_err(refuse)?;
-        if let Some((code, message)) = reason.split_once(' ') {
-            return Err(refuse(Refusal::new(code.parse().unwrap_or(128), message)));
-        }
-        Ok(Self { dir: dir.clone(), init, group, log, output, _stdin: stdin, started_at })
-    }
+/// Our ends of the streams.
+type Ours = (Vec<(Stream, File)>, Input);
 
-    /// Copies output until both streams end, then waits for the program.
-    fn supervise(mut self) {
-        let mut buffer = vec![0u8; 64 * 1024];
-        while !self.output.is_empty() {
-            let ready: Vec<usize> = {
-                let mut polled: Vec<PollFd> =
-                    self.output.iter().map(|(_, f)| PollFd::new(f.as_fd(), PollFlags::POLLIN)).collect();
-                match poll(&mut polled, PollTimeout::NONE) {
-                    Ok(_) => {}
-                    Err(nix::errno::Errno::EINTR) => continue,
-                    Err(_) => break,
-                }
-                (0..polled.len()).filter(|i| polled[*i].any() != Some(false)).collect()
-            };
-            for index in ready.into_iter().rev() {
-                let (stream, file) = &mut self.output[index];
-                // A terminal whose other side is closed says EIO: that is its end.
-                match file.read(&mut buffer) {
-                    Ok(count @ 1..) => drop(self.log.write(*stream, &buffer[..count])),
-                    Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                    Ok(_) | Err(_) => {
-                        let stream = *stream;
-                        let _ = self.log.finish(stream);
-                        self.output.remove(index);
-                    }
-                }
-            }
+fn start(request: Request, alone: OneThread) -> Result<Supervisor, Refusal> {
+    let Request { dir, container, sandbox, cgroups } = request;
+    // What a panic of ours says is kept.
+    if let Ok(file) = File::create(dir.path("shim.log")) {
+        sys::replace(file.as_fd(), &[2]);
+    }
+    let log = Log::open(&container.log).map_err(Refusal::setup("opening the log"))?;
+    let attachments = Attachments::listen(&dir).map_err(Refusal::setup("the socket for attaching"))?;
+    let capabilities =
+        capabilities::wanted(container.privileged, &container.add_capabilities, &container.drop_capabilities)
+            .map_err(|message| Refusal::new(128, message))?;
+    let group = cgroups
+        .create(&container.id, &container.resources)
+        .map_err(Refusal::setup("setting resource limits"))?;
+    let begun = join_namespaces(sandbox)
+        .map_err(Refusal::setup("joining the pod's namespaces"))
+        .and_then(|()| First::fork(&dir, &container, capabilities, &group, alone));
+    let first = begun.inspect_err(|_| group.remove())?;
+    let pid = first.pid;
+    match first.go(&dir, &group) {
+        Ok(Begun { running, handle, outputs, input }) => {
+            Ok(Supervisor { dir, running, handle, log, outputs, input, attachments, sinks: Vec::new() })
         }
-        let (code, signal) = loop {
-            match waitpid(self.init, None) {
-                Ok(WaitStatus::Exited(_, code)) => break (code, None),
-                Ok(WaitStatus::Signaled(_, signal, _)) => break (128 + signal as i32, Some(signal as i32)),
-                Ok(_) | Err(nix::errno::Errno::EINTR) => {}
-                Err(_) => break (255, None),
-            }
-        };
-        let exit = Exit {
-            code,
-            signal,
-            oom_killed: self.group.was_oom_killed(),
-            started_at: self.started_at.clone(),
-            finished_at: now(),
-            error: None,
-        };
-        self.group.remove();
-        // The daemon looks for this when the shim is gone; a failure shows as a lost container.
-        let _ = self.dir.write("exit", &exit);
+        Err(refusal) => {
+            let _ = nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGKILL);
+            let _ = waitpid(pid, None);
+            group.remove();
+            Err(refusal)
+        }
     }
 }
 
 fn join_namespaces(sandbox: Option<i32>) -> io::Result<()> {
     match sandbox {
         Some(pid) => {
-            for (name, flag) in
-                [("net", CloneFlags::CLONE_NEWNET), ("ipc", CloneFlags::CLONE_NEWIPC), ("uts", CloneFlags::CLONE_NEWUTS)]
-            {
+            for (name, flag) in [
+                ("net", CloneFlags::CLONE_NEWNET),
+                ("ipc", CloneFlags::CLONE_NEWIPC),
+                ("uts", CloneFlags::CLONE_NEWUTS),
+            ] {
                 setns(File::open(format!("/proc/{pid}/ns/{name}"))?, flag)?;
             }
         }
@@ -201,85 +137,179 @@ fn join_namespaces(sandbox: Option<i32>) -> io::Result<()> {
     Ok(())
 }
 
-type Opened = (Streams, Vec<(Stream, File)>, Option<OwnedFd>);
+/// The container's first process, forked and waiting to go on.
+struct First {
+    pid: Pid,
+    go: OwnedFd,
+    words: OwnedFd,
+    ours: Ours,
+}
 
-fn open_streams(spec: &ContainerSpec) -> io::Result<Opened> {
-    if spec.tty {
-        let terminal = nix::pty::openpty(None, None)?;
-        set_cloexec(&terminal.master)?;
-        set_cloexec(&terminal.slave)?;
-        let streams =
-            Streams { stdin: terminal.slave.try_clone()?, stdout: terminal.slave.try_clone()?, stderr: terminal.slave };
-        return Ok((streams, vec![(Stream::Stdout, terminal.master.into())], None));
+/// The program runs.
+struct Begun {
+    running: Running,
+    handle: OwnedFd,
+    outputs: Vec<(Stream, File)>,
+    input: Input,
+}
+
+impl First {
+    fn fork(
+        dir: &Dir,
+        container: &ContainerSpec,
+        capabilities: u64,
+        group: &Group,
+        alone: OneThread,
+    ) -> Result<Self, Refusal> {
+        let (streams, ours) = open_streams(container).map_err(Refusal::setup("opening the streams"))?;
+        let (ready, go) =
+            pipe2(nix::fcntl::OFlag::O_CLOEXEC).map_err(|e| Refusal::setup("a pipe")(e.into()))?;
+        let (words, tell) = UnixStream::pair().map_err(Refusal::setup("a channel"))?;
+        let unified = group.is_unified();
+        match sys::fork(alone).map_err(Refusal::setup("fork"))? {
+            Forked::Child => {
+                drop((go, words, ours));
+                let refusal = first_process(dir, container, capabilities, unified, streams, ready, &tell);
+                let code = refusal.code;
+                let _ = channel::send(&tell, &Word::Refused(refusal), &[]);
+                std::process::exit(code);
+            }
+            Forked::Parent(pid) => Ok(Self { pid, go, words: words.into(), ours }),
+        }
     }
-    let (out_read, out_write) = pipe2(nix::fcntl::OFlag::O_CLOEXEC)?;
-    // A raw log takes both streams in the order in which they were written: through one pipe.
-    let raw = matches!(spec.log, crate::spec::LogTarget::Raw(_));
-    let (errors, err_write) = if raw {
-        (None, out_write.try_clone()?)
-    } else {
-        let (read, write) = pipe2(nix::fcntl::OFlag::O_CLOEXEC)?;
-        (Some((Stream::Stderr, File::from(read))), write)
-    };
-    let (stdin, keep) = if spec.stdin {
-        let (read, write) = pipe2(nix::fcntl::OFlag::O_CLOEXEC)?;
-        (read, Some(write))
-    } else {
-        (File::open("/dev/null")?.into(), None)
-    };
-    let output = std::iter::once((Stream::Stdout, out_read.into())).chain(errors).collect();
-    Ok((Streams { stdin, stdout: out_write, stderr: err_write }, output, keep))
-}
 
-fn set_cloexec(fd: &OwnedFd) -> io::Result<()> {
-    Ok(rustix::io::fcntl_setfd(fd, rustix::io::FdFlags::CLOEXEC)?)
-}
-
-/// The container's PID 1, until it becomes the program.
-fn first_process(dir: &Dir, spec: &ContainerSpec, capabilities: u64, streams: Streams, ready: OwnedFd) -> Refusal {
-    match enter(dir, spec, &streams, ready) {
-        Err(error) => Refusal::new(128, error.to_string()),
-        Ok(()) => {
-            drop(streams);
-            init::become_program(&Program {
-                args: &spec.args,
-                env: &spec.env,
-                cwd: &spec.cwd,
-                user: &spec.user,
-                groups: &spec.groups,
-                capabilities,
-                no_new_privileges: spec.no_new_privileges,
-            })
+    /// Lets it become the program, and waits until it is.
+    fn go(self, dir: &Dir, group: &Group) -> Result<Begun, Refusal> {
+        group.add(self.pid.as_raw()).map_err(Refusal::setup("entering the cgroup"))?;
+        let own = i32::try_from(std::process::id()).expect("pids are small");
+        let running = Running {
+            shim: ProcessId::of(own).map_err(Refusal::setup("the shim's own start"))?,
+            init: ProcessId::of(self.pid.as_raw()).map_err(Refusal::setup("the start of the program"))?,
+            started_at: now(),
+            group: group.clone(),
+        };
+        let handle = pidfd_open(
+            rustix::process::Pid::from_raw(running.init.pid).expect("a child"),
+            PidfdFlags::empty(),
+        )
+        .map_err(|e| Refusal::setup("a handle on the program")(e.into()))?;
+        dir.write("pid", &running).map_err(Refusal::setup("writing the pid"))?;
+        rustix::io::write(&self.go, b"g").map_err(|e| Refusal::setup("starting the program")(e.into()))?;
+        let (mut outputs, mut input) = self.ours;
+        // The other end closes by itself when the program has taken over.
+        loop {
+            match channel::receive::<Word>(&self.words).map_err(Refusal::setup("the start of the program"))? {
+                None => return Ok(Begun { running, handle, outputs, input }),
+                Some((Word::Refused(refusal), _)) => return Err(refusal),
+                Some((Word::Terminal, mut fds)) => {
+                    let master = fds.pop().ok_or_else(|| Refusal::new(128, "the terminal was lost"))?;
+                    let copy = master.try_clone().map_err(Refusal::setup("the terminal"))?;
+                    outputs.push((Stream::Stdout, File::from(copy)));
+                    input = Input::Terminal(master);
+                }
+            }
         }
     }
 }
 
-fn enter(dir: &Dir, spec: &ContainerSpec, streams: &Streams, ready: OwnedFd) -> io::Result<()> {
+fn open_streams(spec: &ContainerSpec) -> io::Result<(Streams, Ours)> {
+    let null =
+        || Ok::<_, io::Error>(OwnedFd::from(File::options().read(true).write(true).open("/dev/null")?));
+    if spec.tty {
+        return Ok((Streams { stdin: null()?, stdout: null()?, stderr: null()? }, Ours::default()));
+    }
+    let pipe = || pipe2(nix::fcntl::OFlag::O_CLOEXEC);
+    let (out_read, stdout) = pipe()?;
+    let mut outputs = vec![(Stream::Stdout, File::from(out_read))];
+    let stderr = if matches!(spec.log, LogTarget::Raw(_)) {
+        // A raw log has both streams in the order in which they were written: through one pipe.
+        stdout.try_clone()?
+    } else {
+        let (err_read, stderr) = pipe()?;
+        outputs.push((Stream::Stderr, err_read.into()));
+        stderr
+    };
+    let (stdin, input) = if spec.stdin {
+        let (read, write) = pipe()?;
+        (read, Input::Pipe(write))
+    } else {
+        (null()?, Input::None)
+    };
+    Ok((Streams { stdin, stdout, stderr }, (outputs, input)))
+}
+
+/// The container's PID 1, until it becomes the program.
+fn first_process(
+    dir: &Dir,
+    spec: &ContainerSpec,
+    capabilities: u64,
+    unified: bool,
+    streams: Streams,
+    ready: OwnedFd,
+    tell: &UnixStream,
+) -> Refusal {
+    if let Err(error) = enter(dir, spec, unified, streams, ready, tell) {
+        return Refusal::setup("setting up the container")(error);
+    }
+    // Nothing of the host's may be open when the working directory and the program are looked up.
+    sys::close_all_but(Some(tell.as_raw_fd()));
+    init::become_program(&Program {
+        args: &spec.args,
+        env: &spec.env,
+        cwd: &spec.cwd,
+        user: &spec.user,
+        groups: &spec.groups,
+        capabilities,
+        no_new_privileges: spec.no_new_privileges,
+        tty: spec.tty,
+    })
+}
+
+fn enter(
+    dir: &Dir,
+    spec: &ContainerSpec,
+    unified: bool,
+    streams: Streams,
+    ready: OwnedFd,
+    tell: &UnixStream,
+) -> io::Result<()> {
     init::die_with_parent()?;
+    init::hide_self()?;
     let mut go = [0u8; 1];
     // No byte: the shim has given up.
     File::from(ready).read_exact(&mut go)?;
     nix::unistd::setsid()?;
     unshare(CloneFlags::CLONE_NEWNS)?;
-    // Of its own cgroup on, the container's view begins at its own group.
+    // It is in its own cgroup by now: that is where its view begins.
     let _ = unshare(CloneFlags::CLONE_NEWCGROUP);
+    init::prefer_as_victim();
     mounts::make_private()?;
     let merged = make_dir(dir, "merged")?;
-    mounts::overlay(&spec.layers, &make_dir(dir, "upper")?, &make_dir(dir, "work")?, &merged)?;
+    mounts::overlay(spec, &make_dir(dir, "upper")?, &make_dir(dir, "work")?, &merged)?;
     let root = Root::open(&merged)?;
-    mounts::all(&root, spec)?;
+    mounts::all(&root, spec, unified)?;
     if spec.sandbox.is_none() {
         let name: String = spec.id.chars().take(63).collect();
         nix::unistd::sethostname(name)?;
     }
     change_root(&root)?;
+    drop(root);
     if !spec.privileged {
         mounts::mask();
+    }
+    if spec.tty {
+        let slave = terminal::open(|master| channel::send(tell, &Word::Terminal, &[master]))?;
+        terminal::use_it(&slave)?;
+        mounts::console(&slave)?;
+    } else {
+        sys::replace(streams.stdin.as_fd(), &[0]);
+        sys::replace(streams.stdout.as_fd(), &[1]);
+        sys::replace(streams.stderr.as_fd(), &[2]);
     }
     if spec.readonly_root {
         mounts::lock_root()?;
     }
-    use_streams(streams, spec.tty)
+    Ok(())
 }
 
 fn make_dir(dir: &Dir, name: &str) -> io::Result<PathBuf> {
@@ -294,19 +324,4 @@ fn change_root(root: &Root) -> io::Result<()> {
     rustix::process::pivot_root(".", ".")?;
     rustix::mount::unmount(".", rustix::mount::UnmountFlags::DETACH)?;
     std::env::set_current_dir("/")
-}
-
-pub(crate) fn use_terminal() -> io::Result<()> {
-    // SAFETY: an ioctl on our standard input with an integer argument.
-    if unsafe { libc::ioctl(0, libc::TIOCSCTTY, 0) } != 0 {
-        return Err(io::Error::last_os_error());
-    }
-    Ok(())
-}
-
-fn use_streams(streams: &Streams, tty: bool) -> io::Result<()> {
-    nix::unistd::dup2_stdin(&streams.stdin)?;
-    nix::unistd::dup2_stdout(&streams.stdout)?;
-    nix::unistd::dup2_stderr(&streams.stderr)?;
-    if tty { use_terminal() } else { Ok(()) }
 }

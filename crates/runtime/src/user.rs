@@ -25,16 +25,21 @@ fn lookup(passwd: &str, group: &str, user: &str) -> Result<Identity, String> {
     let (user, group_name) = user.split_once(':').map_or((user, None), |(u, g)| (u, Some(g)));
     let user = if user.is_empty() { "0" } else { user };
     let number: Option<u32> = user.parse().ok();
-    let entry = passwd.lines().map(|l| l.split(':').collect::<Vec<_>>()).find(|f| {
-        f.len() >= 6 && (f[0] == user || (number.is_some() && f[2].parse().ok() == number))
-    });
+    let entry = passwd
+        .lines()
+        .map(|l| l.split(':').collect::<Vec<_>>())
+        .find(|f| f.len() >= 6 && (f[0] == user || (number.is_some() && f[2].parse().ok() == number)));
     let (uid, mut gid, name, home) = match (&entry, number) {
         (Some(f), _) => {
-            let id = |text: &str| text.parse::<u32>().map_err(|_| format!("the entry of {user} in /etc/passwd is damaged"));
+            let id = |text: &str| {
+                text.parse::<u32>().map_err(|_| format!("the entry of {user} in /etc/passwd is damaged"))
+            };
             (id(f[2])?, id(f[3])?, Some(f[0]), Some(f[5].to_string()))
         }
         (None, Some(uid)) => (uid, 0, None, None),
-        (None, None) => return Err(format!("unable to find user {user}: no matching entries in passwd file")),
+        (None, None) => {
+            return Err(format!("unable to find user {user}: no matching entries in passwd file"));
+        }
     };
     let rows = || group.lines().map(|l| l.split(':').collect::<Vec<_>>()).filter(|f| f.len() >= 3);
     let mut groups = Vec::new();
@@ -46,8 +51,10 @@ fn lookup(passwd: &str, group: &str, user: &str) -> Result<Identity, String> {
                 .ok_or_else(|| format!("unable to find group {wanted}: no matching entries in group file"))?;
         }
         _ => {
-            let member = |f: &Vec<&str>| f.len() >= 4 && name.is_some_and(|n| f[3].split(',').any(|m| m == n));
-            groups.extend(rows().filter(member).filter_map(|f| f[2].parse::<u32>().ok()).filter(|g| *g != gid));
+            let member =
+                |f: &Vec<&str>| f.len() >= 4 && name.is_some_and(|n| f[3].split(',').any(|m| m == n));
+            groups
+                .extend(rows().filter(member).filter_map(|f| f[2].parse::<u32>().ok()).filter(|g| *g != gid));
         }
     }
     Ok(Identity { uid, gid, groups, home: home.filter(|h| !h.is_empty()) })
@@ -61,7 +68,8 @@ mod tests {
     fn users_and_groups() {
         let passwd = "root:x:0:0:root:/root:/bin/sh\napp:x:1000:1000::/home/app:/bin/sh\n";
         let group = "root:x:0:\napp:x:1000:\ndocker:x:99:app,other\n";
-        let look = |user| lookup(passwd, group, user).map(|i| (i.uid, i.gid, i.groups, i.home.unwrap_or_default()));
+        let look =
+            |user| lookup(passwd, group, user).map(|i| (i.uid, i.gid, i.groups, i.home.unwrap_or_default()));
         assert_eq!(look(""), Ok((0, 0, vec![], "/root".into())));
         assert_eq!(look("app"), Ok((1000, 1000, vec![99], "/home/app".into())));
         assert_eq!(look("1000"), Ok((1000, 1000, vec![99], "/home/app".into())));
