@@ -72,7 +72,9 @@ fn normalize_object(ty: &Type, value: &mut Value) {
 fn normalize_value(ty: &FieldType, value: &mut Value) {
     match ty {
         FieldType::Object(id) => normalize_object(types().get(*id), value),
-        FieldType::List(item) => value.as_array_mut().into_iter().flatten().for_each(|value| normalize_value(item, value)),
+        FieldType::List(item) => {
+            value.as_array_mut().into_iter().flatten().for_each(|value| normalize_value(item, value))
+        }
         FieldType::Map(item) => {
             let Some(map) = value.as_object_mut() else { return };
             map.values_mut().for_each(|value| normalize_value(item, value));

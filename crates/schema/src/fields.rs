@@ -53,7 +53,9 @@ fn walk(ty: &FieldType, value: &mut Value, path: &str, found: &mut Vec<String>) 
             }
         }
         FieldType::SchemaOrBool | FieldType::SchemaOrArray | FieldType::SchemaOrStrings => {
-            let schema = types().by_name("apiextensions.v1.JSONSchemaProps").expect("the table has the schemas of CRDs");
+            let schema = types()
+                .by_name("apiextensions.v1.JSONSchemaProps")
+                .expect("the table has the schemas of CRDs");
             walk(&FieldType::Object(schema), value, path, found);
         }
         _ => {}
@@ -98,7 +100,10 @@ fn error(place: &Place<'_>, ty: &FieldType, value: &Value) -> Option<String> {
     }
     let refuse = |kind: &str, go: &str| {
         let owner = place.owner.rsplit('.').next().unwrap_or_default();
-        Some(format!("json: cannot unmarshal {kind} into Go struct field {owner}.{} of type {go}", place.path))
+        Some(format!(
+            "json: cannot unmarshal {kind} into Go struct field {owner}.{} of type {go}",
+            place.path
+        ))
     };
     let mismatch = || refuse(json_kind(value), &go_type(ty));
     match (ty, value) {
@@ -122,7 +127,9 @@ fn error(place: &Place<'_>, ty: &FieldType, value: &Value) -> Option<String> {
         }
         (FieldType::Time | FieldType::MicroTime, Value::String(text)) => time_error(text),
         (FieldType::Object(id), Value::Object(_)) => object_error(types().get(*id), value, &place.path),
-        (FieldType::List(item), Value::Array(list)) => list.iter().find_map(|value| error(place, item, value)),
+        (FieldType::List(item), Value::Array(list)) => {
+            list.iter().find_map(|value| error(place, item, value))
+        }
         (FieldType::Map(item), Value::Object(map)) => map.iter().find_map(|(key, value)| {
             // A map of texts is one field to Go; a map of structs is a path.
             let path = if item.inner().is_some() { joined(&place.path, key) } else { place.path.clone() };
@@ -177,7 +184,8 @@ fn base64_error(text: &str) -> Option<String> {
     let good = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'+' || byte == b'/';
     let body = plain.iter().take_while(|byte| good(**byte)).count();
     let padding = plain.len() - body;
-    let padded = plain[body..].iter().all(|byte| *byte == b'=') && padding == (4 - body % 4) % 4 && body % 4 != 1;
+    let padded =
+        plain[body..].iter().all(|byte| *byte == b'=') && padding == (4 - body % 4) % 4 && body % 4 != 1;
     if padded { None } else { Some(format!("illegal base64 data at input byte {}", body.min(text.len()))) }
 }
 
@@ -258,7 +266,11 @@ mod tests {
         );
         check("v1/Secret", json!({"data":{"a":"not base64!"}}), "illegal base64 data at input byte 3");
         check("v1/Secret", json!({"data":{"a":"eA==","b":"","c":"eHh4"}}), "");
-        check("v1/Pod", json!({"metadata":{"labels":null},"spec":{"priority":2147483647,"hostNetwork":null}}), "");
+        check(
+            "v1/Pod",
+            json!({"metadata":{"labels":null},"spec":{"priority":2147483647,"hostNetwork":null}}),
+            "",
+        );
         let all = json!({"spec":{"strategy":{"rollingUpdate":{"maxSurge":1,"maxUnavailable":"1%"}},"template":{"spec":{"containers":[{"resources":{"limits":{"cpu":1,"memory":"1Gi"}}}]}}}});
         check("apps/v1/Deployment", all, "");
     }

@@ -112,7 +112,9 @@ mod tests {
     #[test]
     fn apply_shapes() {
         let at = |name: &str, field: &str| apply_field(types().by_name(name).expect("built in"), field);
-        assert!(matches!(at("core.v1.Container", "ports"), Some(Shape::Keyed(keys, _)) if keys == ["containerPort", "protocol"]));
+        assert!(
+            matches!(at("core.v1.Container", "ports"), Some(Shape::Keyed(keys, _)) if keys == ["containerPort", "protocol"])
+        );
         assert_eq!(at("core.v1.PodSpec", "nodeSelector"), Some(Shape::Atomic));
         assert_eq!(at("apps.v1.DeploymentSpec", "selector"), Some(Shape::Atomic));
         assert_eq!(at("core.v1.PodStatus", "hostIPs"), Some(Shape::Atomic));

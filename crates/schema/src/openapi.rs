@@ -36,7 +36,11 @@ struct Served<'a> {
 
 impl Served<'_> {
     fn api_version(&self) -> String {
-        if self.kind.group.is_empty() { self.version.to_string() } else { format!("{}/{}", self.kind.group, self.version) }
+        if self.kind.group.is_empty() {
+            self.version.to_string()
+        } else {
+            format!("{}/{}", self.kind.group, self.version)
+        }
     }
 
     /// `api/v1`, `apis/apps/v1`.

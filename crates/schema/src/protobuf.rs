@@ -84,7 +84,8 @@ impl Decoder {
     fn message(&self, path: &[u32], bytes: &[u8], object: &mut Map<String, Value>) -> Result<()> {
         let mut reader = Reader::new(bytes);
         while let Some((tag, wire)) = reader.next()? {
-            let under_path = |field: &&Field| field.tags.strip_prefix(path).is_some_and(|rest| rest.first() == Some(&tag));
+            let under_path =
+                |field: &&Field| field.tags.strip_prefix(path).is_some_and(|rest| rest.first() == Some(&tag));
             let Some(field) = self.ty.fields.iter().find(under_path) else { continue };
             if field.tags.len() == path.len() + 1 {
                 self.field(field, wire, object)?;
@@ -112,7 +113,8 @@ impl Decoder {
             }
             ty => {
                 let value = self.value(field, ty, wire)?;
-                let keep = field.required || !is_zero(&value) || pointers::is_pointer(self.ty.name, field.name);
+                let keep =
+                    field.required || !is_zero(&value) || pointers::is_pointer(self.ty.name, field.name);
                 if keep && !value.is_null() {
                     object.insert(field.name.into(), value);
                 }
@@ -141,7 +143,13 @@ impl Decoder {
         Ok(())
     }
 
-    fn entry(&self, field: &Field, ty: &FieldType, wire: Wire<'_>, map: &mut Map<String, Value>) -> Result<()> {
+    fn entry(
+        &self,
+        field: &Field,
+        ty: &FieldType,
+        wire: Wire<'_>,
+        map: &mut Map<String, Value>,
+    ) -> Result<()> {
         let Wire::Bytes(bytes) = wire else { return Err(self.misfit(field, &wire)) };
         let (mut key, mut value) = (String::new(), None);
         let mut reader = Reader::new(bytes);
@@ -173,7 +181,9 @@ impl Decoder {
             (FieldType::Int64, Wire::Varint(number)) => (number as i64).into(),
             (FieldType::Float, Wire::Fixed64(bits)) => json!(f64::from_bits(bits)),
             (FieldType::String, Wire::Bytes(text)) => text_of(text, self.ty.name, field.name)?.into(),
-            (FieldType::Bytes, Wire::Bytes(bytes)) => base64::engine::general_purpose::STANDARD.encode(bytes).into(),
+            (FieldType::Bytes, Wire::Bytes(bytes)) => {
+                base64::engine::general_purpose::STANDARD.encode(bytes).into()
+            }
             (_, Wire::Bytes(bytes)) => self.special(field, ty, bytes)?,
             (_, wire) => return Err(self.misfit(field, &wire)),
         })
@@ -184,7 +194,8 @@ impl Decoder {
         match ty {
             FieldType::Object(id) => self.object(*id, bytes),
             FieldType::Quantity => {
-                let text = first_bytes(bytes, 1)?.map(|text| text_of(text, self.ty.name, field.name)).transpose()?;
+                let text =
+                    first_bytes(bytes, 1)?.map(|text| text_of(text, self.ty.name, field.name)).transpose()?;
                 Ok(text.filter(|text| !text.is_empty()).unwrap_or_else(|| "0".into()).into())
             }
             FieldType::IntOrString => int_or_string(bytes, self.ty.name, field.name),
@@ -213,13 +224,16 @@ impl Decoder {
     }
 
     fn schema_or(&self, ty: &FieldType, field: &Field, bytes: &[u8]) -> Result<Value> {
-        let schema = types().by_name("apiextensions.v1.JSONSchemaProps").expect("the table has the schemas of CRDs");
+        let schema =
+            types().by_name("apiextensions.v1.JSONSchemaProps").expect("the table has the schemas of CRDs");
         let (mut single, mut list, mut allows) = (None, Vec::new(), false);
         let mut reader = Reader::new(bytes);
         while let Some((tag, wire)) = reader.next()? {
             match (ty, tag, wire) {
                 (FieldType::SchemaOrBool, 1, Wire::Varint(number)) => allows = number != 0,
-                (FieldType::SchemaOrBool, 2, Wire::Bytes(bytes)) => single = Some(self.object(schema, bytes)?),
+                (FieldType::SchemaOrBool, 2, Wire::Bytes(bytes)) => {
+                    single = Some(self.object(schema, bytes)?)
+                }
                 (FieldType::SchemaOrArray | FieldType::SchemaOrStrings, 1, Wire::Bytes(bytes)) => {
                     single = Some(self.object(schema, bytes)?);
                 }

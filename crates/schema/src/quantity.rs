@@ -101,7 +101,9 @@ fn scale(suffix: &str) -> Option<(Family, i32, u32)> {
 /// `digits` × 10^`exponent` × 2^`two`, rounded up, at most the limit.
 fn scaled(digits: &str, exponent: i32, two: u32) -> i128 {
     // More digits than the limit has cannot matter but for rounding up.
-    let Ok(mut value) = digits.get(..digits.len().min(36)).unwrap_or_default().parse::<i128>() else { return 0 };
+    let Ok(mut value) = digits.get(..digits.len().min(36)).unwrap_or_default().parse::<i128>() else {
+        return 0;
+    };
     let mut exponent = exponent + i32::try_from(digits.len().saturating_sub(36)).unwrap_or(i32::MAX / 2);
     for _ in 0..two {
         let doubled = value.checked_mul(2).filter(|doubled| *doubled < i128::MAX / 16);

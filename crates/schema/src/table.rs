@@ -27,8 +27,16 @@ type Row = fn(&Value, i64) -> Vec<Value>;
 /// A resource, its columns (`#` an integer, `*` only wide, `@` a date), its cells.
 const TABLES: &[(&str, &str, Row)] = &[
     ("pods", "Name|Ready|Status|Restarts|Age|*IP|*Node|*Nominated Node|*Readiness Gates", pods::row),
-    ("replicationcontrollers", "Name|#Desired|#Current|#Ready|Age|*Containers|*Images|*Selector", workloads::replicas),
-    ("apps/replicasets", "Name|#Desired|#Current|#Ready|Age|*Containers|*Images|*Selector", workloads::replicas),
+    (
+        "replicationcontrollers",
+        "Name|#Desired|#Current|#Ready|Age|*Containers|*Images|*Selector",
+        workloads::replicas,
+    ),
+    (
+        "apps/replicasets",
+        "Name|#Desired|#Current|#Ready|Age|*Containers|*Images|*Selector",
+        workloads::replicas,
+    ),
     (
         "apps/deployments",
         "Name|Ready|#Up-to-date|#Available|Age|*Containers|*Images|*Selector",
@@ -52,7 +60,11 @@ const TABLES: &[(&str, &str, Row)] = &[
         "Name|Reference|Targets|MinPods|#MaxPods|#Replicas|Age",
         workloads::autoscaler,
     ),
-    ("policy/poddisruptionbudgets", "Name|Min Available|Max Unavailable|#Allowed Disruptions|Age", workloads::budget),
+    (
+        "policy/poddisruptionbudgets",
+        "Name|Min Available|Max Unavailable|#Allowed Disruptions|Age",
+        workloads::budget,
+    ),
     ("services", "Name|Type|Cluster-IP|External-IP|Port(s)|Age|*Selector", network::service),
     ("endpoints", "Name|Endpoints|Age", network::endpoints),
     ("discovery.k8s.io/endpointslices", "Name|AddressType|Ports|Endpoints|Age", network::endpoint_slice),
@@ -91,7 +103,11 @@ const TABLES: &[(&str, &str, Row)] = &[
     ("resourcequotas", "Name|Request|Limit|Age", cluster::quota),
     ("limitranges", "Name|@Created At", cluster::created),
     ("coordination.k8s.io/leases", "Name|Holder|Age", cluster::lease),
-    ("scheduling.k8s.io/priorityclasses", "Name|#Value|?Global-Default|Age|PreemptionPolicy", cluster::priority_class),
+    (
+        "scheduling.k8s.io/priorityclasses",
+        "Name|#Value|?Global-Default|Age|PreemptionPolicy",
+        cluster::priority_class,
+    ),
     ("node.k8s.io/runtimeclasses", "Name|Handler|Age", cluster::runtime_class),
     ("rbac.authorization.k8s.io/roles", "Name|@Created At", cluster::created),
     ("rbac.authorization.k8s.io/clusterroles", "Name|@Created At", cluster::created),
@@ -106,11 +122,7 @@ const TABLES: &[(&str, &str, Row)] = &[
         cluster::binding,
     ),
     ("apiextensions.k8s.io/customresourcedefinitions", "Name|@Created At", cluster::created),
-    (
-        "admissionregistration.k8s.io/validatingwebhookconfigurations",
-        "Name|#Webhooks|Age",
-        cluster::webhooks,
-    ),
+    ("admissionregistration.k8s.io/validatingwebhookconfigurations", "Name|#Webhooks|Age", cluster::webhooks),
     ("admissionregistration.k8s.io/mutatingwebhookconfigurations", "Name|#Webhooks|Age", cluster::webhooks),
 ];
 

@@ -5,14 +5,16 @@ pub(crate) fn format(seconds: i64, nanos: u32, digits: usize) -> String {
     let (days, rest) = (seconds.div_euclid(86_400), seconds.rem_euclid(86_400));
     let (year, month, day) = civil(days);
     let (hour, minute, second) = (rest / 3_600, rest / 60 % 60, rest % 60);
-    let fraction = if digits == 0 { String::new() } else { format!(".{nanos:09}")[..=digits.min(9)].to_string() };
+    let fraction =
+        if digits == 0 { String::new() } else { format!(".{nanos:09}")[..=digits.min(9)].to_string() };
     format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}{fraction}Z")
 }
 
 /// Seconds since 1970 of an RFC 3339 text.
 pub(crate) fn parse(text: &str) -> Option<i64> {
     let number = |range: std::ops::Range<usize>| text.get(range)?.parse::<i64>().ok();
-    let mark = |at: usize, wanted: &[u8]| text.as_bytes().get(at).filter(|byte| wanted.contains(byte)).map(|_| ());
+    let mark =
+        |at: usize, wanted: &[u8]| text.as_bytes().get(at).filter(|byte| wanted.contains(byte)).map(|_| ());
     mark(4, b"-")?;
     mark(7, b"-")?;
     mark(10, b"Tt")?;
@@ -80,7 +82,9 @@ mod tests {
 
     #[test]
     fn times_round_trip() {
-        for text in ["1970-01-01T00:00:00Z", "2000-02-29T23:59:59Z", "2026-11-23T10:20:30Z", "1969-12-31T23:59:59Z"] {
+        for text in
+            ["1970-01-01T00:00:00Z", "2000-02-29T23:59:59Z", "2026-11-23T10:20:30Z", "1969-12-31T23:59:59Z"]
+        {
             assert_eq!(format(parse(text).expect("a time"), 0, 0), text);
         }
         assert_eq!(parse("2026-11-23T12:20:30.123456+02:00"), parse("2026-11-23T10:20:30Z"));
@@ -90,8 +94,11 @@ mod tests {
 
     #[test]
     fn ages() {
-        let ages = [(-5, "<invalid>"), (0, "0s"), (119, "119s"), (150, "2m30s"), (600, "10m"), (10_000, "166m")];
-        for (seconds, text) in ages.into_iter().chain([(12_300, "3h25m"), (90_000, "25h"), (190_000, "2d4h"), (900_000, "10d")]) {
+        let ages =
+            [(-5, "<invalid>"), (0, "0s"), (119, "119s"), (150, "2m30s"), (600, "10m"), (10_000, "166m")];
+        for (seconds, text) in
+            ages.into_iter().chain([(12_300, "3h25m"), (90_000, "25h"), (190_000, "2d4h"), (900_000, "10d")])
+        {
             assert_eq!(human(seconds), text, "{seconds}");
         }
         assert_eq!(human(3 * 365 * 86_400), "3y");

@@ -171,8 +171,11 @@ impl Types {
         let mut by_gvk: HashMap<String, HashMap<&'static str, TypeId>> = HashMap::new();
         for (ty, index) in all.iter().zip(0..) {
             let Some(gvk) = ty.gvk else { continue };
-            let version =
-                if gvk.group.is_empty() { gvk.version.into() } else { format!("{}/{}", gvk.group, gvk.version) };
+            let version = if gvk.group.is_empty() {
+                gvk.version.into()
+            } else {
+                format!("{}/{}", gvk.group, gvk.version)
+            };
             by_gvk.entry(version).or_default().insert(gvk.kind, TypeId(index));
         }
         Self { all, by_name, by_gvk }
@@ -259,7 +262,9 @@ fn read_field_type(text: &str, names: &HashMap<&'static str, TypeId>) -> FieldTy
         "schemaorarray" => FieldType::SchemaOrArray,
         "schemaorstrings" => FieldType::SchemaOrStrings,
         "object" => FieldType::AnyObject,
-        name => FieldType::Object(*names.get(name).expect("the table is closed: every type that is named is there")),
+        name => FieldType::Object(
+            *names.get(name).expect("the table is closed: every type that is named is there"),
+        ),
     }
 }
 
@@ -277,7 +282,8 @@ mod tests {
         assert_eq!(fields, ["metadata", "spec", "status"]);
         let volume = types.get(types.by_name("core.v1.Volume").expect("volumes are built in"));
         assert_eq!(volume.field("configMap").map(|field| field.tags.clone()), Some(vec![2, 19]));
-        let ports = types.get(types.by_name("core.v1.Container").expect("there")).field("ports").expect("there");
+        let ports =
+            types.get(types.by_name("core.v1.Container").expect("there")).field("ports").expect("there");
         assert_eq!(ports.merge.key, Some("containerPort"));
         assert_eq!(ports.merge.apply_keys, ["containerPort", "protocol"]);
         assert!(types.by_gvk("apps/v1", "DeleteOptions").is_some());

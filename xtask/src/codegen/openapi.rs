@@ -13,10 +13,10 @@ pub(super) fn read(root: &Path) -> Result<Types> {
             let path = entry?.path();
             if path.is_dir() {
                 folders.push(path);
-            } else if path.extension().is_some_and(|extension| extension == "rs") {
-                if let Some((name, ty)) = read_type(&std::fs::read_to_string(&path)?) {
-                    all.insert(name, ty);
-                }
+            } else if path.extension().is_some_and(|extension| extension == "rs")
+                && let Some((name, ty)) = read_type(&std::fs::read_to_string(&path)?)
+            {
+                all.insert(name, ty);
             }
         }
     }

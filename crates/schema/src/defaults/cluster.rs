@@ -35,7 +35,9 @@ pub(super) fn definition(object: &mut Value) {
     }
     if let Some(conversion) = child(spec, "conversion") {
         set(conversion, "strategy", "None");
-        if let Some(service) = conversion.pointer_mut("/webhook/clientConfig/service").filter(|service| service.is_object()) {
+        if let Some(service) =
+            conversion.pointer_mut("/webhook/clientConfig/service").filter(|service| service.is_object())
+        {
             set(service, "port", 443);
         }
     }
@@ -52,7 +54,9 @@ pub(super) fn binding(object: &mut Value) {
     if let Some(role) = object.get_mut("roleRef").filter(|role| role.is_object()) {
         set(role, "apiGroup", RBAC);
     }
-    for subject in items(object, "subjects").filter(|subject| subject["kind"] == "User" || subject["kind"] == "Group") {
+    for subject in
+        items(object, "subjects").filter(|subject| subject["kind"] == "User" || subject["kind"] == "Group")
+    {
         set(subject, "apiGroup", RBAC);
     }
 }
@@ -67,7 +71,9 @@ pub(super) fn webhooks(object: &mut Value, mutating: bool) {
         if mutating {
             set(webhook, "reinvocationPolicy", "Never");
         }
-        if let Some(service) = webhook.pointer_mut("/clientConfig/service").filter(|service| service.is_object()) {
+        if let Some(service) =
+            webhook.pointer_mut("/clientConfig/service").filter(|service| service.is_object())
+        {
             set(service, "port", 443);
         }
         items(webhook, "rules").for_each(|rule| set(rule, "scope", "*"));

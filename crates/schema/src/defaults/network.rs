@@ -11,13 +11,17 @@ pub(super) fn service(object: &mut Value) {
         if let Some(spec) = spec.as_object_mut() {
             spec.remove("sessionAffinityConfig");
         }
-    } else if let Some(by_address) = child(spec, "sessionAffinityConfig").and_then(|config| child(config, "clientIP")) {
+    } else if let Some(by_address) =
+        child(spec, "sessionAffinityConfig").and_then(|config| child(config, "clientIP"))
+    {
         set(by_address, "timeoutSeconds", 10_800);
     }
     for port in items(spec, "ports") {
         set(port, "protocol", "TCP");
         let number = port["port"].clone();
-        if number.is_number() && (port["targetPort"].is_null() || port["targetPort"] == 0 || port["targetPort"] == "") {
+        if number.is_number()
+            && (port["targetPort"].is_null() || port["targetPort"] == 0 || port["targetPort"] == "")
+        {
             port["targetPort"] = number;
         }
     }
@@ -52,7 +56,9 @@ pub(super) fn endpoint_slice(object: &mut Value) {
 }
 
 pub(super) fn ingress_class(object: &mut Value) {
-    if let Some(parameters) = object.pointer_mut("/spec/parameters").filter(|parameters| parameters.is_object()) {
+    if let Some(parameters) =
+        object.pointer_mut("/spec/parameters").filter(|parameters| parameters.is_object())
+    {
         set(parameters, "scope", "Cluster");
     }
 }

@@ -48,9 +48,10 @@ fn spec(spec: &mut Value) {
     child(spec, "securityContext");
     set(spec, "schedulerName", "default-scheduler");
     // The old name and the new one say the same.
-    if let Some(account) = ["serviceAccountName", "serviceAccount"].iter().find_map(|name| {
-        spec.get(*name).filter(|value| !is_unset(Some(value))).cloned()
-    }) {
+    if let Some(account) = ["serviceAccountName", "serviceAccount"]
+        .iter()
+        .find_map(|name| spec.get(*name).filter(|value| !is_unset(Some(value))).cloned())
+    {
         set(spec, "serviceAccountName", account.clone());
         set(spec, "serviceAccount", account);
     }
@@ -99,7 +100,9 @@ fn probe(probe: &mut Value) {
     if let Some(grpc) = probe.get_mut("grpc").and_then(Value::as_object_mut) {
         grpc.entry("service").or_insert_with(|| "".into());
     }
-    for (name, value) in [("timeoutSeconds", 1), ("periodSeconds", 10), ("successThreshold", 1), ("failureThreshold", 3)] {
+    for (name, value) in
+        [("timeoutSeconds", 1), ("periodSeconds", 10), ("successThreshold", 1), ("failureThreshold", 3)]
+    {
         if probe[name].is_null() || probe[name] == 0 {
             probe[name] = value.into();
         }
@@ -149,7 +152,9 @@ fn volume(volume: &mut Value) {
     if let Some(path) = fields.get_mut("hostPath").filter(|path| path.is_object()) {
         set(path, "type", "");
     }
-    if let Some(spec) = fields.get_mut("ephemeral").and_then(|source| source.pointer_mut("/volumeClaimTemplate/spec")) {
+    if let Some(spec) =
+        fields.get_mut("ephemeral").and_then(|source| source.pointer_mut("/volumeClaimTemplate/spec"))
+    {
         set(spec, "volumeMode", "Filesystem");
     }
     if let Some(image) = fields.get_mut("image").filter(|image| image.is_object()) {
@@ -161,7 +166,8 @@ fn volume(volume: &mut Value) {
 /// What is limited and not requested is requested as limited.
 fn requests_from_limits(container: &mut Value) {
     let Some(resources) = container.get_mut("resources") else { return };
-    let Some(limits) = resources.get("limits").and_then(Value::as_object).filter(|limits| !limits.is_empty()) else {
+    let Some(limits) = resources.get("limits").and_then(Value::as_object).filter(|limits| !limits.is_empty())
+    else {
         return;
     };
     let limits: Map<String, Value> = limits.clone();

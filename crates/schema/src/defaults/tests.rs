@@ -338,7 +338,10 @@ fn others() {
               "type": "Opaque"
             }"#]],
     );
-    check("namespaces", json!({"apiVersion":"v1","kind":"Namespace","metadata":{"name":"a"}}), expect![[r#"
+    check(
+        "namespaces",
+        json!({"apiVersion":"v1","kind":"Namespace","metadata":{"name":"a"}}),
+        expect![[r#"
         {
           "apiVersion": "v1",
           "kind": "Namespace",
@@ -356,7 +359,8 @@ fn others() {
           "status": {
             "phase": "Active"
           }
-        }"#]]);
+        }"#]],
+    );
     check(
         "persistentvolumeclaims",
         json!({"apiVersion":"v1","kind":"PersistentVolumeClaim","metadata":{"name":"a"},"spec":{"resources":{"requests":{"storage":"1024Mi"}},"accessModes":["ReadWriteOnce"]}}),

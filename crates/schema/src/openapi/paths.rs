@@ -18,7 +18,8 @@ const LIST: &[(&str, &str)] = &[
     ("timeoutSeconds", "integer"),
     ("watch", "boolean"),
 ];
-const WRITE: &[(&str, &str)] = &[("dryRun", "string"), ("fieldManager", "string"), ("fieldValidation", "string")];
+const WRITE: &[(&str, &str)] =
+    &[("dryRun", "string"), ("fieldManager", "string"), ("fieldValidation", "string")];
 const PATCH: &[(&str, &str)] =
     &[("dryRun", "string"), ("fieldManager", "string"), ("fieldValidation", "string"), ("force", "boolean")];
 const DELETE: &[(&str, &str)] = &[
@@ -42,15 +43,23 @@ struct Operations<'a> {
     suffix: String,
 }
 
-pub(super) fn add(paths: &mut Map<String, Value>, served: &Served<'_>, definition: &str, schemas: &mut Schemas) {
+pub(super) fn add(
+    paths: &mut Map<String, Value>,
+    served: &Served<'_>,
+    definition: &str,
+    schemas: &mut Schemas,
+) {
     let kind = served.kind;
     let root = format!("/{}", served.path());
     let scope = if kind.namespaced { "Namespaced" } else { "" };
     let group = if kind.group.is_empty() { "Core" } else { kind.group.split('.').next().unwrap_or_default() };
     let suffix = format!("{}{}{scope}{}", upper(group), upper(served.version), kind.kind);
     let operations = Operations { served, flavor: schemas.flavor, suffix };
-    let collection =
-        if kind.namespaced { format!("{root}/namespaces/{{namespace}}/{}", kind.plural) } else { format!("{root}/{}", kind.plural) };
+    let collection = if kind.namespaced {
+        format!("{root}/namespaces/{{namespace}}/{}", kind.plural)
+    } else {
+        format!("{root}/{}", kind.plural)
+    };
     let one = schemas.reference(definition);
     let list = schemas.reference(&format!("{definition}List"));
     let status = schemas.reference("io.k8s.apimachinery.pkg.apis.meta.v1.Status");
@@ -58,11 +67,23 @@ pub(super) fn add(paths: &mut Map<String, Value>, served: &Served<'_>, definitio
     let scoped: &[&str] = if kind.namespaced { &["namespace"] } else { &[] };
     paths.insert(
         collection.clone(),
-        operations.item(scoped, vec![
-            ("get", operations.operation("list", "list", LIST, None, &list)),
-            ("post", operations.operation("create", "post", WRITE, Some(&one), &one)),
-            ("delete", operations.operation("deletecollection", "deletecollection", DELETE, Some(&options), &status)),
-        ]),
+        operations.item(
+            scoped,
+            vec![
+                ("get", operations.operation("list", "list", LIST, None, &list)),
+                ("post", operations.operation("create", "post", WRITE, Some(&one), &one)),
+                (
+                    "delete",
+                    operations.operation(
+                        "deletecollection",
+                        "deletecollection",
+                        DELETE,
+                        Some(&options),
+                        &status,
+                    ),
+                ),
+            ],
+        ),
     );
     if kind.namespaced {
         let everywhere = operations.operation("listAll", "list", LIST, None, &list);
@@ -109,7 +130,8 @@ impl Operations<'_> {
         body: Option<&Value>,
         answer: &Value,
     ) -> Value {
-        let parameters: Vec<Value> = query.iter().map(|(name, ty)| self.parameter(name, "query", ty)).collect();
+        let parameters: Vec<Value> =
+            query.iter().map(|(name, ty)| self.parameter(name, "query", ty)).collect();
         let mut operation = json!({
             "operationId": format!("{verb}{}", self.suffix),
             "tags": [self.served.path().replace('/', "_")],
@@ -154,7 +176,8 @@ impl Operations<'_> {
     fn item(&self, path_parameters: &[&str], operations: Vec<(&str, Value)>) -> Value {
         let mut item: Map<String, Value> =
             operations.into_iter().map(|(method, operation)| (method.to_string(), operation)).collect();
-        let parameters: Vec<Value> = path_parameters.iter().map(|name| self.parameter(name, "path", "string")).collect();
+        let parameters: Vec<Value> =
+            path_parameters.iter().map(|name| self.parameter(name, "path", "string")).collect();
         if !parameters.is_empty() {
             item.insert("parameters".into(), parameters.into());
         }

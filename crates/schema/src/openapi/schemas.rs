@@ -87,7 +87,8 @@ impl Schemas {
             properties.sort_keys();
             schema["properties"] = properties.into();
         }
-        let required: Vec<&str> = ty.fields.iter().filter(|field| field.required).map(|field| field.name).collect();
+        let required: Vec<&str> =
+            ty.fields.iter().filter(|field| field.required).map(|field| field.name).collect();
         if !required.is_empty() {
             schema["required"] = required.into();
         }
@@ -142,7 +143,9 @@ impl Schemas {
         let v2 = self.flavor == Flavor::V2;
         let (definition, schema) = match ty {
             FieldType::Time => (format!("{META}.Time"), json!({ "type": "string", "format": "date-time" })),
-            FieldType::MicroTime => (format!("{META}.MicroTime"), json!({ "type": "string", "format": "date-time" })),
+            FieldType::MicroTime => {
+                (format!("{META}.MicroTime"), json!({ "type": "string", "format": "date-time" }))
+            }
             FieldType::FieldsV1 => (format!("{META}.FieldsV1"), json!({ "type": "object" })),
             FieldType::Quantity => (
                 "io.k8s.apimachinery.pkg.api.resource.Quantity".into(),
@@ -156,7 +159,9 @@ impl Schemas {
                     json!({ "format": "int-or-string", "oneOf": [{ "type": "integer" }, { "type": "string" }] })
                 },
             ),
-            FieldType::Raw => ("io.k8s.apimachinery.pkg.runtime.RawExtension".into(), json!({ "type": "object" })),
+            FieldType::Raw => {
+                ("io.k8s.apimachinery.pkg.runtime.RawExtension".into(), json!({ "type": "object" }))
+            }
             FieldType::SchemaOrBool => (format!("{EXTENSIONS}.JSONSchemaPropsOrBool"), json!({})),
             FieldType::SchemaOrArray => (format!("{EXTENSIONS}.JSONSchemaPropsOrArray"), json!({})),
             FieldType::SchemaOrStrings => (format!("{EXTENSIONS}.JSONSchemaPropsOrStringArray"), json!({})),
@@ -185,7 +190,8 @@ impl Schemas {
         // Version 2 knows free objects only as objects without properties.
         let free = self.flavor == Flavor::V2 && schema["x-kubernetes-preserve-unknown-fields"] == true;
         if !free {
-            let properties = schema.as_object_mut().map(|schema| schema.entry("properties").or_insert_with(|| json!({})));
+            let properties =
+                schema.as_object_mut().map(|schema| schema.entry("properties").or_insert_with(|| json!({})));
             if let Some(Value::Object(properties)) = properties {
                 properties.insert("apiVersion".into(), text());
                 properties.insert("kind".into(), text());
@@ -239,14 +245,18 @@ fn simplify(schema: &mut Value) {
     if nullable || fields.get("x-kubernetes-int-or-string").is_some_and(|is| *is == true) {
         fields.shift_remove("type");
     }
-    if fields.get("x-kubernetes-preserve-unknown-fields").is_some_and(|free| *free == true) || !fields.contains_key("type") {
+    if fields.get("x-kubernetes-preserve-unknown-fields").is_some_and(|free| *free == true)
+        || !fields.contains_key("type")
+    {
         for name in ["properties", "items", "additionalProperties", "required"] {
             fields.shift_remove(name);
         }
     }
     for (name, value) in fields.iter_mut() {
         match name.as_str() {
-            "properties" => value.as_object_mut().into_iter().flat_map(|map| map.values_mut()).for_each(simplify),
+            "properties" => {
+                value.as_object_mut().into_iter().flat_map(|map| map.values_mut()).for_each(simplify)
+            }
             "items" | "additionalProperties" => simplify(value),
             _ => {}
         }

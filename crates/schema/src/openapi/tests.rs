@@ -40,8 +40,12 @@ fn documents_are_closed() {
 fn what_kubectl_looks_for() {
     let apps = v3("apis/apps/v1", &[]).expect("a document");
     let patch = &apps["paths"]["/apis/apps/v1/namespaces/{namespace}/deployments/{name}"]["patch"];
-    assert_eq!(patch["x-kubernetes-group-version-kind"], json!({"group":"apps","version":"v1","kind":"Deployment"}));
-    let names: Vec<_> = patch["parameters"].as_array().expect("a list").iter().map(|it| &it["name"]).collect();
+    assert_eq!(
+        patch["x-kubernetes-group-version-kind"],
+        json!({"group":"apps","version":"v1","kind":"Deployment"})
+    );
+    let names: Vec<_> =
+        patch["parameters"].as_array().expect("a list").iter().map(|it| &it["name"]).collect();
     assert_eq!(names, ["dryRun", "fieldManager", "fieldValidation", "force"]);
     let schemas = &apps["components"]["schemas"];
     let strategy = &schemas["io.k8s.api.apps.v1.DeploymentSpec"]["properties"]["strategy"];
@@ -52,7 +56,9 @@ fn what_kubectl_looks_for() {
     assert_eq!(containers["x-kubernetes-list-map-keys"], json!(["name"]));
     let list = &schemas["io.k8s.api.apps.v1.DeploymentList"]["x-kubernetes-group-version-kind"][0]["kind"];
     assert_eq!(*list, "DeploymentList");
-    assert!(apps["paths"]["/apis/apps/v1/namespaces/{namespace}/deployments/{name}/scale"]["put"].is_object());
+    assert!(
+        apps["paths"]["/apis/apps/v1/namespaces/{namespace}/deployments/{name}/scale"]["put"].is_object()
+    );
 }
 
 #[test]

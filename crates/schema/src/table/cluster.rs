@@ -103,7 +103,9 @@ pub(super) fn quota(object: &Value, now: i64) -> Vec<Value> {
     let shown = |limits: bool| {
         let of_side = names.iter().filter(|name| name.starts_with("limits") == limits);
         let all: Vec<String> = of_side
-            .map(|name| format!("{name}: {}/{}", plain(&used[name.as_str()], "0"), plain(&hard[name.as_str()], "0")))
+            .map(|name| {
+                format!("{name}: {}/{}", plain(&used[name.as_str()], "0"), plain(&hard[name.as_str()], "0"))
+            })
             .collect();
         Value::from(all.join(", "))
     };

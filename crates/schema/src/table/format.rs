@@ -75,7 +75,8 @@ pub(super) fn selector(value: &Value) -> String {
 /// Names and images of a pod spec's containers.
 pub(super) fn containers(pod_spec: &Value) -> [Value; 2] {
     ["name", "image"].map(|field| {
-        let all: Vec<&str> = list(&pod_spec["containers"]).iter().map(|container| text(&container[field])).collect();
+        let all: Vec<&str> =
+            list(&pod_spec["containers"]).iter().map(|container| text(&container[field])).collect();
         all.join(",").into()
     })
 }
@@ -92,7 +93,12 @@ pub(super) fn some_of(items: &[String], most: usize, none: &str) -> String {
 /// `RWO,ROX`.
 pub(super) fn access_modes(modes: &Value) -> String {
     let has = |wanted: &str| list(modes).iter().any(|mode| mode == wanted);
-    let all = [("ReadWriteOnce", "RWO"), ("ReadOnlyMany", "ROX"), ("ReadWriteMany", "RWX"), ("ReadWriteOncePod", "RWOP")];
+    let all = [
+        ("ReadWriteOnce", "RWO"),
+        ("ReadOnlyMany", "ROX"),
+        ("ReadWriteMany", "RWX"),
+        ("ReadWriteOncePod", "RWOP"),
+    ];
     let shown: Vec<&str> = all.iter().filter(|(mode, _)| has(mode)).map(|(_, short)| *short).collect();
     shown.join(",")
 }

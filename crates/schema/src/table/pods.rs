@@ -49,8 +49,11 @@ impl Summary {
         let (spec, status) = (&pod["spec"], &pod["status"]);
         let phase = text(&status["phase"]);
         let mut summary = Self { total: list(&spec["containers"]).len(), ..Self::default() };
-        summary.reason = [text(&status["reason"]), phase].into_iter().find(|text| !text.is_empty()).unwrap_or("").into();
-        let gated = |condition: &&Value| condition["type"] == "PodScheduled" && condition["reason"] == "SchedulingGated";
+        summary.reason =
+            [text(&status["reason"]), phase].into_iter().find(|text| !text.is_empty()).unwrap_or("").into();
+        let gated = |condition: &&Value| {
+            condition["type"] == "PodScheduled" && condition["reason"] == "SchedulingGated"
+        };
         if list(&status["conditions"]).iter().any(|condition| gated(&condition)) {
             summary.reason = "SchedulingGated".into();
         }
@@ -81,7 +84,8 @@ impl Summary {
                 sidecars.0 += number(&status["restartCount"]);
                 sidecars.1 = sidecars.1.max(last_end(status));
             }
-            let (terminated, waiting) = (&status["state"]["terminated"], text(&status["state"]["waiting"]["reason"]));
+            let (terminated, waiting) =
+                (&status["state"]["terminated"], text(&status["state"]["waiting"]["reason"]));
             if terminated.is_object() && number(&terminated["exitCode"]) == 0 {
                 continue;
             }

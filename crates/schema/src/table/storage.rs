@@ -18,7 +18,11 @@ pub(super) fn secret(object: &Value, now: i64) -> Vec<Value> {
 }
 
 fn phase(object: &Value) -> &str {
-    if object["metadata"]["deletionTimestamp"].is_string() { "Terminating" } else { text(&object["status"]["phase"]) }
+    if object["metadata"]["deletionTimestamp"].is_string() {
+        "Terminating"
+    } else {
+        text(&object["status"]["phase"])
+    }
 }
 
 /// The class by field, or by the annotation of old.

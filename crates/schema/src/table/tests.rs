@@ -14,7 +14,8 @@ fn check(resource: &str, mut object: Value, expected: Expect) {
     object["metadata"]["creationTimestamp"] = ago(300).into();
     let cells = row(resource, &object, NOW);
     assert_eq!(cells.len(), columns(resource).len(), "{resource}");
-    let shown: Vec<String> = cells.iter().map(|cell| cell.as_str().map_or(cell.to_string(), String::from)).collect();
+    let shown: Vec<String> =
+        cells.iter().map(|cell| cell.as_str().map_or(cell.to_string(), String::from)).collect();
     expected.assert_eq(&shown.join(" | "));
 }
 
@@ -34,18 +35,42 @@ fn pod(status: Value) -> Value {
 #[test]
 fn pods() {
     check("pods", pod(json!({})), expect!["a | 0/3 |  | 0 | 5m | <none> | n | <none> | <none>"]);
-    check("pods", pod(json!({"phase":"Pending"})), expect!["a | 0/3 | Pending | 0 | 5m | <none> | n | <none> | <none>"]);
+    check(
+        "pods",
+        pod(json!({"phase":"Pending"})),
+        expect!["a | 0/3 | Pending | 0 | 5m | <none> | n | <none> | <none>"],
+    );
     let waiting = |reason: &str| json!({"state":{"waiting":{"reason":reason}}});
     let ended = |code: i32, reason: &str| json!({"state":{"terminated":{"exitCode":code,"reason":reason}}});
     let running = |name: &str| json!({"name":name,"ready":true,"started":true,"state":{"running":{}}});
-    check("pods", pod(json!({"phase":"Pending","initContainerStatuses":[waiting("PodInitializing")]})), expect!["a | 0/3 | Init:0/2 | 0 | 5m | <none> | n | <none> | <none>"]);
-    check("pods", pod(json!({"phase":"Pending","initContainerStatuses":[waiting("ImagePullBackOff")]})), expect!["a | 0/3 | Init:ImagePullBackOff | 0 | 5m | <none> | n | <none> | <none>"]);
-    check("pods", pod(json!({"phase":"Pending","initContainerStatuses":[ended(0,"Completed"),waiting("PodInitializing")]})), expect!["a | 0/3 | Init:1/2 | 0 | 5m | <none> | n | <none> | <none>"]);
-    check("pods", pod(json!({"phase":"Pending","initContainerStatuses":[ended(2,"")]})), expect!["a | 0/3 | Init:ExitCode:2 | 0 | 5m | <none> | n | <none> | <none>"]);
+    check(
+        "pods",
+        pod(json!({"phase":"Pending","initContainerStatuses":[waiting("PodInitializing")]})),
+        expect!["a | 0/3 | Init:0/2 | 0 | 5m | <none> | n | <none> | <none>"],
+    );
+    check(
+        "pods",
+        pod(json!({"phase":"Pending","initContainerStatuses":[waiting("ImagePullBackOff")]})),
+        expect!["a | 0/3 | Init:ImagePullBackOff | 0 | 5m | <none> | n | <none> | <none>"],
+    );
+    check(
+        "pods",
+        pod(
+            json!({"phase":"Pending","initContainerStatuses":[ended(0,"Completed"),waiting("PodInitializing")]}),
+        ),
+        expect!["a | 0/3 | Init:1/2 | 0 | 5m | <none> | n | <none> | <none>"],
+    );
+    check(
+        "pods",
+        pod(json!({"phase":"Pending","initContainerStatuses":[ended(2,"")]})),
+        expect!["a | 0/3 | Init:ExitCode:2 | 0 | 5m | <none> | n | <none> | <none>"],
+    );
     let inits = json!([ended(0, "Completed"), running("s")]);
     check(
         "pods",
-        pod(json!({"phase":"Running","podIP":"10.0.0.1","initContainerStatuses":inits,"containerStatuses":[running("c"),running("d")]})),
+        pod(
+            json!({"phase":"Running","podIP":"10.0.0.1","initContainerStatuses":inits,"containerStatuses":[running("c"),running("d")]}),
+        ),
         expect!["a | 3/3 | Running | 0 | 5m | 10.0.0.1 | n | <none> | <none>"],
     );
     let mut crashed = waiting("CrashLoopBackOff");
@@ -53,12 +78,26 @@ fn pods() {
     crashed["lastState"] = json!({"terminated":{"finishedAt":ago(120)}});
     check(
         "pods",
-        pod(json!({"phase":"Running","initContainerStatuses":inits,"containerStatuses":[running("c"),crashed]})),
+        pod(
+            json!({"phase":"Running","initContainerStatuses":inits,"containerStatuses":[running("c"),crashed]}),
+        ),
         expect!["a | 2/3 | CrashLoopBackOff | 2 (2m ago) | 5m | <none> | n | <none> | <none>"],
     );
-    check("pods", pod(json!({"phase":"Succeeded","containerStatuses":[ended(0,"Completed"),ended(0,"Completed")]})), expect!["a | 0/3 | Completed | 0 | 5m | <none> | n | <none> | <none>"]);
-    check("pods", pod(json!({"phase":"Running","containerStatuses":[ended(0,"Completed"),running("d")]})), expect!["a | 1/3 | NotReady | 0 | 5m | <none> | n | <none> | <none>"]);
-    check("pods", pod(json!({"phase":"Failed","reason":"Evicted"})), expect!["a | 0/3 | Evicted | 0 | 5m | <none> | n | <none> | <none>"]);
+    check(
+        "pods",
+        pod(json!({"phase":"Succeeded","containerStatuses":[ended(0,"Completed"),ended(0,"Completed")]})),
+        expect!["a | 0/3 | Completed | 0 | 5m | <none> | n | <none> | <none>"],
+    );
+    check(
+        "pods",
+        pod(json!({"phase":"Running","containerStatuses":[ended(0,"Completed"),running("d")]})),
+        expect!["a | 1/3 | NotReady | 0 | 5m | <none> | n | <none> | <none>"],
+    );
+    check(
+        "pods",
+        pod(json!({"phase":"Failed","reason":"Evicted"})),
+        expect!["a | 0/3 | Evicted | 0 | 5m | <none> | n | <none> | <none>"],
+    );
     let mut going = pod(json!({"phase":"Running","containerStatuses":[running("c"),ended(137,"")]}));
     going["metadata"]["deletionTimestamp"] = ago(1).into();
     check("pods", going, expect!["a | 1/3 | Terminating | 0 | 5m | <none> | n | <none> | <none>"]);
@@ -73,9 +112,21 @@ fn workloads() {
         json!({"spec":{"replicas":3,"selector":selector,"template":template},"status":{"readyReplicas":1,"updatedReplicas":2,"availableReplicas":1}}),
         expect!["a | 1/3 | 2 | 1 | 5m | c,d | i:1,j | a=b,b=c,x in (1,2)"],
     );
-    check("apps/replicasets", json!({"spec":{"replicas":3,"selector":selector,"template":template},"status":{}}), expect!["a | 3 | 0 | 0 | 5m | c,d | i:1,j | a=b,b=c,x in (1,2)"]);
-    check("apps/statefulsets", json!({"spec":{"replicas":1,"template":template},"status":{"readyReplicas":1}}), expect!["a | 1/1 | 5m | c,d | i:1,j"]);
-    check("apps/daemonsets", json!({"spec":{"template":template},"status":{"numberReady":1}}), expect!["a | 0 | 0 | 1 | 0 | 0 | <none> | 5m | c,d | i:1,j | <none>"]);
+    check(
+        "apps/replicasets",
+        json!({"spec":{"replicas":3,"selector":selector,"template":template},"status":{}}),
+        expect!["a | 3 | 0 | 0 | 5m | c,d | i:1,j | a=b,b=c,x in (1,2)"],
+    );
+    check(
+        "apps/statefulsets",
+        json!({"spec":{"replicas":1,"template":template},"status":{"readyReplicas":1}}),
+        expect!["a | 1/1 | 5m | c,d | i:1,j"],
+    );
+    check(
+        "apps/daemonsets",
+        json!({"spec":{"template":template},"status":{"numberReady":1}}),
+        expect!["a | 0 | 0 | 1 | 0 | 0 | <none> | 5m | c,d | i:1,j | <none>"],
+    );
     check(
         "batch/jobs",
         json!({"spec":{"completions":2,"parallelism":1,"template":template},"status":{"startTime":ago(100),"completionTime":ago(40),"succeeded":2,"conditions":[{"type":"Complete","status":"True"}]}}),
@@ -100,9 +151,21 @@ fn network() {
         json!({"spec":{"type":"NodePort","clusterIP":"10.43.0.1","selector":{"a":"b"},"ports":[{"port":80,"nodePort":30080,"protocol":"TCP"},{"port":53,"protocol":"UDP"}]}}),
         expect!["a | NodePort | 10.43.0.1 | <none> | 80:30080/TCP,53/UDP | 5m | a=b"],
     );
-    check("services", json!({"spec":{"type":"LoadBalancer","clusterIP":"10.43.0.1","ports":[]}}), expect!["a | LoadBalancer | 10.43.0.1 | <pending> | <none> | 5m | <none>"]);
-    check("services", json!({"spec":{"type":"ClusterIP","clusterIP":"None","clusterIPs":["None"]}}), expect!["a | ClusterIP | None | <none> | <none> | 5m | <none>"]);
-    check("services", json!({"spec":{"type":"ExternalName","externalName":"example.com"}}), expect!["a | ExternalName | <none> | example.com | <none> | 5m | <none>"]);
+    check(
+        "services",
+        json!({"spec":{"type":"LoadBalancer","clusterIP":"10.43.0.1","ports":[]}}),
+        expect!["a | LoadBalancer | 10.43.0.1 | <pending> | <none> | 5m | <none>"],
+    );
+    check(
+        "services",
+        json!({"spec":{"type":"ClusterIP","clusterIP":"None","clusterIPs":["None"]}}),
+        expect!["a | ClusterIP | None | <none> | <none> | 5m | <none>"],
+    );
+    check(
+        "services",
+        json!({"spec":{"type":"ExternalName","externalName":"example.com"}}),
+        expect!["a | ExternalName | <none> | example.com | <none> | 5m | <none>"],
+    );
     check(
         "endpoints",
         json!({"subsets":[{"addresses":[{"ip":"1.1.1.1"},{"ip":"1.1.1.2"}],"ports":[{"port":80},{"port":81}]}]}),
@@ -118,14 +181,22 @@ fn network() {
         json!({"spec":{"ingressClassName":"nginx","rules":[{"host":"a.b"},{}],"tls":[{}]},"status":{"loadBalancer":{"ingress":[{"ip":"127.0.0.1"}]}}}),
         expect!["a | nginx | a.b | 127.0.0.1 | 80, 443 | 5m"],
     );
-    check("networking.k8s.io/ingresses", json!({"spec":{"rules":[{}]}}), expect!["a | <none> | * |  | 80 | 5m"]);
+    check(
+        "networking.k8s.io/ingresses",
+        json!({"spec":{"rules":[{}]}}),
+        expect!["a | <none> | * |  | 80 | 5m"],
+    );
 }
 
 #[test]
 fn storage_and_cluster() {
     check("configmaps", json!({"data":{"a":"b"},"binaryData":{"c":"d"}}), expect!["a | 2 | 5m"]);
     check("secrets", json!({"type":"Opaque","data":{"a":"b"}}), expect!["a | Opaque | 1 | 5m"]);
-    check("persistentvolumeclaims", json!({"spec":{"storageClassName":"local-path"},"status":{"phase":"Pending"}}), expect!["a | Pending |  |  |  | local-path | <unset> | 5m | <unset>"]);
+    check(
+        "persistentvolumeclaims",
+        json!({"spec":{"storageClassName":"local-path"},"status":{"phase":"Pending"}}),
+        expect!["a | Pending |  |  |  | local-path | <unset> | 5m | <unset>"],
+    );
     check(
         "persistentvolumeclaims",
         json!({"spec":{"storageClassName":"local-path","volumeName":"pv","volumeMode":"Filesystem"},"status":{"phase":"Bound","capacity":{"storage":"1Gi"},"accessModes":["ReadWriteOnce"]}}),
@@ -139,7 +210,9 @@ fn storage_and_cluster() {
     check(
         "nodes",
         json!({"metadata":{"labels":{"node-role.kubernetes.io/control-plane":"true"}},"status":{"conditions":[{"type":"Ready","status":"True"}],"nodeInfo":{"kubeletVersion":"v1.37.0"}}}),
-        expect!["a | Ready | control-plane | 5m | v1.37.0 | <none> | <none> | <unknown> | <unknown> | <unknown>"],
+        expect![
+            "a | Ready | control-plane | 5m | v1.37.0 | <none> | <none> | <unknown> | <unknown> | <unknown>"
+        ],
     );
     check(
         "events",

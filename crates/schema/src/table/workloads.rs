@@ -1,6 +1,8 @@
 //! Kinds that make pods, and those that watch over them.
 
-use super::format::{NONE, containers, has_condition, labels, list, number, or_none, plain, selector, since, text};
+use super::format::{
+    NONE, containers, has_condition, labels, list, number, or_none, plain, selector, since, text,
+};
 use super::{age_of, name_of};
 use crate::time;
 use serde_json::Value;
@@ -17,11 +19,12 @@ fn joined(first: Vec<Value>, second: Vec<Value>) -> Vec<Value> {
 
 pub(super) fn replicas(object: &Value, now: i64) -> Vec<Value> {
     let (spec, status) = (&object["spec"], &object["status"]);
-    let selects = if spec["selector"]["matchLabels"].is_object() || spec["selector"]["matchExpressions"].is_array() {
-        selector(&spec["selector"])
-    } else {
-        labels(&spec["selector"])
-    };
+    let selects =
+        if spec["selector"]["matchLabels"].is_object() || spec["selector"]["matchExpressions"].is_array() {
+            selector(&spec["selector"])
+        } else {
+            labels(&spec["selector"])
+        };
     let first = vec![
         name_of(object),
         number(&spec["replicas"]).into(),
@@ -158,7 +161,8 @@ fn targets(object: &Value) -> String {
                 "External" => ("external", false),
                 _ => return "<unknown type>".to_string(),
             };
-            let (wanted, now) = (&metric[field]["target"], current.get(index).map(|metric| &metric[field]["current"]));
+            let (wanted, now) =
+                (&metric[field]["target"], current.get(index).map(|metric| &metric[field]["current"]));
             let amount = |value: &Value| {
                 let percent = value["averageUtilization"].as_i64().map(|percent| format!("{percent}%"));
                 percent.unwrap_or_else(|| plain(&value["averageValue"], &plain(&value["value"], "<unknown>")))

@@ -1,0 +1,66 @@
+//! Names, labels, annotations: the same rules for every kind.
+
+use super::{Errors, entries, list, names, text};
+use serde_json::Value;
+
+pub(super) fn check(resource: &str, object: &Value, old: Option<&Value>, errors: &mut Errors) {
+    let metadata = &object["metadata"];
+    let format = format_of(resource);
+    if text(&metadata["name"]).is_empty() {
+        if text(&metadata["generateName"]).is_empty() {
+            errors.required("metadata.name", "name or generateName is required");
+        }
+    } else {
+        errors.format("metadata.name", &metadata["name"], format);
+    }
+    if let Some(prefix) = metadata["generateName"].as_str().filter(|prefix| !prefix.is_empty()) {
+        // What is appended starts with a letter or digit, so that a dash at the end is well.
+        for problem in format(&format!("{}a", prefix.trim_end_matches('-'))) {
+            errors.invalid("metadata.generateName", &metadata["generateName"], &problem);
+        }
+    }
+    labels(&metadata["labels"], "metadata.labels", errors);
+    annotations(&metadata["annotations"], "metadata.annotations", errors);
+    for (index, finalizer) in list(&metadata["finalizers"]).iter().enumerate() {
+        errors.format(&format!("metadata.finalizers[{index}]"), finalizer, names::qualified);
+    }
+    if let Some(old) = old {
+        for field in ["name", "namespace", "uid", "creationTimestamp"] {
+            let (new, old) = (&metadata[field], &old["metadata"][field]);
+            if !new.is_null() && !old.is_null() {
+                errors.immutable(&format!("metadata.{field}"), new, old);
+            }
+        }
+    }
+}
+
+/// How objects of a resource may be called.
+fn format_of(resource: &str) -> fn(&str) -> Vec<String> {
+    match resource {
+        "namespaces" => names::label,
+        "services" => names::service_name,
+        _ if resource.starts_with("rbac.authorization.k8s.io/") => names::path_segment,
+        _ => names::subdomain,
+    }
+}
+
+pub(super) fn labels(labels: &Value, path: &str, errors: &mut Errors) {
+    for (key, value) in entries(labels) {
+        errors.format(path, &key.as_str().into(), names::qualified);
+        errors.format(path, value, names::label_value);
+    }
+}
+
+pub(super) fn annotations(annotations: &Value, path: &str, errors: &mut Errors) {
+    const MOST: usize = 256 << 10;
+    let mut size = 0;
+    for (key, value) in entries(annotations) {
+        size += key.len() + text(value).len();
+        for problem in names::qualified(&key.to_lowercase()) {
+            errors.invalid(path, &key.as_str().into(), &problem);
+        }
+    }
+    if size > MOST {
+        errors.too_long(path, MOST);
+    }
+}
