@@ -30,7 +30,7 @@ debian() {
   need mmdebstrap
   local hooks=()
   for hook in "$@"; do hooks+=("--customize-hook=$hook"); done
-  mmdebstrap --quiet --variant=minbase --include="$packages" "${hooks[@]}" \
+  mmdebstrap --quiet --format=tar --variant=minbase --include="$packages" "${hooks[@]}" \
     --dpkgopt='path-exclude=/usr/share/man/*' --dpkgopt='path-exclude=/usr/share/doc/*' \
     "$suite" "$tar.part" >&2
   mv "$tar.part" "$tar"

@@ -3,7 +3,7 @@
 //! Text from containers and builds may hold anything; what could move the cursor or change the terminal's state is
 //! shown, not obeyed. Colours (SGR sequences) pass where colours are on.
 
-use devloop::{Line, Mark, ResourceStatus};
+use devloop::{Hold, Line, Mark, ResourceStatus};
 use parking_lot::Mutex;
 use session::{LogSource, Output};
 use std::collections::HashMap;
@@ -154,7 +154,16 @@ impl Output for Printer {
     }
 
     fn status(&self, resource: &str, status: &ResourceStatus) {
-        self.state.lock().statuses.insert(resource.to_string(), status.clone());
+        let old = self.state.lock().statuses.insert(resource.to_string(), status.clone());
+        let waits_for = |s: &ResourceStatus| match &s.hold {
+            Some(Hold::Dependencies { names }) => Some(names.join(", ")),
+            _ => None,
+        };
+        let waits = waits_for(status);
+        if !self.quiet && waits.is_some() && waits != old.as_ref().and_then(waits_for) {
+            let text = format!("{} {resource}: waits for {}", self.paint(Colour::Dim, "·"), waits.unwrap_or_default());
+            self.narrate(&escape(&text, self.colour));
+        }
     }
 
     fn forwarding(&self, resource: &str, url: &str) {

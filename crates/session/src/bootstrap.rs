@@ -94,6 +94,8 @@ fn needed_secrets(cluster: &Cluster, objects: &[&Value]) -> BTreeMap<SecretKey, 
 }
 
 async fn ensure_secret(cluster: &Cluster, key: &SecretKey, keys: &BTreeSet<String>) -> Result<bool, kube::Error> {
+    // The plan may be about to create the namespace; applying it over this one changes nothing.
+    ensure_namespace(cluster, &key.0).await?;
     let api: Api<Secret> = Api::namespaced(cluster.client(), &key.0);
     if api.get_metadata_opt(&key.1).await?.is_some() {
         return Ok(false);

@@ -85,8 +85,8 @@ impl Build {
         let say = |text: &str| self.output.log(&self.resource, LogSource::Build, text);
         let text = event["text"].as_str().unwrap_or("");
         match event["type"].as_str().unwrap_or("") {
-            "step" => say(&format!("[{}/{}] {text}\n", event["number"], event["of"])),
-            "cached" => say(&format!("[{}] cached\n", event["number"])),
+            "step" => say(&format!("{text}\n")),
+            "cached" => {}
             "output" => say(text),
             "pull" => say(&format!("pulling {} ({} MB)\n", event["name"].as_str().unwrap_or(""), event["bytes"].as_u64().unwrap_or(0) / 1_000_000)),
             "built" => {

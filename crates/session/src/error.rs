@@ -27,12 +27,16 @@ impl SessionError {
     }
 }
 
-/// An error with its causes, on one line.
-pub(crate) fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
+/// An error with its causes, on one line. What the API server refused is told in its own words alone.
+pub(crate) fn chain(error: &(dyn std::error::Error + 'static)) -> String {
+    let own_words = |e: &(dyn std::error::Error + 'static)| match e.downcast_ref::<kube::Error>() {
+        Some(kube::Error::Api(status)) => Some(status.message.clone()),
+        _ => None,
+    };
+    let mut text = own_words(error).unwrap_or_else(|| error.to_string());
+    let mut source = if own_words(error).is_some() { None } else { error.source() };
     while let Some(cause) = source {
-        let cause_text = cause.to_string();
+        let cause_text = own_words(cause).unwrap_or_else(|| cause.to_string());
         // Many libraries repeat their cause in their own text.
         if !text.contains(&cause_text) {
             text = format!("{text}: {cause_text}");
