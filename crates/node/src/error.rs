@@ -12,7 +12,7 @@ pub enum Error {
     #[error("the archive of files is damaged")]
     Archive { source: io::Error },
     #[error("cannot register the node {name}")]
-    Register { name: String, source: api::ApiError },
+    Register { name: String, source: Box<api::ApiError> },
     #[error("container {id}")]
     Container { id: String, source: runtime::Error },
     #[error("this work was stopped before its end")]

@@ -135,6 +135,28 @@ impl Node {
         }
     }
 
+    /// Ends a running container; it starts again with its files as they are now.
+    pub async fn restart(&self, namespace: &str, pod: &str, container: &str) -> Result<()> {
+        let not_running = || Error::NotRunning {
+            namespace: namespace.into(),
+            pod: pod.into(),
+            container: container.into(),
+        };
+        let id = streams::running(&self.shared, namespace, pod, container).map_err(|_| not_running())?;
+        let (uid, container, _) = shared::split_id(&id).ok_or_else(not_running)?;
+        let handle = self.shared.pods.lock().get(uid).cloned().ok_or_else(not_running)?;
+        handle.local.keep.lock().insert(container.to_owned());
+        let event = pod::Event::Restart { container: container.to_owned() };
+        handle.inbox.send(shared::Input::Event(event)).await.map_err(|_| not_running())
+    }
+
+    /// Layers that containers of this machine stand on: not to be collected.
+    pub fn layers_in_use(&self) -> Vec<PathBuf> {
+        let runtime = &self.shared.runtime;
+        let specs = runtime.containers().into_iter().filter_map(|(id, _)| runtime.spec(&id));
+        specs.flat_map(|spec| spec.layers).collect()
+    }
+
     /// Live update: deletes, then writes the files of a tar stream in a running container.
     pub async fn sync(
         &self,

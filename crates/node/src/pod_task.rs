@@ -27,8 +27,8 @@ pub(crate) fn spawn(shared: &Arc<Shared>, pod: Object, state: PodState, actions:
     let local = Arc::new(Local::new(&shared.config, &pod));
     let (inbox, receiver) = mpsc::channel(INBOX);
     let handle = PodHandle { inbox: inbox.clone(), local: local.clone() };
-    shared.pods.lock().insert(local.uid.clone(), handle);
-    let task = PodTask {
+    let uid = local.uid.clone();
+    let mut task = PodTask {
         shared: shared.clone(),
         local,
         state,
@@ -37,6 +37,9 @@ pub(crate) fn spawn(shared: &Arc<Shared>, pod: Object, state: PodState, actions:
         written: Value::Null,
         downward: downward(&pod),
     };
+    // Before anybody can ask for the pod, what runs of it is known.
+    task.take_over();
+    shared.pods.lock().insert(uid, handle);
     shared.tasks.spawn(task.run(receiver, actions));
 }
 
@@ -58,7 +61,6 @@ fn downward(pod: &Value) -> Value {
 
 impl PodTask {
     async fn run(mut self, mut receiver: mpsc::Receiver<Input>, actions: Vec<Action>) {
-        self.take_over();
         self.perform(actions);
         self.warn_of_limits();
         self.take(Event::Tick);

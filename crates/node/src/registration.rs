@@ -13,7 +13,7 @@ const RENEW: Duration = Duration::from_secs(30);
 
 /// Creates the Node, or brings an old one up to date.
 pub(crate) fn register(api: &Api, config: &NodeConfig, ip: Ipv4Addr, capacity: (u64, u64)) -> Result<()> {
-    let failed = |source| Error::Register { name: config.name.clone(), source };
+    let failed = |source| Error::Register { name: config.name.clone(), source: Box::new(source) };
     let labels = labels(config);
     let status = status(config, ip, capacity);
     let options = WriteOptions::by("coracle");

@@ -2,7 +2,7 @@
 
 use crate::error::chain;
 use crate::shared::{Local, Shared, split_id};
-use crate::volumes::{self, Source, memory_dir};
+use crate::volumes::{self, Problem, Source, memory_dir};
 use crate::{env, hosts, start};
 use pod::Event;
 use runtime::SandboxSpec;
@@ -10,10 +10,17 @@ use std::io;
 use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 use store::Object;
 
+/// Told to work that was still waiting when its pod was removed; nobody listens by then.
+const TORN_DOWN: &str = "the pod has been removed";
+
 pub(crate) async fn sandbox(shared: &Shared, local: &Local, pod: &Object) -> Event {
-    let _alone = local.setup.lock().await;
+    let gone = local.setup.lock().await;
+    if *gone {
+        return Event::SandboxFailed { message: TORN_DOWN.into() };
+    }
     match make_sandbox(shared, local, pod).await {
         Ok(ip) => Event::SandboxReady { ip: Some(ip) },
         Err(message) => Event::SandboxFailed { message },
@@ -55,9 +62,45 @@ fn write_hosts(shared: &Shared, local: &Local, pod: &Object, ip: Ipv4Addr) -> io
     Ok(())
 }
 
+/// How long we wait without a word for what controllers are about to make.
+const SOON: Duration = Duration::from_secs(5);
+
 /// Makes the volumes, or brings them up to date.
 pub(crate) async fn volumes(shared: &Arc<Shared>, local: &Arc<Local>, pod: &Object) -> Result<(), String> {
-    let _alone = local.setup.lock().await;
+    let patience = tokio::time::sleep(SOON);
+    tokio::pin!(patience);
+    loop {
+        let version = shared.api.version();
+        let why = match make_volumes(shared, local, pod).await {
+            Ok(()) => return Ok(()),
+            Err(Problem::Other(why)) => return Err(why),
+            Err(Problem::Soon(why)) => why,
+        };
+        tokio::select! {
+            () = made_meanwhile(shared, version) => {}
+            () = &mut patience => return Err(why),
+        }
+    }
+}
+
+/// A claim has been bound, or a service account made.
+async fn made_meanwhile(shared: &Shared, version: u64) {
+    let mut changes = shared.api.changes(version);
+    while let Ok(change) = changes.next().await {
+        if matches!(
+            change.key.resource.as_str(),
+            "persistentvolumeclaims" | "persistentvolumes" | "serviceaccounts"
+        ) {
+            return;
+        }
+    }
+}
+
+async fn make_volumes(shared: &Arc<Shared>, local: &Arc<Local>, pod: &Object) -> Result<(), Problem> {
+    let gone = local.setup.lock().await;
+    if *gone {
+        return Err(Problem::Other(TORN_DOWN.into()));
+    }
     let (for_work, here, pod) = (shared.clone(), local.clone(), pod.clone());
     let made = tokio::task::spawn_blocking(move || {
         let view = for_work.api.view();
@@ -70,13 +113,17 @@ pub(crate) async fn volumes(shared: &Arc<Shared>, local: &Arc<Local>, pod: &Obje
             dir: &here.dir,
         })
     });
-    let made = made.await.map_err(|e| e.to_string())??;
+    let made = made.await.map_err(|e| Problem::Other(e.to_string()))??;
     *local.volumes.lock() = Some(made);
     Ok(())
 }
 
 pub(crate) async fn remove_sandbox(shared: &Shared, local: &Local) {
     let _alone = local.setup.lock().await;
+    end_sandbox(shared, local).await;
+}
+
+async fn end_sandbox(shared: &Shared, local: &Local) {
     if !local.host_network
         && let Err(error) = shared.network.detach(&local.uid).await
     {
@@ -89,6 +136,8 @@ pub(crate) async fn remove_sandbox(shared: &Shared, local: &Local) {
 
 /// Nothing of the pod stays on this machine.
 pub(crate) async fn tear_down(shared: &Shared, local: &Local) {
+    let mut gone = local.setup.lock().await;
+    *gone = true;
     for (id, _) in shared.runtime.containers() {
         if split_id(&id).is_some_and(|(uid, ..)| uid == local.uid)
             && let Err(error) = shared.runtime.remove_container(&id).await
@@ -96,8 +145,7 @@ pub(crate) async fn tear_down(shared: &Shared, local: &Local) {
             tracing::warn!(%error, id, "cannot remove a container");
         }
     }
-    remove_sandbox(shared, local).await;
-    let _alone = local.setup.lock().await;
+    end_sandbox(shared, local).await;
     let memory = memory_dir(&shared.config.name);
     let dirs = [local.dir.clone(), local.logs.clone(), memory.join(&local.uid)];
     let removed = tokio::task::spawn_blocking(move || {

@@ -8,7 +8,7 @@ use network::Network;
 use parking_lot::Mutex;
 use runtime::Runtime;
 use serde_json::Value;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::net::Ipv4Addr;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -63,8 +63,10 @@ pub(crate) struct Local {
     pub(crate) tokens: Tokens,
     /// Running instance of each container.
     pub(crate) running: Mutex<HashMap<String, String>>,
-    /// Held while sandbox or volumes are made or removed.
-    pub(crate) setup: tokio::sync::Mutex<()>,
+    /// Containers whose files outlive their restart.
+    pub(crate) keep: Mutex<HashSet<String>>,
+    /// Held while sandbox or volumes are made or removed; true once they are gone for good.
+    pub(crate) setup: tokio::sync::Mutex<bool>,
 }
 
 impl Local {
@@ -83,6 +85,7 @@ impl Local {
             volumes: Mutex::default(),
             tokens: Tokens::default(),
             running: Mutex::default(),
+            keep: Mutex::default(),
             setup: tokio::sync::Mutex::default(),
         }
     }

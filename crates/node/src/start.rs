@@ -39,7 +39,7 @@ pub(crate) async fn container(
     let (log, termination_log) = (local.log(name, attempt), local.termination_log(name, attempt));
     prepare_files(&log, &termination_log)
         .map_err(|e| create(format!("cannot make the container's files: {e}")))?;
-    let spec = container_spec::build(Input {
+    let mut spec = container_spec::build(Input {
         id,
         pod,
         container,
@@ -53,6 +53,9 @@ pub(crate) async fn container(
         log,
     })
     .map_err(|why| (StartFailure::Config, why))?;
+    keep_files(shared, local, name, attempt)
+        .map_err(|e| create(format!("cannot keep the container's files: {e}")))?;
+    spec.layers.extend(kept_layers(local, name));
     remove_older(shared, local, name, attempt).await;
     shared.runtime.start_container(spec).await.map_err(|e| (StartFailure::Run, chain(&e)))?;
     Ok(started_at(shared, id))
@@ -96,6 +99,26 @@ async fn remove_older(shared: &Shared, local: &Local, name: &str, attempt: u32) 
             tracing::warn!(%error, id, "cannot remove an old container");
         }
     }
+}
+
+/// What a container had written before it was restarted on purpose lies over its image from then on.
+fn keep_files(shared: &Shared, local: &Local, name: &str, attempt: u32) -> io::Result<()> {
+    if !local.keep.lock().remove(name) {
+        return Ok(());
+    }
+    let Some(previous) = attempt.checked_sub(1) else { return Ok(()) };
+    let written = shared.runtime.upper(&format!("{}_{name}_{previous}", local.uid));
+    let folder = local.dir.join("kept").join(name);
+    std::fs::create_dir_all(&folder)?;
+    // Numbers sort as they were made.
+    std::fs::rename(written, folder.join(format!("{previous:010}")))
+}
+
+fn kept_layers(local: &Local, name: &str) -> Vec<std::path::PathBuf> {
+    let folder = std::fs::read_dir(local.dir.join("kept").join(name));
+    let mut layers: Vec<_> = folder.into_iter().flatten().flatten().map(|entry| entry.path()).collect();
+    layers.sort();
+    layers
 }
 
 fn prepare_files(log: &Path, termination_log: &Path) -> io::Result<()> {

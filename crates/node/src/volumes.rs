@@ -42,19 +42,36 @@ pub(crate) struct Volume {
 
 pub(crate) type Volumes = BTreeMap<String, Volume>;
 
+/// Why a volume cannot be made.
+#[derive(Debug, PartialEq)]
+pub(crate) enum Problem {
+    /// Something that controllers make for each new pod or namespace is not there yet.
+    Soon(String),
+    Other(String),
+}
+
+impl From<String> for Problem {
+    fn from(why: String) -> Self {
+        Self::Other(why)
+    }
+}
+
 /// Makes all volumes of the pod, or says why one cannot be made.
-pub(crate) fn prepare(source: &Source<'_>) -> Result<Volumes, String> {
+pub(crate) fn prepare(source: &Source<'_>) -> Result<Volumes, Problem> {
     let mut out = Volumes::new();
     for volume in items(&source.pod["spec"]["volumes"]) {
         let name = volume["name"].as_str().unwrap_or_default();
-        let made = make(source, name, volume)
-            .map_err(|why| format!("MountVolume.SetUp failed for volume \"{name}\" : {why}"))?;
+        let title = |why: String| format!("MountVolume.SetUp failed for volume \"{name}\" : {why}");
+        let made = make(source, name, volume).map_err(|problem| match problem {
+            Problem::Soon(why) => Problem::Soon(title(why)),
+            Problem::Other(why) => Problem::Other(title(why)),
+        })?;
         out.insert(name.to_owned(), made);
     }
     Ok(out)
 }
 
-fn make(source: &Source<'_>, name: &str, volume: &Value) -> Result<Volume, String> {
+fn make(source: &Source<'_>, name: &str, volume: &Value) -> Result<Volume, Problem> {
     let path = source.dir.join("volumes").join(name);
     if let Some(empty) = volume.get("emptyDir") {
         let path = if empty["medium"] == "Memory" { memory_path(source, name).unwrap_or(path) } else { path };
@@ -85,7 +102,8 @@ fn make(source: &Source<'_>, name: &str, volume: &Value) -> Result<Volume, Strin
     Err(format!(
         "volumes of the kind {} are not supported by Coracle",
         kind.map_or("unknown", String::as_str)
-    ))
+    )
+    .into())
 }
 
 /// `fsGroup` of the pod.
@@ -116,12 +134,12 @@ fn memory_path(source: &Source<'_>, name: &str) -> Option<PathBuf> {
     Path::new("/dev/shm").is_dir().then(|| memory_dir(&source.config.name).join(uid).join(name))
 }
 
-fn claimed(source: &Source<'_>, name: &str) -> Result<PathBuf, String> {
+fn claimed(source: &Source<'_>, name: &str) -> Result<PathBuf, Problem> {
     let namespace = source.pod["metadata"]["namespace"].as_str().unwrap_or_default();
     let claim = source.view.get("persistentvolumeclaims", namespace, name);
     let claim = claim.ok_or_else(|| format!("persistentvolumeclaim \"{name}\" not found"))?;
     let bound = claim["spec"]["volumeName"].as_str().filter(|bound| !bound.is_empty());
-    let waits = || format!("persistentvolumeclaim \"{name}\" is not bound to a volume yet");
+    let waits = || Problem::Soon(format!("persistentvolumeclaim \"{name}\" is not bound to a volume yet"));
     let volume = bound.and_then(|bound| source.view.get("persistentvolumes", "", bound)).ok_or_else(waits)?;
     let spec = &volume["spec"];
     if let Some(path) = spec["local"]["path"].as_str() {

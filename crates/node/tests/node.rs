@@ -47,20 +47,21 @@ fn main() -> ExitCode {
         println!("skipped: there is no static busybox (apt-get install busybox-static)");
         return ExitCode::SUCCESS;
     };
-    let tokio = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
     let dir = tempfile::tempdir().unwrap();
+    let config = RuntimeConfig {
+        root: dir.path().join("runtime"),
+        cgroup: format!("coracle-node-test-{}", std::process::id()),
+    };
+    let start =
+        || tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+    let tokio = start();
     let passed = tokio.block_on(async {
-        let runtime = Runtime::start(RuntimeConfig {
-            root: dir.path().join("runtime"),
-            cgroup: format!("coracle-node-test-{}", std::process::id()),
-        })
-        .await
-        .unwrap();
-        // Whatever happens in there, nothing runs on afterwards.
-        let passed = tokio::spawn(all(busybox, dir.path().to_owned(), runtime.clone())).await;
-        runtime.remove_all().await.unwrap();
-        passed.is_ok()
+        let runtime = Runtime::start(config.clone()).await.unwrap();
+        tokio::spawn(all(busybox, dir.path().to_owned(), runtime)).await.is_ok()
     });
+    // Whatever has happened: first the node ends, which would restart containers, and then they do.
+    tokio.shutdown_timeout(Duration::from_secs(5));
+    start().block_on(async { Runtime::start(config).await.unwrap().remove_all().await.unwrap() });
     if !passed {
         return ExitCode::FAILURE;
     }
@@ -278,7 +279,7 @@ impl World {
         self.pod(
             "live",
             json!({}),
-            json!({"command": ["sh", "-c", "mkdir /app; ln -s / /app/up; touch /app/old; exec sleep 1000"]}),
+            json!({"command": ["sh", "-c", "test -d /app || { mkdir /app; ln -s / /app/up; touch /app/old; }; exec sleep 1000"]}),
         );
         let pod = self.ready("live").await;
         self.exec("live", &["sh", "-c", "while ! test -f /app/old; do usleep 1000; done"], "").await;
@@ -312,6 +313,18 @@ impl World {
         );
         assert!(!Path::new("/deep/made.txt").exists());
         assert_eq!(events(&watch), ["delete old", "move main.py"]);
+        for count in 1..3 {
+            self.node.restart("default", "live", "app").await.unwrap();
+            let again = |pod: &Value| {
+                let status = &pod["status"]["containerStatuses"][0];
+                status["restartCount"] == count && status["ready"] == true
+            };
+            self.until("live", "restarted", again).await;
+            let (_, files) = self
+                .exec("live", &["sh", "-c", "cat /app/main.py; echo $(test -f /app/old || echo gone)"], "")
+                .await;
+            assert_eq!(files, "print(1)\ngone\n", "restart {count}");
+        }
         self.delete("live").await;
     }
 
@@ -377,13 +390,23 @@ impl World {
     }
 
     async fn end(self) {
+        let left = || -> Vec<PathBuf> {
+            let folders =
+                ["node/pods", "node/logs", "runtime/containers"].map(|folder| self.dir.join(folder));
+            folders
+                .iter()
+                .flat_map(|folder| std::fs::read_dir(folder).unwrap().flatten())
+                .map(|e| e.path())
+                .collect()
+        };
+        // A pod that is over leaves the API at once, and the machine a moment later.
+        let began = Instant::now();
+        while !left().is_empty() {
+            assert!(began.elapsed() < Duration::from_secs(10), "left behind: {:?}", left());
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
         self.node.shutdown().await;
         self.network.shutdown().await;
-        for folder in ["node/pods", "node/logs", "runtime/containers"] {
-            let left: Vec<_> =
-                std::fs::read_dir(self.dir.join(folder)).unwrap().flatten().map(|e| e.path()).collect();
-            assert!(left.is_empty(), "left behind: {left:?}");
-        }
     }
 }
 

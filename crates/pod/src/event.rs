@@ -67,6 +67,10 @@ pub enum Event {
     },
     /// An object that the pod refers to (ConfigMap, Secret, claim) has changed: what waits for one tries again.
     ObjectsChanged,
+    /// Somebody wants a running container to begin anew (after a live update).
+    Restart {
+        container: String,
+    },
     /// Containers, sandbox and volumes are gone.
     TornDown,
     Tick,

@@ -121,8 +121,10 @@ fn states<'a>(state: &PodState, container: &'a Container) -> (Value, Option<&'a 
     match &container.phase {
         Phase::Running(running) => (json!({ "running": { "startedAt": time(running.started_at) } }), last),
         Phase::Exited(exit) => match &container.waiting {
-            Some((reason, message)) => (waiting(reason, message), Some(exit)),
-            None => (json!({ "terminated": terminated(exit) }), last),
+            Some((reason, message)) if starts_again(state, container, exit) => {
+                (waiting(reason, message), Some(exit))
+            }
+            _ => (json!({ "terminated": terminated(exit) }), last),
         },
         Phase::Idle | Phase::Starting { .. } => match (&container.waiting, last) {
             (Some((reason, message)), _) => (waiting(reason, message), last),
@@ -134,6 +136,11 @@ fn states<'a>(state: &PodState, container: &'a Container) -> (Value, Option<&'a 
             (None, _) => (waiting("PodInitializing", ""), last),
         },
     }
+}
+
+fn starts_again(state: &PodState, container: &Container, exit: &Terminated) -> bool {
+    let spec = state.spec.container(&container.name);
+    !state.ending() && (container.forced || spec.is_some_and(|spec| state.restarts(spec, exit.exit_code)))
 }
 
 fn waiting(reason: &str, message: &str) -> Value {

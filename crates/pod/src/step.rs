@@ -42,6 +42,13 @@ fn take_in(state: &mut PodState, event: Event, now: Timestamp, out: &mut Vec<Act
         Event::ObjectsChanged => objects_changed(state),
         Event::TornDown => state.teardown = Teardown::Done,
         Event::Tick => {}
+        Event::Restart { container } => {
+            if let Some(at) = state.index(&container).filter(|at| state.containers[*at].running().is_some()) {
+                state.containers[at].forced = true;
+                let grace = state.spec.grace_seconds;
+                stop::begin(state, at, grace, format!("Container {container} is restarted"), now, out);
+            }
+        }
         Event::ImageReady { container, image_id, pulled } => {
             image_ready(state, &container, image_id, pulled, out)
         }

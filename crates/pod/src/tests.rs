@@ -580,6 +580,70 @@ fn another_image_restarts_the_container() {
 }
 
 #[test]
+fn a_wanted_restart_is_no_crash() {
+    let mut life = Life::new(json!({"containers": [container(json!({}))], "restartPolicy": "Never"}));
+    life.boot();
+    life.run("app", 0);
+    life.log.clear();
+    for attempt in 0..2 {
+        life.give(Event::Restart { container: "app".into() });
+        life.exited("app", attempt, 143);
+        life.run("app", attempt + 1);
+    }
+    life.brief();
+    life.expect(expect![[r#"
+        0s   [app] Killing: Container app is restarted
+        0s   -> signal u_app_0 stop
+        0s   (app exits with 143)
+        0s   -> image app:1 IfNotPresent
+        0s   [app] Pulled: Container image "app:1" already present on machine
+        0s   -> start u_app_1
+        0s   [app] Created: Created container: app
+        0s   [app] Started: Started container app
+        0s   [app] Killing: Container app is restarted
+        0s   -> signal u_app_1 stop
+        0s   (app exits with 143)
+        0s   -> image app:1 IfNotPresent
+        0s   [app] Pulled: Container image "app:1" already present on machine
+        0s   -> start u_app_2
+        0s   [app] Created: Created container: app
+        0s   [app] Started: Started container app
+        0s   = Running; app: running ready x2
+    "#]]);
+}
+
+#[test]
+fn a_program_that_cannot_be_started() {
+    let failure = || Event::StartFailed {
+        container: "app".into(),
+        failure: StartFailure::Run,
+        message: "exec /x: no such file or directory".into(),
+    };
+    for policy in ["Never", "Always"] {
+        let mut life = Life::new(json!({"containers": [container(json!({}))], "restartPolicy": policy}));
+        life.boot();
+        life.image("app");
+        life.log.clear();
+        life.give(failure());
+        life.brief();
+        let expected = if policy == "Never" {
+            expect![[r#"
+            0s   ! [app] Failed: Error: exec /x: no such file or directory
+            0s   -> RemoveSandbox
+            0s   = Failed; app: terminated StartError x0
+        "#]]
+        } else {
+            expect![[r#"
+            0s   ! [app] Failed: Error: exec /x: no such file or directory
+            0s   -> image app:1 IfNotPresent
+            0s   = Running; app: terminated StartError x1
+        "#]]
+        };
+        life.expect(expected);
+    }
+}
+
+#[test]
 fn a_failed_post_start_hook_ends_the_container() {
     let mut life = Life::new(json!({"containers": [
         container(json!({"lifecycle": {"postStart": {"exec": {"command": ["x"]}}}})), {"name": "b", "image": "b:1"}]}));

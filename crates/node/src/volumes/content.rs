@@ -1,13 +1,13 @@
 //! What is in configMap, secret, downwardAPI and projected volumes.
 
-use super::Source;
 use super::atomic::{File, Files};
+use super::{Problem, Source};
 use crate::env::{decode, items, singular};
 use serde_json::Value;
 use std::path::{Component, Path};
 
 /// The files of a volume that is made of objects; `None` for any other kind.
-pub(super) fn of_volume(source: &Source<'_>, volume: &Value) -> Result<Option<Files>, String> {
+pub(super) fn of_volume(source: &Source<'_>, volume: &Value) -> Result<Option<Files>, Problem> {
     let mut files = Files::new();
     if let Some(config_map) = volume.get("configMap") {
         object(source, "configmaps", &config_map["name"], config_map, mode(config_map, 0o644), &mut files)?;
@@ -31,7 +31,7 @@ fn mode(value: &Value, default: u32) -> u32 {
     field.and_then(Value::as_u64).and_then(|mode| u32::try_from(mode).ok()).unwrap_or(default)
 }
 
-fn projection(source: &Source<'_>, part: &Value, default: u32, files: &mut Files) -> Result<(), String> {
+fn projection(source: &Source<'_>, part: &Value, default: u32, files: &mut Files) -> Result<(), Problem> {
     if let Some(config_map) = part.get("configMap") {
         object(source, "configmaps", &config_map["name"], config_map, default, files)
     } else if let Some(secret) = part.get("secret") {
@@ -45,7 +45,8 @@ fn projection(source: &Source<'_>, part: &Value, default: u32, files: &mut Files
         Ok(())
     } else {
         let kind = part.as_object().and_then(|fields| fields.keys().next());
-        Err(format!("projections of the kind {} are not supported by Coracle", kind.map_or("unknown", |k| k)))
+        Err(format!("projections of the kind {} are not supported by Coracle", kind.map_or("unknown", |k| k))
+            .into())
     }
 }
 
@@ -57,7 +58,7 @@ fn object(
     from: &Value,
     default: u32,
     files: &mut Files,
-) -> Result<(), String> {
+) -> Result<(), Problem> {
     let namespace = source.pod["metadata"]["namespace"].as_str().unwrap_or_default();
     let name = name.as_str().unwrap_or_default();
     let optional = from["optional"] == true;
@@ -68,7 +69,11 @@ fn object(
             files.insert("ca.crt".into(), File { content, mode: default });
             return Ok(());
         }
-        return if optional { Ok(()) } else { Err(format!("{} \"{name}\" not found", singular(resource))) };
+        return if optional {
+            Ok(())
+        } else {
+            Err(format!("{} \"{name}\" not found", singular(resource)).into())
+        };
     };
     let mut found = Files::new();
     for (field, as_bytes) in [("data", resource == "secrets"), ("binaryData", true)] {
@@ -91,7 +96,8 @@ fn object(
             return Err(format!(
                 "references non-existent {} key: {key}",
                 if resource == "secrets" { "secret" } else { "config" }
-            ));
+            )
+            .into());
         };
         let path = relative(item["path"].as_str().unwrap_or_default())?;
         files.insert(path, File { content: file.content.clone(), mode: mode(item, default) });
@@ -99,7 +105,7 @@ fn object(
     Ok(())
 }
 
-fn downward_api(source: &Source<'_>, from: &Value, default: u32, files: &mut Files) -> Result<(), String> {
+fn downward_api(source: &Source<'_>, from: &Value, default: u32, files: &mut Files) -> Result<(), Problem> {
     for item in items(&from["items"]) {
         let path = relative(item["path"].as_str().unwrap_or_default())?;
         let text = match item.get("fieldRef") {
@@ -112,13 +118,13 @@ fn downward_api(source: &Source<'_>, from: &Value, default: u32, files: &mut Fil
 }
 
 /// A token that has at least a fifth of its life before it.
-fn service_account_token(source: &Source<'_>, wanted: &Value) -> Result<String, String> {
+fn service_account_token(source: &Source<'_>, wanted: &Value) -> Result<String, Problem> {
     let (meta, spec) = (&source.pod["metadata"], &source.pod["spec"]);
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
     let (namespace, account) = (text(&meta["namespace"]), text(&spec["serviceAccountName"]));
     let account = if account.is_empty() { "default".to_owned() } else { account };
     if source.view.get("serviceaccounts", &namespace, &account).is_none() {
-        return Err(format!("failed to fetch token: serviceaccounts \"{account}\" not found"));
+        return Err(Problem::Soon(format!("failed to fetch token: serviceaccounts \"{account}\" not found")));
     }
     let (audience, seconds) =
         (text(&wanted["audience"]), wanted["expirationSeconds"].as_i64().unwrap_or(3600));

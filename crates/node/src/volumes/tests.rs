@@ -47,7 +47,10 @@ fn run(root: &Path, view: &dyn View, volumes: Value, security: Value) -> Result<
     let tokens = Tokens::default();
     let fields =
         Fields { pod: &pod, pod_ip: String::new(), host_ip: String::new(), allocatable: (2000, 1 << 30) };
-    prepare(&Source { view, config: &config, pod: &pod, fields, tokens: &tokens, dir: &dir })
+    let made = prepare(&Source { view, config: &config, pod: &pod, fields, tokens: &tokens, dir: &dir });
+    made.map_err(|problem| match problem {
+        Problem::Soon(why) | Problem::Other(why) => why,
+    })
 }
 
 fn read(volume: &Volume, path: &str) -> String {
