@@ -4,7 +4,10 @@
 
 use serde_json::{Map, Value};
 
-pub(crate) const MEDIA: &str = "application/com.github.proto-openapi.spec.v2@v1.0+protobuf";
+/// What clients ask for: the older name is no valid media type, so the answer always has the newer one.
+pub(crate) const ASKED: [&str; 2] =
+    ["com.github.proto-openapi.spec.v2@v1.0+protobuf", "com.github.proto-openapi.spec.v2.v1.0+protobuf"];
+pub(crate) const MEDIA: &str = "application/com.github.proto-openapi.spec.v2.v1.0+protobuf";
 
 /// A message under construction.
 #[derive(Default)]

@@ -67,7 +67,7 @@ pub(crate) fn openapi_v3(inner: &Inner, path: &str) -> Result<Answer> {
 
 pub(crate) fn openapi_v2(inner: &Inner, headers: &HeaderMap) -> Result<Answer> {
     let accept = headers.get(header::ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    let protobuf = accept.contains(gnostic::MEDIA);
+    let protobuf = gnostic::ASKED.iter().any(|media| accept.contains(media));
     let document = inner.openapi.v2(&inner.api, protobuf).ok_or_else(resources::missing)?;
     let mut answer = respond::bytes(StatusCode::OK, document);
     if protobuf {

@@ -176,7 +176,7 @@ fn services_get_addresses_and_ports() {
     assert_eq!(first["spec"]["clusterIP"], "10.43.0.1");
     let made = create(
         "a",
-        json!({ "type": "NodePort", "ports": [{ "port": 80 }, { "port": 81, "nodePort": 30081 }] }),
+        json!({ "type": "NodePort", "ports": [{ "name": "a", "port": 80 }, { "name": "b", "port": 81, "nodePort": 30081 }] }),
     );
     let made = made.expect("create");
     assert!(made["spec"]["clusterIPs"][0].as_str().is_some_and(|ip| ip.starts_with("10.43.")));
@@ -185,8 +185,8 @@ fn services_get_addresses_and_ports() {
         create("dns", json!({ "clusterIP": "10.43.0.10", "ports": [{ "port": 53 }] })).expect("create");
     assert_eq!(fixed["spec"]["clusterIPs"], json!(["10.43.0.10"]));
     for (spec, expected) in [
-        (json!({ "clusterIP": "10.43.0.10" }), "provided IP is already allocated"),
-        (json!({ "clusterIP": "10.44.0.10" }), "not in the valid range"),
+        (json!({ "clusterIP": "10.43.0.10", "ports": [{ "port": 1 }] }), "provided IP is already allocated"),
+        (json!({ "clusterIP": "10.44.0.10", "ports": [{ "port": 1 }] }), "not in the valid range"),
         (
             json!({ "type": "NodePort", "ports": [{ "port": 1, "nodePort": 30081 }] }),
             "provided port is already allocated",

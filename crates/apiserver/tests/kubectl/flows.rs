@@ -217,7 +217,12 @@ async fn custom_resources() {
     assert_eq!(table.split_whitespace().collect::<Vec<_>>()[..4], ["NAME", "SIZE", "w", "3"]);
     kubectl.ok(r#"patch widget w --type=merge -p '{"spec":{"size":4}}'"#).await;
     assert_eq!(kubectl.ok("get widget w -o jsonpath='{.spec.size} {.metadata.generation}'").await, "4 2");
+    let wrong = kubectl.file("w.json", &widget.replace('3', r#""big""#));
+    let said = kubectl.fails(&format!("apply --validate=false -f {}", wrong.display())).await;
+    assert!(said.contains("spec.size in body must be of type integer"), "{said}");
+    assert!(kubectl.ok("explain widget.spec.size").await.contains("FIELD: size <integer>"));
     kubectl.ok("delete crd widgets.example.com").await;
-    assert!(kubectl.fails("get widgets").await.contains("the server doesn't have a resource type"));
+    // kubectl remembers discovery for a while, so it still asks for them
+    assert!(kubectl.fails("get widgets").await.contains("could not find the requested resource"));
     kubectl.stop().await;
 }

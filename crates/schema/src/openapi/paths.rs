@@ -114,7 +114,9 @@ impl Operations<'_> {
         let named = |verb: &str| format!("{verb}{subresource}");
         let mut patch = self.operation(&named("patch"), "patch", PATCH, None, schema);
         let free = json!({ "type": "object" });
-        self.body(&mut patch, &free, &PATCHES);
+        // Clients look here for whether a kind takes strategic patches; custom ones do not.
+        let media = if self.served.custom.is_some() { &PATCHES[..3] } else { &PATCHES };
+        self.body(&mut patch, &free, media);
         vec![
             ("get", self.operation(&named("read"), "get", &[], None, schema)),
             ("put", self.operation(&named("replace"), "put", WRITE, Some(schema), schema)),
