@@ -46,8 +46,6 @@ pub struct WriteOptions {
     pub dry_run: bool,
     pub field_validation: FieldValidation,
     pub warnings: Warnings,
-    /// The version that the object came in, such as `v1` or `apps/v1`; empty: as in the object.
-    pub api_version: String,
 }
 
 impl WriteOptions {
@@ -62,7 +60,7 @@ pub enum PatchKind {
     Json,
     /// RFC 7386.
     Merge,
-    /// Kubernetes' own; falls back to merge for kinds without a schema, as upstream refuses it there.
+    /// Kubernetes' own; custom kinds refuse it.
     Strategic,
     /// Server-side apply.
     Apply { force: bool },

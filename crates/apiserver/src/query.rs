@@ -75,7 +75,6 @@ impl Query {
             dry_run: self.dry_run()?,
             field_validation,
             warnings: Warnings::default(),
-            api_version: String::new(),
         })
     }
 
