@@ -3,7 +3,7 @@
 //! Text from containers and builds may hold anything; what could move the cursor or change the terminal's state is
 //! shown, not obeyed. Colours (SGR sequences) pass where colours are on.
 
-use devloop::{Hold, Line, Mark, ResourceStatus};
+use devloop::{Hold, Line, Mark, ResourceStatus, RuntimeStatus};
 use parking_lot::Mutex;
 use session::{LogSource, Output};
 use std::collections::HashMap;
@@ -160,6 +160,13 @@ impl Output for Printer {
             _ => None,
         };
         let waits = waits_for(status);
+        let broken = |s: &ResourceStatus| match &s.runtime {
+            RuntimeStatus::Error { message } => Some(message.clone()),
+            _ => None,
+        };
+        if let Some(message) = broken(status).filter(|m| Some(m) != old.as_ref().and_then(broken).as_ref()) {
+            self.narrate(&format!("{} {resource}: {}", self.paint(Colour::Red, "✗"), indent(&escape(&message, false))));
+        }
         if !self.quiet && waits.is_some() && waits != old.as_ref().and_then(waits_for) {
             let text = format!("{} {resource}: waits for {}", self.paint(Colour::Dim, "·"), waits.unwrap_or_default());
             self.narrate(&escape(&text, self.colour));

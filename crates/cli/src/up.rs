@@ -180,18 +180,19 @@ async fn wait_for_interrupt(stop: CancellationToken, interrupted: Arc<std::sync:
 enum Progress {
     Going,
     Ready,
-    /// Nothing goes on any more, and these have failed.
+    /// Nothing is under way, and these have failed.
     Failed(Vec<String>),
 }
 
 fn progress(state: &State, plan: &Plan) -> Progress {
     let mut problems = Vec::new();
-    let mut waiting = false;
+    let (mut waiting, mut busy) = (false, false);
     for resource in plan.resources.iter().filter(|r| plan.is_enabled(&r.name) && r.auto_init) {
         let Some(status) = state.status(&resource.name) else {
             waiting = true;
             continue;
         };
+        busy |= matches!(status.update, UpdateStatus::InProgress { .. });
         match (&status.update, &status.runtime) {
             (UpdateStatus::Error { message }, _) | (_, RuntimeStatus::Error { message }) => {
                 problems.push(format!("{}: {message}", resource.name));
@@ -200,7 +201,8 @@ fn progress(state: &State, plan: &Plan) -> Progress {
             _ => waiting = true,
         }
     }
-    if !problems.is_empty() && (state.is_settled() || !waiting) {
+    // What still builds may mend it; what waits for the broken one cannot.
+    if !problems.is_empty() && !busy {
         return Progress::Failed(problems);
     }
     if waiting || !problems.is_empty() || plan.resources.is_empty() { Progress::Going } else { Progress::Ready }
