@@ -1,23 +1,29 @@
 .DEFAULT_GOAL := help
-.PHONY: help dev-k8s hello test bench clean
+.PHONY: help dev-k8s hello test bench clean build
 
 CARGO ?= cargo
 PROFILE ?= release
-CORACLE ?= $(CURDIR)/target/$(PROFILE)/coracle
+EXAMPLE ?= examples/codex
 UP ?= up
+# A binary that is given is used as it is.
+ifdef CORACLE
+BINARY :=
+else
+BINARY := build
+CORACLE := $(or $(CARGO_TARGET_DIR),$(CURDIR)/target)/$(PROFILE)/coracle
+endif
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-$(CORACLE): FORCE
+build: ## Build the binary
 	@$(CARGO) build --quiet --profile $(PROFILE) --package coracle
 
-dev-k8s: $(CORACLE) ## Bring the example up on a local cluster, live (Ctrl-C leaves it running)
-	@scripts/base-images.sh $(CORACLE) examples/codex/backend/Dockerfile examples/codex/frontend/Dockerfile examples/codex/frontend/Dockerfile.dev
-	@cd examples/codex && $(CORACLE) $(UP) -- --ingress
+dev-k8s: $(BINARY) ## Bring the example up on a local cluster, live (Ctrl-C leaves it running)
+	@scripts/base-images.sh $(CORACLE) $(addprefix $(EXAMPLE)/,backend/Dockerfile frontend/Dockerfile frontend/Dockerfile.dev)
+	@cd $(EXAMPLE) && $(CORACLE) $(UP) -- --ingress
 
-hello: $(CORACLE) ## Bring the smallest example up: one static binary, no network
-	@$(MAKE) --no-print-directory -C examples/hello hello
+hello: $(BINARY) ## Bring the smallest example up: one static binary, no network
 	@cd examples/hello && $(CORACLE) $(UP)
 
 test: ## Run everything that CI runs
@@ -28,5 +34,3 @@ bench: ## Measure against the budgets; writes JSON to target/bench
 
 clean: ## Remove what was built
 	@$(CARGO) clean
-
-FORCE:
