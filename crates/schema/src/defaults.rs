@@ -77,7 +77,13 @@ fn normalize_value(ty: &FieldType, value: &mut Value) {
         }
         FieldType::Map(item) => {
             let Some(map) = value.as_object_mut() else { return };
-            map.values_mut().for_each(|value| normalize_value(item, value));
+            for value in map.values_mut() {
+                // Go reads null as the zero of a map's values.
+                if value.is_null() && **item == FieldType::String {
+                    *value = "".into();
+                }
+                normalize_value(item, value);
+            }
         }
         FieldType::Quantity => {
             let text = match &*value {

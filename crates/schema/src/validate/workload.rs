@@ -177,8 +177,8 @@ pub(super) fn replication_controller(object: &Value, errors: &mut Errors) {
 pub(super) fn job(object: &Value, old: Option<&Value>, errors: &mut Errors) {
     let spec = &object["spec"];
     job_spec(spec, "spec", errors);
-    let Some(old) = old else { return };
-    let old = &old["spec"];
+    // The selector is made from the uid: until it is there, the template has not got its labels either.
+    let Some(old) = old.map(|old| &old["spec"]).filter(|old| old["selector"].is_object()) else { return };
     errors.immutable("spec.selector", &spec["selector"], &old["selector"]);
     errors.immutable("spec.completionMode", &spec["completionMode"], &old["completionMode"]);
     if spec["completionMode"] != "Indexed" {
