@@ -76,7 +76,8 @@ impl Cgroups {
         }
     }
 
-    fn folders(&self) -> impl Iterator<Item = &PathBuf> {
+    /// The cluster's own folders.
+    pub(crate) fn folders(&self) -> impl Iterator<Item = &PathBuf> {
         [&self.memory, &self.cpu, &self.cpuacct, &self.pids, &self.unified].into_iter().flatten()
     }
 
@@ -114,6 +115,8 @@ impl Cgroups {
             // Not every host has swap accounting.
             let _ = put(&self.memory, "memory.memsw.limit_in_bytes", bytes.to_string());
             let _ = put(&self.unified, "memory.swap.max", "0".into());
+            // Out of memory ends the container, not a process of it that is then missed: as the kubelet has it.
+            let _ = put(&self.unified, "memory.oom.group", "1".into());
         }
         if let Some(millis) = resources.cpu_limit_millis {
             let quota = (millis * 100).max(1000);
@@ -131,14 +134,6 @@ impl Cgroups {
             put(&self.unified, "pids.max", pids.to_string())?;
         }
         Ok(group)
-    }
-
-    /// Removes the cluster's own folders, once nothing is in them.
-    pub(crate) fn remove(&self) {
-        for folder in self.folders() {
-            // A busy folder stays, and says that something still runs.
-            let _ = std::fs::remove_dir(folder);
-        }
     }
 }
 
@@ -185,31 +180,42 @@ impl Group {
         Some(Usage { memory_bytes, cpu_usec })
     }
 
-    /// Every process in the group, by host pid.
-    fn pids(&self) -> Vec<i32> {
-        let files = self.dirs.iter().filter_map(|d| std::fs::read_to_string(d.join("cgroup.procs")).ok());
-        let mut pids: Vec<i32> =
-            files.flat_map(|t| t.lines().filter_map(|l| l.parse().ok()).collect::<Vec<_>>()).collect();
-        pids.sort_unstable();
-        pids.dedup();
-        pids
+    /// Its folders with those that a container has made below, the lowest first.
+    fn folders(&self) -> Vec<PathBuf> {
+        let mut all: Vec<PathBuf> = self.dirs.iter().filter(|dir| dir.exists()).cloned().collect();
+        let mut next = 0;
+        while let Some(folder) = all.get(next) {
+            let below = std::fs::read_dir(folder).into_iter().flatten().flatten();
+            let below: Vec<PathBuf> =
+                below.filter(|e| e.file_type().is_ok_and(|kind| kind.is_dir())).map(|e| e.path()).collect();
+            all.extend(below);
+            next += 1;
+        }
+        all.reverse();
+        all
     }
 
+    /// Kills every process in the group.
     pub(crate) fn kill(&self) {
-        for pid in self.pids() {
-            let _ =
-                nix::sys::signal::kill(nix::unistd::Pid::from_raw(pid), nix::sys::signal::Signal::SIGKILL);
+        for folder in self.folders() {
+            let text = std::fs::read_to_string(folder.join("cgroup.procs")).unwrap_or_default();
+            for pid in text.lines().filter_map(|line| line.parse().ok()).filter(|pid| *pid > 0) {
+                let _ = nix::sys::signal::kill(
+                    nix::unistd::Pid::from_raw(pid),
+                    nix::sys::signal::Signal::SIGKILL,
+                );
+            }
         }
     }
 
     /// Kills what is left in the group and removes it.
     pub(crate) fn remove(&self) {
         for attempt in 0..50 {
-            self.kill();
-            let left = self.dirs.iter().filter(|d| d.exists() && std::fs::remove_dir(d).is_err()).count();
+            let left = self.folders().iter().filter(|folder| std::fs::remove_dir(folder).is_err()).count();
             if left == 0 {
                 return;
             }
+            self.kill();
             // The kernel lets a group go a moment after its last process.
             std::thread::sleep(std::time::Duration::from_millis(1 + attempt));
         }

@@ -6,7 +6,7 @@
 use crate::rootfs::Root;
 use crate::spec::{ContainerSpec, Mount, MountKind};
 use crate::sys;
-use rustix::fs::{CWD, Mode, OFlags};
+use rustix::fs::{CWD, FileType, Mode, OFlags, mknodat};
 use rustix::mount::{
     FsMountFlags, FsOpenFlags, MountAttrFlags, MountFlags, MountPropagationFlags, MoveMountFlags,
     OpenTreeFlags, fsconfig_create, fsconfig_set_flag, fsconfig_set_string, fsmount, fsopen, mount,
@@ -14,6 +14,7 @@ use rustix::mount::{
 };
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::Path;
 
 /// An error that says at which mount it happened.
@@ -96,6 +97,9 @@ pub(crate) fn all(root: &Root, spec: &ContainerSpec, unified: bool) -> io::Resul
     // Not every host lets us; a program that wants to know its limits then sees the machine's.
     let _ = if unified { cgroup_v2(root) } else { cgroup_v1(root) };
     devices(root)?;
+    if spec.privileged {
+        host_devices(root, Path::new("/dev"));
+    }
     for volume in &spec.mounts {
         one(root, volume, spec.privileged)?;
     }
@@ -174,6 +178,25 @@ fn devices(root: &Root) -> io::Result<()> {
         root.link(&Path::new("/dev").join(link), Path::new(target))?;
     }
     Ok(())
+}
+
+/// A privileged container has the machine's devices, too. What cannot be made is left out.
+fn host_devices(root: &Root, folder: &Path) {
+    for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
+        let (path, name) = (entry.path(), entry.file_name());
+        let Ok(about) = entry.metadata() else { continue };
+        let kind = about.file_type();
+        if kind.is_dir() && !["pts", "shm", "mqueue", "hugepages"].iter().any(|own| name == *own) {
+            host_devices(root, &path);
+        } else if kind.is_char_device() || kind.is_block_device() {
+            let made = root.directory(folder).and_then(|parent| {
+                let mode = (FileType::from_raw_mode(about.mode()), Mode::from_raw_mode(about.mode()));
+                Ok(mknodat(parent.fd(), &name, mode.0, mode.1, about.rdev())?)
+            });
+            // The usual ones are there already.
+            drop(made);
+        }
+    }
 }
 
 fn one(root: &Root, volume: &Mount, privileged: bool) -> io::Result<()> {

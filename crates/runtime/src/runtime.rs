@@ -50,6 +50,13 @@ impl Runtime {
             std::fs::create_dir_all(&path).map_err(Error::io("make", path))?;
         }
         let (cgroups, support) = Cgroups::find(&config.cgroup);
+        // The next daemon may be elsewhere in the cgroup tree; what is made here is to be found again.
+        let root = Dir(config.root.clone());
+        let mut known: Vec<PathBuf> = root.read("cgroups").unwrap_or_default();
+        known.extend(cgroups.folders().cloned());
+        known.sort();
+        known.dedup();
+        root.write("cgroups", &known).map_err(Error::io("write in", &root.0))?;
         let inner = Inner { root: config.root, cgroups, support, zygote: Zygote::default() };
         let runtime = Self { inner: Arc::new(inner) };
         // What has lost its shim while nobody looked is ended here.
@@ -312,7 +319,12 @@ impl Runtime {
             sandboxes.spawn(async move { runtime.remove_sandbox(&id).await });
         }
         finish(sandboxes).await?;
-        self.inner.cgroups.remove();
+        let root = Dir(self.inner.root.clone());
+        for folder in root.read::<Vec<PathBuf>>("cgroups").unwrap_or_default() {
+            // A busy folder stays, and says that something still runs.
+            let _ = std::fs::remove_dir(folder);
+        }
+        let _ = std::fs::remove_file(root.path("cgroups"));
         Ok(())
     }
 }

@@ -8,7 +8,7 @@ use crate::sys::{self, Forked, OneThread};
 use crate::{join, sandbox, shim};
 use nix::sys::socket::{AddressFamily, SockFlag, SockType, socketpair};
 use std::io;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::process::{ExitCode, Stdio};
 use std::sync::{Mutex, PoisonError};
@@ -88,6 +88,8 @@ pub(crate) fn run() -> ExitCode {
         return ExitCode::FAILURE;
     };
     sys::silence(&[0]);
+    // Whatever the daemon was started with: a container that outlives it must not hold somebody's pipe open.
+    sys::close_all_but(Some(socket.as_raw_fd()));
     // The terminal's signals are for the daemon, which decides about us.
     let _ = nix::unistd::setsid();
     let _ = nix::sys::prctl::set_name(c"coracle-zygote");
