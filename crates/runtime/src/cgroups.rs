@@ -308,4 +308,48 @@ mod tests {
         let nested = "31 25 0:27 /docker/abc /sys/fs/cgroup rw - cgroup2 cgroup2 rw\n";
         assert_eq!(v2_folder(nested, "0::/docker/abc/inner\n"), Some("/sys/fs/cgroup/inner".into()));
     }
+
+    #[test]
+    fn unified_limits() {
+        let dir = tempfile::tempdir().expect("a temporary folder");
+        let own = dir.path().join("slice/session");
+        std::fs::create_dir_all(&own).expect("made");
+        for folder in [dir.path().join("slice"), own.clone()] {
+            std::fs::write(folder.join("cgroup.controllers"), "cpuset cpu io memory pids\n")
+                .expect("written");
+        }
+        // We are in it ourselves: it cannot have children with controllers, so they are made beside it.
+        std::fs::create_dir(own.join("cgroup.subtree_control")).expect("made");
+        let folder = make_v2(&own, "coracle").expect("made");
+        assert_eq!(folder, dir.path().join("slice/coracle"));
+        let read = |path: PathBuf| std::fs::read_to_string(path).expect("readable");
+        assert_eq!(read(folder.join("cgroup.subtree_control")), "+memory +cpu +pids");
+        let cgroups = Cgroups { unified: Some(folder), ..Cgroups::default() };
+        let resources = Resources {
+            memory_bytes: Some(1 << 20),
+            cpu_limit_millis: Some(250),
+            cpu_request_millis: Some(100),
+            pids: Some(9),
+        };
+        let group = cgroups.create("c", &resources).expect("made");
+        let mut found: Vec<String> = std::fs::read_dir(&group.dirs[0])
+            .expect("readable")
+            .map(|e| e.expect("an entry").path())
+            .map(|path| {
+                format!("{} {}", path.file_name().expect("named").to_string_lossy(), read(path.clone()))
+            })
+            .collect();
+        found.sort();
+        let expected = [
+            "cpu.max 25000 100000",
+            "cpu.weight 4",
+            "memory.max 1048576",
+            "memory.oom.group 1",
+            "memory.swap.max 0",
+            "pids.max 9",
+        ];
+        assert_eq!(found, expected);
+        std::fs::write(group.dirs[0].join("memory.events"), "oom 1\noom_kill 1\n").expect("written");
+        assert!(group.was_oom_killed());
+    }
 }
