@@ -38,7 +38,7 @@ impl Leftovers {
     pub(crate) async fn remove_orphans(&self, shared: &Shared, alive: &HashSet<String>) {
         for (uid, containers) in &self.containers {
             for (id, _) in containers.iter().filter(|_| !alive.contains(uid)) {
-                warn(shared.runtime.remove_container(id).await.map_err(|e| e.to_string()), id);
+                crate::setup::remove_container(shared, id).await;
             }
         }
         for uid in self.sandboxes.keys().filter(|uid| !alive.contains(*uid)) {
@@ -116,7 +116,7 @@ pub(crate) async fn adopt(
     if sandbox.is_none() {
         // Their namespaces are gone: nobody can reach them, and new ones get a new address.
         for (id, _) in containers {
-            warn(shared.runtime.remove_container(id).await.map_err(|e| e.to_string()), id);
+            crate::setup::remove_container(shared, id).await;
         }
         found.retain(|found| matches!(found.state, FoundState::Exited(_)));
     }

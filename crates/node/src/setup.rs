@@ -134,15 +134,29 @@ async fn end_sandbox(shared: &Shared, local: &Local) {
     }
 }
 
+/// A container that ends just now may still write its last word into the folder that we remove: then again.
+pub(crate) async fn remove_container(shared: &Shared, id: &str) {
+    let mut wait = Duration::from_millis(20);
+    loop {
+        match shared.runtime.remove_container(id).await {
+            Ok(()) => return,
+            Err(error) if wait > Duration::from_secs(1) => {
+                tracing::warn!(error = chain(&error), id, "cannot remove a container");
+                return;
+            }
+            Err(_) => tokio::time::sleep(wait).await,
+        }
+        wait *= 2;
+    }
+}
+
 /// Nothing of the pod stays on this machine.
 pub(crate) async fn tear_down(shared: &Shared, local: &Local) {
     let mut gone = local.setup.lock().await;
     *gone = true;
     for (id, _) in shared.runtime.containers() {
-        if split_id(&id).is_some_and(|(uid, ..)| uid == local.uid)
-            && let Err(error) = shared.runtime.remove_container(&id).await
-        {
-            tracing::warn!(%error, id, "cannot remove a container");
+        if split_id(&id).is_some_and(|(uid, ..)| uid == local.uid) {
+            remove_container(shared, &id).await;
         }
     }
     end_sandbox(shared, local).await;

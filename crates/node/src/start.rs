@@ -95,8 +95,8 @@ async fn remove_older(shared: &Shared, local: &Local, name: &str, attempt: u32) 
         let older = split_id(&id).is_some_and(|(uid, container, number)| {
             uid == local.uid && container == name && number <= attempt
         });
-        if older && let Err(error) = shared.runtime.remove_container(&id).await {
-            tracing::warn!(%error, id, "cannot remove an old container");
+        if older {
+            crate::setup::remove_container(shared, &id).await;
         }
     }
 }

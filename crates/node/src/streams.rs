@@ -4,7 +4,7 @@ use crate::Node;
 use crate::error::chain;
 use crate::fd_stream::FdStream;
 use crate::logs::{self, Options};
-use crate::shared::{Local, Shared};
+use crate::shared::{Local, Shared, split_id};
 use crate::start::containers;
 use api::{ApiError, ByteStream, ExecExit, ExecRequest, ExecStreams, LogRequest, NodeStreams, Result};
 use async_trait::async_trait;
@@ -45,11 +45,15 @@ impl NodeStreams for Node {
 
     async fn attach(&self, request: ExecRequest) -> Result<ExecStreams> {
         let id = running(&self.shared, &request.namespace, &request.pod, &request.container)?;
-        let exec = self.shared.runtime.attach(&id).await.map_err(|e| match e {
-            runtime::Error::NotBuilt { .. } => ApiError::new(501, "NotImplemented", chain(&e)),
-            other => ApiError::internal(chain(&other)),
-        })?;
-        streams(exec, &request)
+        let exec = self.shared.runtime.attach(&id).await.map_err(|e| ApiError::internal(chain(&e)))?;
+        let mut streams = streams(exec, &request)?;
+        let pod = self.shared.api.get("pods", &request.namespace, &request.pod)?;
+        let name = split_id(&id).map_or("", |(_, name, _)| name);
+        let once = containers(&pod).any(|c| c["name"] == name && c["stdinOnce"] == true);
+        if let Some(stdin) = streams.stdin.take() {
+            streams.stdin = Some(if once { closing(&self.shared, id, stdin) } else { stdin });
+        }
+        Ok(streams)
     }
 
     async fn logs(&self, request: LogRequest) -> Result<mpsc::Receiver<bytes::Bytes>> {
@@ -123,6 +127,25 @@ pub(crate) fn running(shared: &Shared, namespace: &str, name: &str, container: &
     id.ok_or_else(|| ApiError::new(404, "NotFound", format!("container not found (\"{container}\")")))
 }
 
+type Input = Pin<Box<dyn AsyncWrite + Send>>;
+
+/// `stdinOnce`: when the first client's input ends, so does the program's.
+fn closing(shared: &Arc<Shared>, id: String, mut stdin: Input) -> Input {
+    let (near, mut far) = tokio::io::duplex(64 * 1024);
+    let node = shared.clone();
+    shared.tasks.spawn(async move {
+        let copied = tokio::select! {
+            copied = tokio::io::copy(&mut far, &mut stdin) => copied,
+            () = node.stop.cancelled() => return,
+        };
+        tracing::debug!(?copied, id, "the input of a container has ended");
+        if let Err(error) = node.runtime.close_stdin(&id).await {
+            tracing::debug!(%error, id, "the container has ended already");
+        }
+    });
+    Box::pin(near)
+}
+
 fn streams(mut exec: Exec, request: &ExecRequest) -> Result<ExecStreams> {
     let open = |fd: Option<OwnedFd>| -> Result<Option<FdStream>> {
         fd.map(FdStream::new).transpose().map_err(|e| ApiError::internal(e.to_string()))
@@ -135,7 +158,7 @@ fn streams(mut exec: Exec, request: &ExecRequest) -> Result<ExecStreams> {
     tokio::spawn(drive(exec, sizes, done));
     let reader = |stream: FdStream| Box::pin(stream) as Pin<Box<dyn AsyncRead + Send>>;
     Ok(ExecStreams {
-        stdin: stdin.map(|stream| Box::pin(stream) as Pin<Box<dyn AsyncWrite + Send>>),
+        stdin: stdin.map(|stream| Box::pin(stream) as Input),
         stdout: stdout.filter(|_| request.stdout || request.tty).map(reader),
         stderr: stderr.filter(|_| request.stderr).map(reader),
         resize: request.tty.then_some(resize),

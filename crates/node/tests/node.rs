@@ -77,6 +77,7 @@ async fn all(busybox: &Path, dir: PathBuf, runtime: Runtime) {
     world.containers_outlive_the_node().await;
     world.crashes_restart().await;
     world.a_failing_program_is_explained().await;
+    world.input_can_be_attached().await;
     world.end().await;
 }
 
@@ -387,6 +388,31 @@ impl World {
         };
         self.until("imageless", "refused", waits).await;
         self.delete("imageless").await;
+    }
+
+    async fn input_can_be_attached(&self) {
+        let fields = json!({"stdin": true, "stdinOnce": true, "command": ["cat"]});
+        self.pod("cat", json!({"restartPolicy": "Never"}), fields);
+        self.ready("cat").await;
+        let request = ExecRequest {
+            namespace: "default".into(),
+            pod: "cat".into(),
+            container: String::new(),
+            command: Vec::new(),
+            stdin: true,
+            stdout: true,
+            stderr: true,
+            tty: false,
+        };
+        let mut streams = self.node.attach(request).await.unwrap();
+        let mut stdin = streams.stdin.take().unwrap();
+        stdin.write_all(b"to the program\n").await.unwrap();
+        stdin.shutdown().await.unwrap();
+        let mut out = String::new();
+        streams.stdout.unwrap().read_to_string(&mut out).await.unwrap();
+        assert_eq!(out, "to the program\n");
+        self.until("cat", "succeeded", |pod| pod["status"]["phase"] == "Succeeded").await;
+        self.delete("cat").await;
     }
 
     async fn end(self) {
