@@ -35,6 +35,8 @@ pub(crate) fn create(
     if kind.subresources.iter().any(|sub| sub == "status") && !keeps_status_on_create(&resource) {
         object.as_object_mut().map(|fields| fields.remove("status"));
     }
+    // A Job's default selector is made of its uid.
+    metadata::of(&mut object).insert("uid".into(), uuid::Uuid::new_v4().to_string().into());
     admit::defaults(tx.api, &view, kind, &mut object);
     initial(tx, kind, &mut object)?;
     admit::validate(tx.api, &view, kind, &object, None)?;
@@ -42,7 +44,6 @@ pub(crate) fn create(
     for field in ["deletionTimestamp", "deletionGracePeriodSeconds", "selfLink", "generation"] {
         meta.remove(field);
     }
-    meta.insert("uid".into(), uuid::Uuid::new_v4().to_string().into());
     meta.insert("creationTimestamp".into(), metadata::timestamp(tx.now).into());
     if has_generation(kind) {
         meta.insert("generation".into(), 1.into());

@@ -19,7 +19,7 @@ mod request;
 mod run;
 mod runner;
 mod state;
-mod trust;
+pub mod trust;
 
 #[cfg(test)]
 mod tests;

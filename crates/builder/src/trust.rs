@@ -79,6 +79,26 @@ const UV: [&str; 9] = [
     "KEYRING_PROVIDER",
 ];
 
+/// What a command in a running container is lent: the same as a build step gets.
+#[derive(Debug, Clone, Default)]
+pub struct Lent {
+    pub env: Vec<(String, String)>,
+    /// Absolute paths in the container, all of them below `/run/coracle`.
+    pub files: Vec<(String, Vec<u8>)>,
+}
+
+/// Reads the host's settings anew: they are small, and may have changed.
+pub fn lend() -> Lent {
+    let trust = Trust::of_host();
+    let file = |name: &str, content: Option<Vec<u8>>| Some((format!("/{FOLDER}/{name}"), content?));
+    let files = [
+        file("ca-certificates.crt", trust.bundle),
+        file("pip.conf", trust.pip.map(String::into_bytes)),
+        file("npmrc", trust.npm.map(String::into_bytes)),
+    ];
+    Lent { env: trust.env.into_iter().collect(), files: files.into_iter().flatten().collect() }
+}
+
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Trust {
     pub(crate) env: BTreeMap<String, String>,

@@ -154,12 +154,16 @@ fn spawn(dir: &ClusterDir, name: &str, tell: &mut dyn FnMut(&BootLine)) -> Resul
 
 /// Stops the containers and the daemon; objects and volumes stay.
 pub async fn stop(data: &DataDir, name: &str) -> Result<(), ControlError> {
+    end(data, name, Signal::SIGUSR1).await
+}
+
+async fn end(data: &DataDir, name: &str, signal: Signal) -> Result<(), ControlError> {
     let dir = data.cluster(name);
     if !dir.settings().exists() {
         return Err(ControlError::NotFound { name: name.into() });
     }
     if let Some(found) = daemon::living(&dir) {
-        let _ = kill(Pid::from_raw(found.pid), Signal::SIGUSR1);
+        let _ = kill(Pid::from_raw(found.pid), signal);
         wait_for_end(&dir, name, found.pid)?;
     }
     // Containers that outlived a killed daemon.
@@ -195,12 +199,20 @@ pub async fn delete(data: &DataDir, name: &str, kubeconfig: Option<&Path>) -> Re
         return Err(ControlError::NotFound { name: name.into() });
     }
     if dir.settings().exists() {
-        stop(data, name).await?;
+        end(data, name, Signal::SIGUSR2).await?;
     } else {
         sweep(&dir, name).await?;
     }
     if let Some(path) = kubeconfig {
         kubeconfig::remove(path, name)?;
+    }
+    // Volumes of the kind `emptyDir: {medium: Memory}` are outside the cluster's folder.
+    let memory = node::memory_dir(&format!("k3d-{name}-server-0"));
+    match std::fs::remove_dir_all(&memory) {
+        Err(source) if source.kind() != std::io::ErrorKind::NotFound => {
+            return Err(ControlError::Io { path: memory, source });
+        }
+        _ => {}
     }
     // The settings go first: a half-removed cluster is no cluster, and a second delete finishes the work.
     let _ = std::fs::remove_file(dir.settings());

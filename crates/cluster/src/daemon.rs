@@ -1,7 +1,8 @@
 //! The daemon: `coracle __daemon DIR`. Boot is the list of phases below; everything it starts it also ends.
 //!
 //! SIGTERM ends the daemon alone: containers go on and the next daemon adopts them. SIGUSR1 ends the cluster:
-//! containers are stopped too. The API answers before the node is up.
+//! containers are asked to end, then killed. SIGUSR2 is the
+//! same without asking, for a cluster that is being deleted. The API answers before the node is up.
 
 use crate::paths::ClusterDir;
 use crate::pki::Pki;
@@ -25,11 +26,14 @@ use std::error::Error;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+
+/// As k3d gives a node that is stopped.
+const STOP_GRACE: Duration = Duration::from_secs(10);
 
 /// What `daemon.json` says.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -198,21 +202,24 @@ impl Daemon {
         let mut terminate = signal(SignalKind::terminate()).expect("signals can be caught");
         let mut interrupt = signal(SignalKind::interrupt()).expect("signals can be caught");
         let mut whole = signal(SignalKind::user_defined1()).expect("signals can be caught");
-        let everything = tokio::select! {
-            _ = terminate.recv() => false,
-            _ = interrupt.recv() => false,
-            _ = whole.recv() => true,
+        let mut at_once = signal(SignalKind::user_defined2()).expect("signals can be caught");
+        // How long containers may take to end; `None`: they go on.
+        let grace = tokio::select! {
+            _ = terminate.recv() => None,
+            _ = interrupt.recv() => None,
+            _ = whole.recv() => Some(STOP_GRACE),
+            _ = at_once.recv() => Some(Duration::ZERO),
         };
-        tracing::info!(everything, "stopping");
+        tracing::info!(?grace, "stopping");
         self.node.shutdown().await;
         self.stop.cancel();
         self.tasks.close();
-        let _ = tokio::time::timeout(std::time::Duration::from_secs(5), self.tasks.wait()).await;
+        let _ = tokio::time::timeout(Duration::from_secs(5), self.tasks.wait()).await;
         self.network.shutdown().await;
-        if everything {
-            if let Err(error) = self.runtime.stop_all(std::time::Duration::from_secs(10)).await {
-                tracing::error!(error = error_chain(&error), "cannot stop all containers");
-            }
+        if let Some(grace) = grace
+            && let Err(error) = self.runtime.stop_all(grace).await
+        {
+            tracing::error!(error = error_chain(&error), "cannot stop all containers");
         }
         self.runtime.shutdown().await;
         let _ = std::fs::remove_file(self.dir.daemon());

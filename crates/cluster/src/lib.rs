@@ -15,6 +15,7 @@ pub mod pki;
 pub mod progress;
 pub mod routes;
 pub mod settings;
+mod steps;
 mod tables;
 mod tokens;
 mod traffic;

@@ -3,6 +3,7 @@
 //! They are what the embedded cluster can do beyond plain Kubernetes; `session` uses them where it finds them.
 
 use crate::settings::Settings;
+use crate::steps;
 use api::Api;
 use axum::body::Body;
 use axum::extract::{Path, State};
@@ -14,7 +15,7 @@ use builder::{BuildEvent, BuildRequest, Builder};
 use futures::{StreamExt, TryStreamExt};
 use images::Images;
 use node::Node;
-use runtime::{ContainerState, Runtime};
+use runtime::Runtime;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use std::sync::Arc;
@@ -51,7 +52,8 @@ impl Routes {
             .route("/v1/build", post(build))
             .route("/v1/images/tag", post(tag))
             .route("/v1/namespaces/{namespace}/pods/{pod}/containers/{container}/files", put(files))
-            .route("/v1/namespaces/{namespace}/pods/{pod}/containers/{container}/restart", post(restart))
+            .route("/v1/namespaces/{namespace}/pods/{pod}/containers/{container}/run", post(steps::run))
+            .route("/v1/namespaces/{namespace}/pods/{pod}/containers/{container}/restart", post(steps::restart))
             .with_state(self)
     }
 }
@@ -97,7 +99,7 @@ async fn build(State(routes): State<Routes>, Json(request): Json<BuildRequest>) 
     ([(header::CONTENT_TYPE, "application/x-ndjson")], Body::from_stream(stream)).into_response()
 }
 
-fn tokio_stream<T>(receiver: mpsc::Receiver<T>) -> impl futures::Stream<Item = T> {
+pub(crate) fn tokio_stream<T>(receiver: mpsc::Receiver<T>) -> impl futures::Stream<Item = T> {
     futures::stream::unfold(receiver, |mut receiver| async move { receiver.recv().await.map(|item| (item, receiver)) })
 }
 
@@ -145,31 +147,7 @@ async fn tag(State(routes): State<Routes>, Json(request): Json<TagRequest>) -> R
     }
 }
 
-/// Ends the container's program; the node starts it again, with its files as they are.
-async fn restart(
-    State(routes): State<Routes>,
-    Path((namespace, pod, container)): Path<(String, String, String)>,
-) -> Response {
-    let Ok(object) = routes.api.get("pods", &namespace, &pod) else {
-        return refuse(StatusCode::NOT_FOUND, &format!("there is no pod {namespace}/{pod}"));
-    };
-    // The node's names for the containers of a pod: `<pod uid>_<container>_<restart>`.
-    let prefix = format!("{}_{container}_", controllers::str_at(&object, &["metadata", "uid"]));
-    let mut running = routes
-        .runtime
-        .containers()
-        .into_iter()
-        .filter(|(id, state)| id.starts_with(&prefix) && matches!(state, ContainerState::Running { .. }));
-    let Some((id, _)) = running.next() else {
-        return refuse(StatusCode::CONFLICT, &format!("the container {container} of {namespace}/{pod} is not running"));
-    };
-    match routes.runtime.signal(&id, nix::libc::SIGTERM).await {
-        Ok(()) => Json(json!({})).into_response(),
-        Err(error) => refuse(StatusCode::CONFLICT, &error_chain(&error)),
-    }
-}
-
-fn refuse(code: StatusCode, message: &str) -> Response {
+pub(crate) fn refuse(code: StatusCode, message: &str) -> Response {
     (code, Json(json!({"message": message}))).into_response()
 }
 

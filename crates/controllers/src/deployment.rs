@@ -10,7 +10,7 @@ use crate::{Controller, Outcome, Server, pods};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 use std::time::Duration;
-use store::{Change, EventKind, Key, Object, Propagation, Resource, Write};
+use store::{Change, ChangeKind, EventKind, Key, Object, Propagation, Resource, Write};
 
 pub(crate) const DEPLOYMENTS: &str = "apps/deployments";
 pub(crate) const HASH_LABEL: &str = "pod-template-hash";
@@ -23,10 +23,16 @@ impl Controller for Deployments {
         "deployment-controller"
     }
 
-    fn concerns(&self, _server: &dyn Server, change: &Change) -> Vec<Key> {
+    fn concerns(&self, server: &dyn Server, change: &Change) -> Vec<Key> {
         match &*change.key.resource.0 {
             DEPLOYMENTS => vec![change.key.clone()],
             REPLICASETS => replicaset::deployment_of(&change.object).into_iter().collect(),
+            // `Recreate` waits for the last old pod to be gone, which no ReplicaSet's status tells.
+            pods::PODS if change.kind == ChangeKind::Deleted => {
+                let set = access::owner_key(&change.object, "ReplicaSet", REPLICASETS);
+                let set = set.and_then(|key| server.get(REPLICASETS, &key.namespace, &key.name));
+                set.and_then(|set| replicaset::deployment_of(&set)).into_iter().collect()
+            }
             _ => Vec::new(),
         }
     }

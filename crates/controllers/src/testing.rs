@@ -211,6 +211,33 @@ fn a_deployment_rolls_from_one_image_to_the_next() {
 }
 
 #[test]
+fn recreate_starts_the_new_pods_when_the_last_old_one_is_gone() {
+    let mut world = World::default();
+    let mut object = deployment("a:1", 1);
+    object["spec"]["strategy"] = json!({"type": "Recreate"});
+    world.add("apps/deployments", object);
+    world.settle();
+    world.run_pods();
+    world.settle();
+    let (old_key, old) = world.objects.iter().find(|(k, _)| &*k.resource.0 == "pods").map(|(k, o)| (k.clone(), o.clone())).expect("a pod");
+    let key = crate::access::key("apps/deployments", "default", "web");
+    let patch = json!({"metadata": {"generation": 2}, "spec": {"template": {"spec": {"containers": [{"name": "c", "image": "a:2"}]}}}});
+    world.apply(Write::Merge { key: key.clone(), subresource: "", patch });
+    // The old pod takes its time to end.
+    let mut ending = (*old).clone();
+    ending["metadata"]["deletionTimestamp"] = json!("2026-01-01T00:30:00Z");
+    world.objects.insert(old_key.clone(), Arc::new(ending));
+    world.settle();
+    assert_eq!(world.images(), ["a:1"], "two generations never run together");
+    let gone = world.objects.remove(&old_key).expect("it was there");
+    let change = Change { version: 9, kind: ChangeKind::Deleted, key: old_key, object: gone, previous: None };
+    let woken: Vec<Key> = all().iter().flat_map(|c| c.concerns(&world, &change)).collect();
+    assert!(woken.contains(&key), "the deployment looks again: {woken:?}");
+    world.settle();
+    assert_eq!(world.images(), ["a:2"]);
+}
+
+#[test]
 fn deleting_a_deployment_takes_its_sets_and_pods_along() {
     let mut world = World::default();
     world.add("apps/deployments", deployment("a:1", 3));

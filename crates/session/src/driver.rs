@@ -250,10 +250,11 @@ impl Session {
 
     fn sync(&self, work: devloop::Sync) {
         let (cluster, events, output) = (self.cluster.clone(), self.events.clone(), self.output.clone());
+        let host_trust = self.config.host_trust;
         let image = self.plan.images.iter().find(|i| i.reference == work.image);
         let ignores = Ignores::new(image.iter().flat_map(|i| &i.ignores).chain(&self.plan.settings.watch_ignores));
         tokio::spawn(async move {
-            let result = sync::sync(&cluster, &output, &ignores, &work).await;
+            let result = sync::sync(&cluster, &output, &ignores, &work, host_trust).await;
             let event =
                 Event::SyncDone { resource: work.resource, container: work.container, round: work.round, result };
             let _ = events.send(event).await;

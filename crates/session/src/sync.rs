@@ -7,6 +7,7 @@ use crate::cluster::Cluster;
 use crate::error::chain;
 use crate::ignore::Ignores;
 use crate::output::{LogSource, Output};
+use futures::StreamExt;
 use devloop::{ContainerRef, Sync, SyncError, SyncFile};
 use k8s_openapi::api::core::v1::Pod;
 use kube::Api;
@@ -25,6 +26,7 @@ pub(crate) async fn sync(
     output: &Arc<dyn Output>,
     ignores: &Ignores,
     sync: &Sync,
+    host_trust: bool,
 ) -> Result<(), SyncError> {
     mark(cluster, &sync.container).await?;
     if !sync.files.is_empty() || !sync.deletes.is_empty() {
@@ -44,8 +46,13 @@ pub(crate) async fn sync(
         if !step.echo_off {
             output.log(&sync.resource, LogSource::Build, &format!("running in the container: {}\n", step.argv.join(" ")));
         }
-        let (code, text) = exec(cluster, &sync.container, &step.argv, None).await?;
-        output.log(&sync.resource, LogSource::Build, &text);
+        let (code, text) = if cluster.embedded().is_some() {
+            run_embedded(cluster, output, sync, &step.argv, host_trust).await?
+        } else {
+            let (code, text) = exec(cluster, &sync.container, &step.argv, None).await?;
+            output.log(&sync.resource, LogSource::Build, &text);
+            (code, text)
+        };
         if code != 0 {
             return Err(SyncError::Step { argv: step.argv.clone(), code, output: text });
         }
@@ -54,6 +61,32 @@ pub(crate) async fn sync(
         restart(cluster, &sync.container).await?;
     }
     Ok(())
+}
+
+/// A step on the embedded cluster, which lends it what it lends to builds.
+async fn run_embedded(
+    cluster: &Cluster,
+    output: &Arc<dyn Output>,
+    sync: &Sync,
+    argv: &[String],
+    host_trust: bool,
+) -> Result<(i32, String), SyncError> {
+    let to = &sync.container;
+    let path = format!("/coracle/v1/namespaces/{}/pods/{}/containers/{}/run", to.namespace, to.pod, to.container);
+    let request = json!({"argv": argv, "hostTrust": host_trust});
+    let mut lines = Box::pin(cluster.lines(&path, &request).await.map_err(|e| transport(chain(&e)))?);
+    let mut text = String::new();
+    while let Some(line) = lines.next().await {
+        let line = line.map_err(|e| transport(format!("the connection to the container broke: {e}")))?;
+        let value: serde_json::Value = serde_json::from_str(&line).map_err(|e| transport(e.to_string()))?;
+        if let Some(code) = value["code"].as_i64() {
+            return Ok((i32::try_from(code).unwrap_or(255), text));
+        }
+        let part = value["output"].as_str().unwrap_or("");
+        output.log(&sync.resource, LogSource::Build, part);
+        text.push_str(part);
+    }
+    Err(transport("the step ended without a result".into()))
 }
 
 fn transport(message: String) -> SyncError {
