@@ -1,7 +1,11 @@
 //! Builds whose steps run in real containers. This program is also the runtime's roles, so it has a `main` of its own.
 //! Needs root; says so and passes where it has not.
 
-#![expect(clippy::unwrap_used, clippy::print_stdout, reason = "a test, though the compiler does not know it as one")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "a test, though the compiler does not know it as one"
+)]
 
 use builder::{BuildEvent, BuildRequest, Builder};
 use images::Images;

@@ -63,9 +63,7 @@ pub enum Command {
     /// Print the version
     Version,
     /// Print a completion script
-    Completion {
-        shell: String,
-    },
+    Completion { shell: String },
 }
 
 #[derive(Debug, Args)]
@@ -224,14 +222,9 @@ pub enum ImageCommand {
         cluster: Vec<String>,
     },
     /// Pull an image from its registry
-    Pull {
-        name: String,
-    },
+    Pull { name: String },
     /// Give an image another name
-    Tag {
-        source: String,
-        target: String,
-    },
+    Tag { source: String, target: String },
     /// Remove names of images
     #[command(alias = "remove")]
     Rm {

@@ -28,10 +28,19 @@ pub fn kubeconfig_path() -> Option<PathBuf> {
 
 /// Reads a k3d configuration and says what of it has no effect.
 pub fn read_config(path: &Path, printer: &Printer) -> Result<K3dConfig, Failure> {
-    let text = if path == Path::new("-") { std::io::read_to_string(std::io::stdin()) } else { std::fs::read_to_string(path) };
-    let text = text.map_err(|e| Failure { causes: vec![e.to_string()], ..Failure::new(USAGE, format!("cannot read {}", path.display())) })?;
-    let config = k3d_config::parse(&text, &|name| std::env::var(name).ok())
-        .map_err(|e| Failure { causes: vec![e.to_string()], ..Failure::new(USAGE, format!("{} is not a valid k3d configuration", path.display())) })?;
+    let text = if path == Path::new("-") {
+        std::io::read_to_string(std::io::stdin())
+    } else {
+        std::fs::read_to_string(path)
+    };
+    let text = text.map_err(|e| Failure {
+        causes: vec![e.to_string()],
+        ..Failure::new(USAGE, format!("cannot read {}", path.display()))
+    })?;
+    let config = k3d_config::parse(&text, &|name| std::env::var(name).ok()).map_err(|e| Failure {
+        causes: vec![e.to_string()],
+        ..Failure::new(USAGE, format!("{} is not a valid k3d configuration", path.display()))
+    })?;
     config.warnings.iter().for_each(|w| printer.warn(&format!("{}: {w}", path.display())));
     Ok(config)
 }
@@ -59,7 +68,11 @@ pub fn merge_kubeconfig(running: &Running, switch: bool, printer: &Printer) -> D
     let Some(path) = kubeconfig_path() else { return Ok(()) };
     let pki = control::pki(&running.dir, &running.settings)?;
     match kubeconfig::merge(&path, &running.settings.name, &running.server, &pki, switch) {
-        Ok(()) => printer.done("kubeconfig", &format!("context {} in {}", running.settings.context(), path.display()), None),
+        Ok(()) => printer.done(
+            "kubeconfig",
+            &format!("context {} in {}", running.settings.context(), path.display()),
+            None,
+        ),
         Err(error) => printer.warn(&format!("no context for kubectl: {}", Failure::of(OURS, &error).message)),
     }
     Ok(())
@@ -68,10 +81,23 @@ pub fn merge_kubeconfig(running: &Running, switch: bool, printer: &Printer) -> D
 pub fn run(command: ClusterCommand, printer: &Printer) -> Done {
     let data = data_dir()?;
     match command {
-        ClusterCommand::Create { name, config, ports, registry_create, api_port, kubeconfig_update_default, kubeconfig_switch_context } => {
+        ClusterCommand::Create {
+            name,
+            config,
+            ports,
+            registry_create,
+            api_port,
+            kubeconfig_update_default,
+            kubeconfig_switch_context,
+        } => {
             let mut wanted = match &config {
                 Some(path) => read_config(path, printer)?,
-                None => K3dConfig { settings: Settings::new(DEFAULT_NAME), update_kubeconfig: true, switch_context: true, warnings: Vec::new() },
+                None => K3dConfig {
+                    settings: Settings::new(DEFAULT_NAME),
+                    update_kubeconfig: true,
+                    switch_context: true,
+                    warnings: Vec::new(),
+                },
             };
             if let Some(name) = name {
                 wanted.settings.name = name;
@@ -102,7 +128,11 @@ pub fn run(command: ClusterCommand, printer: &Printer) -> Done {
         ClusterCommand::Stop(names) => each(&data, names, |name| {
             let began = Instant::now();
             block_on(control::stop(&data, name))??;
-            printer.done("cluster", &format!("{name} is stopped; objects and volumes stay"), Some(began.elapsed()));
+            printer.done(
+                "cluster",
+                &format!("{name} is stopped; objects and volumes stay"),
+                Some(began.elapsed()),
+            );
             Ok(())
         }),
         ClusterCommand::Delete { mut names, config } => {
@@ -111,7 +141,9 @@ pub fn run(command: ClusterCommand, printer: &Printer) -> Done {
             }
             each(&data, names, |name| delete(&data, name, printer))
         }
-        ClusterCommand::List { names, no_headers, output } => list(&data, &names, no_headers, output.as_deref(), printer),
+        ClusterCommand::List { names, no_headers, output } => {
+            list(&data, &names, no_headers, output.as_deref(), printer)
+        }
     }
 }
 
@@ -127,10 +159,16 @@ fn delete(data: &DataDir, name: &str, printer: &Printer) -> Done {
     Ok(())
 }
 
-fn apply_flags(settings: &mut Settings, ports: &[String], registry: Option<&str>, api_port: Option<&str>) -> Done {
+fn apply_flags(
+    settings: &mut Settings,
+    ports: &[String],
+    registry: Option<&str>,
+    api_port: Option<&str>,
+) -> Done {
     for text in ports {
         let bare = text.split('@').next().unwrap_or(text);
-        let parsed = k3d_config::parse_port(bare).map_err(|problem| Failure::new(USAGE, format!("--port {problem}")))?;
+        let parsed = k3d_config::parse_port(bare)
+            .map_err(|problem| Failure::new(USAGE, format!("--port {problem}")))?;
         settings.ports.extend::<Vec<PortMapping>>(parsed);
     }
     if let Some(text) = registry {
@@ -142,7 +180,8 @@ fn apply_flags(settings: &mut Settings, ports: &[String], registry: Option<&str>
     if let Some(text) = api_port {
         let number = text.rsplit(':').next().unwrap_or(text);
         if number != "random" {
-            settings.api_port = number.parse().map_err(|_| Failure::new(USAGE, format!("--api-port: {text} is no port")))?;
+            settings.api_port =
+                number.parse().map_err(|_| Failure::new(USAGE, format!("--api-port: {text} is no port")))?;
         }
     }
     Ok(())
@@ -245,7 +284,8 @@ pub fn kubeconfigs(command: KubeconfigCommand, printer: &Printer) -> Done {
                     printer.data(&document(&data, name)?);
                     return Ok(());
                 }
-                let path = output.clone().or(default.clone()).unwrap_or_else(|| data.cluster(name).kubeconfig());
+                let path =
+                    output.clone().or(default.clone()).unwrap_or_else(|| data.cluster(name).kubeconfig());
                 kubeconfig::merge(&path, &settings.name, &server, &pki, kubeconfig_switch_context)
                     .map_err(|e| Failure::of(OURS, &e))?;
                 printer.data(&format!("{}\n", path.display()));
@@ -274,9 +314,8 @@ pub fn document(data: &DataDir, name: &str) -> Result<String, Failure> {
 
 /// Runs a future on a small runtime of its own.
 pub fn block_on<T>(future: impl Future<Output = T>) -> Result<T, Failure> {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .map_err(|e| Failure { causes: vec![e.to_string()], ..Failure::new(OURS, "cannot start the async runtime") })?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(|e| {
+        Failure { causes: vec![e.to_string()], ..Failure::new(OURS, "cannot start the async runtime") }
+    })?;
     Ok(runtime.block_on(future))
 }

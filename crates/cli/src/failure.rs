@@ -44,9 +44,8 @@ impl From<cluster::control::ControlError> for Failure {
         use cluster::control::ControlError;
         match error {
             ControlError::Boot { error, causes, hint } => Self { message: error, causes, hint, exit: OURS },
-            ControlError::NotFound { .. } => {
-                Self::of(USAGE, &error).hint("`coracle cluster list` shows the clusters, `coracle cluster create` makes one")
-            }
+            ControlError::NotFound { .. } => Self::of(USAGE, &error)
+                .hint("`coracle cluster list` shows the clusters, `coracle cluster create` makes one"),
             ControlError::Exists { .. } => Self::of(USAGE, &error),
             other => Self::of(OURS, &other),
         }

@@ -90,8 +90,10 @@ fn import_rootfs(
     let image = if archive == Path::new("-") {
         store.import_rootfs(std::io::stdin().lock(), name, config)?
     } else {
-        let file = std::fs::File::open(archive)
-            .map_err(|e| Failure { causes: vec![e.to_string()], ..Failure::new(USAGE, format!("cannot read {}", archive.display())) })?;
+        let file = std::fs::File::open(archive).map_err(|e| Failure {
+            causes: vec![e.to_string()],
+            ..Failure::new(USAGE, format!("cannot read {}", archive.display()))
+        })?;
         store.import_rootfs(file, name, config)?
     };
     printer.done("imported", &image.name, None);

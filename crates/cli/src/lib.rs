@@ -46,7 +46,8 @@ pub fn main() -> ExitCode {
 
 /// Called as `kustomize`, the first word is that tool's command; `tilt` and `k3d` have ours.
 fn by_name(mut arguments: Vec<OsString>) -> Vec<OsString> {
-    let name = arguments.first().and_then(|a| Path::new(a).file_name()).map(|n| n.to_string_lossy().into_owned());
+    let name =
+        arguments.first().and_then(|a| Path::new(a).file_name()).map(|n| n.to_string_lossy().into_owned());
     if name.as_deref() == Some("kustomize") {
         arguments.insert(1, "kustomize".into());
     }
@@ -73,7 +74,11 @@ fn trace(verbose: u8) {
 fn daemon(arguments: &[OsString]) -> ExitCode {
     let filter = tracing_subscriber::EnvFilter::try_from_env("CORACLE_LOG")
         .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info"));
-    let _ = tracing_subscriber::fmt().with_env_filter(filter).with_ansi(false).with_writer(std::io::stderr).try_init();
+    let _ = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_ansi(false)
+        .with_writer(std::io::stderr)
+        .try_init();
     let (Some(data), Some(name)) = (arguments.first(), arguments.get(1).and_then(|n| n.to_str())) else {
         return ExitCode::from(USAGE);
     };
@@ -88,12 +93,20 @@ fn run(command: Command, printer: &Arc<Printer>) -> Done {
         Command::Cluster { command } => clusters::run(command, printer),
         Command::Kubeconfig { command } => clusters::kubeconfigs(command, printer),
         Command::Image { command } => images::run(command, printer),
-        Command::Registry { command: RegistryCommand::List { no_headers } } => clusters::registries(no_headers, printer),
+        Command::Registry { command: RegistryCommand::List { no_headers } } => {
+            clusters::registries(no_headers, printer)
+        }
         Command::Node { command: NodeCommand::List { no_headers } } => clusters::nodes(no_headers, printer),
-        Command::Kustomize { command: KustomizeCommand::Build { dir, output } } => kustomize(&dir, output.as_deref(), printer),
+        Command::Kustomize { command: KustomizeCommand::Build { dir, output } } => {
+            kustomize(&dir, output.as_deref(), printer)
+        }
         Command::TiltfileResult(args) => up::tiltfile_result(&args, printer),
         Command::Version => {
-            printer.data(&format!("coracle version v{}\nkubernetes version {}\n", env!("CARGO_PKG_VERSION"), cluster::settings::KUBERNETES_VERSION));
+            printer.data(&format!(
+                "coracle version v{}\nkubernetes version {}\n",
+                env!("CARGO_PKG_VERSION"),
+                cluster::settings::KUBERNETES_VERSION
+            ));
             Ok(())
         }
         Command::Completion { shell } => completion(&shell, printer),
@@ -105,15 +118,20 @@ fn kustomize(dir: &Path, output: Option<&Path>, printer: &Printer) -> Done {
         .map_err(|e| Failure { hint: e.hint, ..Failure::new(YOURS, e.message) })?;
     match output {
         None => printer.data(&rendered.yaml),
-        Some(path) => std::fs::write(path, rendered.yaml)
-            .map_err(|e| Failure { causes: vec![e.to_string()], ..Failure::new(USAGE, format!("cannot write {}", path.display())) })?,
+        Some(path) => std::fs::write(path, rendered.yaml).map_err(|e| Failure {
+            causes: vec![e.to_string()],
+            ..Failure::new(USAGE, format!("cannot write {}", path.display()))
+        })?,
     }
     Ok(())
 }
 
 fn completion(shell: &str, printer: &Printer) -> Done {
     let Ok(shell) = shell.parse::<clap_complete::Shell>() else {
-        return Err(Failure::new(USAGE, format!("no completions for {shell}: bash, elvish, fish, powershell and zsh have some")));
+        return Err(Failure::new(
+            USAGE,
+            format!("no completions for {shell}: bash, elvish, fish, powershell and zsh have some"),
+        ));
     };
     let mut script = Vec::new();
     clap_complete::generate(shell, &mut <Cli as clap::CommandFactory>::command(), "coracle", &mut script);

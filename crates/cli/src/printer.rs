@@ -165,10 +165,18 @@ impl Output for Printer {
             _ => None,
         };
         if let Some(message) = broken(status).filter(|m| Some(m) != old.as_ref().and_then(broken).as_ref()) {
-            self.narrate(&format!("{} {resource}: {}", self.paint(Colour::Red, "✗"), indent(&escape(&message, false))));
+            self.narrate(&format!(
+                "{} {resource}: {}",
+                self.paint(Colour::Red, "✗"),
+                indent(&escape(&message, false))
+            ));
         }
         if !self.quiet && waits.is_some() && waits != old.as_ref().and_then(waits_for) {
-            let text = format!("{} {resource}: waits for {}", self.paint(Colour::Dim, "·"), waits.unwrap_or_default());
+            let text = format!(
+                "{} {resource}: waits for {}",
+                self.paint(Colour::Dim, "·"),
+                waits.unwrap_or_default()
+            );
             self.narrate(&escape(&text, self.colour));
         }
     }
@@ -179,7 +187,11 @@ impl Output for Printer {
 }
 
 pub fn seconds(time: Duration) -> String {
-    if time < Duration::from_secs(1) { format!("{} ms", time.as_millis()) } else { format!("{:.1} s", time.as_secs_f64()) }
+    if time < Duration::from_secs(1) {
+        format!("{} ms", time.as_millis())
+    } else {
+        format!("{:.1} s", time.as_secs_f64())
+    }
 }
 
 fn indent(text: &str) -> String {
@@ -191,14 +203,12 @@ pub fn escape(text: &str, colours: bool) -> String {
     let mut out = String::with_capacity(text.len());
     let mut rest = text;
     while let Some(c) = rest.chars().next() {
-        if c == '\x1b' {
-            if let Some(length) = sgr_length(rest) {
-                if colours {
-                    out.push_str(&rest[..length]);
-                }
-                rest = &rest[length..];
-                continue;
+        if let Some(length) = sgr_length(rest) {
+            if colours {
+                out.push_str(&rest[..length]);
             }
+            rest = &rest[length..];
+            continue;
         }
         match c {
             '\t' | '\n' => out.push(c),

@@ -38,18 +38,30 @@ fn find_config(explicit: Option<&Path>, project: &Path) -> Option<PathBuf> {
 }
 
 /// The cluster that the project asks for, running; or the context that the user named.
-fn target(args: &TiltfileArgs, config: Option<&Path>, project: &Path, printer: &Printer) -> Result<Target, Failure> {
+fn target(
+    args: &TiltfileArgs,
+    config: Option<&Path>,
+    project: &Path,
+    printer: &Printer,
+) -> Result<Target, Failure> {
     if let Some(context) = &args.context {
-        let path = clusters::kubeconfig_path().ok_or_else(|| Failure::new(USAGE, "HOME is not set: where is the kubeconfig?"))?;
-        let kubeconfig = std::fs::read_to_string(&path)
-            .map_err(|e| Failure { causes: vec![e.to_string()], ..Failure::new(USAGE, format!("cannot read {}", path.display())) })?;
+        let path = clusters::kubeconfig_path()
+            .ok_or_else(|| Failure::new(USAGE, "HOME is not set: where is the kubeconfig?"))?;
+        let kubeconfig = std::fs::read_to_string(&path).map_err(|e| Failure {
+            causes: vec![e.to_string()],
+            ..Failure::new(USAGE, format!("cannot read {}", path.display()))
+        })?;
         return Ok(Target { kubeconfig, context: Some(context.clone()) });
     }
     let data = clusters::data_dir()?;
     let (wanted, update, switch) = match find_config(config, project) {
         Some(path) => {
             let config = clusters::read_config(&path, printer)?;
-            printer.done("k3d configuration", &format!("{} (cluster {})", path.display(), config.settings.name), None);
+            printer.done(
+                "k3d configuration",
+                &format!("{} (cluster {})", path.display(), config.settings.name),
+                None,
+            );
             (config.settings, config.update_kubeconfig, config.switch_context)
         }
         None => (Settings::new(PROJECT_CLUSTER), true, true),
@@ -91,11 +103,10 @@ fn settings(args: &TiltfileArgs, subcommand: &str, cluster: &Cluster) -> tiltfil
 }
 
 fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
-    tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
-        .enable_all()
-        .build()
-        .map_err(|e| Failure { causes: vec![e.to_string()], ..Failure::new(OURS, "cannot start the async runtime") })
+    tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().map_err(|e| Failure {
+        causes: vec![e.to_string()],
+        ..Failure::new(OURS, "cannot start the async runtime")
+    })
 }
 
 pub fn up(args: &UpArgs, once: bool, printer: &Arc<Printer>) -> Done {
@@ -145,7 +156,12 @@ async fn run(
         let limit = Duration::from_secs(args.timeout);
         match tokio::time::timeout(limit, watching).await {
             Ok(result) => result?,
-            Err(_) => return Err(Failure::new(YOURS, format!("not everything was ready after {} s", args.timeout))),
+            Err(_) => {
+                return Err(Failure::new(
+                    YOURS,
+                    format!("not everything was ready after {} s", args.timeout),
+                ));
+            }
         }
     } else {
         watching.await?;
@@ -165,7 +181,9 @@ async fn run(
 
 async fn wait_for_interrupt(stop: CancellationToken, interrupted: Arc<std::sync::atomic::AtomicBool>) {
     use tokio::signal::unix::{SignalKind, signal};
-    let (Ok(mut interrupt), Ok(mut terminate)) = (signal(SignalKind::interrupt()), signal(SignalKind::terminate())) else {
+    let (Ok(mut interrupt), Ok(mut terminate)) =
+        (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
+    else {
         return;
     };
     tokio::select! {
@@ -205,7 +223,11 @@ fn progress(state: &State, plan: &Plan) -> Progress {
     if !problems.is_empty() && !busy {
         return Progress::Failed(problems);
     }
-    if waiting || !problems.is_empty() || plan.resources.is_empty() { Progress::Going } else { Progress::Ready }
+    if waiting || !problems.is_empty() || plan.resources.is_empty() {
+        Progress::Going
+    } else {
+        Progress::Ready
+    }
 }
 
 /// The end of a good start: how long it took, and where to look.
@@ -239,7 +261,11 @@ pub fn down(args: &DownArgs, printer: &Arc<Printer>) -> Done {
                 _ => false,
             };
             if keep {
-                kept.push(format!("{} {}", object["kind"].as_str().unwrap_or(""), object["metadata"]["name"].as_str().unwrap_or("")));
+                kept.push(format!(
+                    "{} {}",
+                    object["kind"].as_str().unwrap_or(""),
+                    object["metadata"]["name"].as_str().unwrap_or("")
+                ));
             }
             !keep
         });

@@ -77,7 +77,6 @@ pub fn run(dir: &ClusterDir) -> std::process::ExitCode {
         match Daemon::boot(dir, &mut reporter).await {
             Ok(daemon) => {
                 reporter.say(&BootLine::Ready);
-                drop(reporter);
                 close_stdout();
                 daemon.serve().await;
                 std::process::ExitCode::SUCCESS
@@ -147,14 +146,17 @@ impl Daemon {
 
         let listener = listen_api(&mut settings, dir).await?;
         let address = listener.local_addr().map_err(|e| BootError::new("cannot tell the API's port", e))?;
-        let pki = Pki::open(&dir.pki(), &settings.node_name()).map_err(|e| BootError::new("cannot set up the certificates", e))?;
+        let pki = Pki::open(&dir.pki(), &settings.node_name())
+            .map_err(|e| BootError::new("cannot set up the certificates", e))?;
         let tokens = Tokens::open(&dir.pki().join("service-account.key"))
             .map_err(|e| BootError::new("cannot set up the service account key", e))?;
         let tokens = Arc::new(tokens);
         let api = open_api(dir)?;
-        bootstrap::objects(&api, address.port()).map_err(|e| BootError::new("cannot create the cluster's own objects", e))?;
+        bootstrap::objects(&api, address.port())
+            .map_err(|e| BootError::new("cannot create the cluster's own objects", e))?;
         let server = make_server(&api, &pki, &tokens)?;
-        let images = Images::open(&dir.data().images()).map_err(|e| BootError::new("cannot open the image store", e))?;
+        let images = Images::open(&dir.data().images())
+            .map_err(|e| BootError::new("cannot open the image store", e))?;
         let routes = tokio::sync::watch::Sender::new(None);
         serve_api(listener, &pki, server.clone().with_extra(late_routes(routes.subscribe())), &stop, &tasks)?;
         write_daemon_file(dir, address)?;
@@ -227,18 +229,22 @@ impl Daemon {
 }
 
 fn take_lock(dir: &ClusterDir) -> Boot<std::fs::File> {
-    files::private_dir(dir.root()).map_err(|e| BootError::new(format!("cannot use {}", dir.root().display()), e))?;
+    files::private_dir(dir.root())
+        .map_err(|e| BootError::new(format!("cannot use {}", dir.root().display()), e))?;
     let path = dir.lock();
     match files::try_lock(&path) {
         Ok(Some(lock)) => Ok(lock),
-        Ok(None) => Err(BootError::new("another daemon runs this cluster", format!("{} is locked", path.display()))),
+        Ok(None) => {
+            Err(BootError::new("another daemon runs this cluster", format!("{} is locked", path.display())))
+        }
         Err(error) => Err(BootError::new(format!("cannot lock {}", path.display()), error)),
     }
 }
 
 fn load_settings(dir: &ClusterDir) -> Boot<Settings> {
-    Settings::load(&dir.settings())
-        .map_err(|e| BootError::new("cannot start the cluster", e).hint("`coracle cluster create NAME` makes one"))
+    Settings::load(&dir.settings()).map_err(|e| {
+        BootError::new("cannot start the cluster", e).hint("`coracle cluster create NAME` makes one")
+    })
 }
 
 /// The port of the first start is kept, so that kubeconfigs stay valid.
@@ -263,7 +269,8 @@ fn open_api(dir: &ClusterDir) -> Boot<Api> {
 }
 
 fn make_server(api: &Api, pki: &Pki, tokens: &Arc<Tokens>) -> Boot<Server> {
-    let admin = pki.admin_der().map_err(|e| BootError::new("cannot read the administrator's certificate", e))?;
+    let admin =
+        pki.admin_der().map_err(|e| BootError::new("cannot read the administrator's certificate", e))?;
     let (checker, issuer) = (tokens.clone(), tokens.clone());
     let (for_tokens, for_requests) = (api.clone(), api.clone());
     let authenticate = move |parts: &http::request::Parts, peer: Option<&apiserver::PeerCertificate>| {
@@ -290,7 +297,8 @@ fn make_server(api: &Api, pki: &Pki, tokens: &Arc<Tokens>) -> Boot<Server> {
     };
     let token_request = move |namespace: &str, name: &str, request: &Value| {
         let account = for_requests.get("serviceaccounts", namespace, name)?;
-        let seconds = controllers::int_at(request, &["spec", "expirationSeconds"]).unwrap_or(3600).clamp(600, 1 << 32);
+        let seconds =
+            controllers::int_at(request, &["spec", "expirationSeconds"]).unwrap_or(3600).clamp(600, 1 << 32);
         let now = Timestamp::now().as_second();
         let token = issuer.issue(
             &Request {
@@ -331,7 +339,8 @@ fn late_routes(routes: tokio::sync::watch::Receiver<Option<axum::Router>>) -> ax
             use tower::ServiceExt;
             match router {
                 Some(router) => router.oneshot(request).await.into_response(),
-                None => (axum::http::StatusCode::SERVICE_UNAVAILABLE, "the node is still starting").into_response(),
+                None => (axum::http::StatusCode::SERVICE_UNAVAILABLE, "the node is still starting")
+                    .into_response(),
             }
         }
     })
@@ -376,8 +385,10 @@ async fn start_network(dir: &ClusterDir, phases: &mut Phases<'_>) -> Boot<(Runti
         host_network: false,
         sysctls: vec![("net.ipv4.ip_forward".into(), "1".into())],
     };
-    let router =
-        runtime.create_sandbox(spec).await.map_err(|e| BootError::new("cannot make the router's namespace", e))?;
+    let router = runtime
+        .create_sandbox(spec)
+        .await
+        .map_err(|e| BootError::new("cannot make the router's namespace", e))?;
     let config = NetworkConfig {
         router: format!("/proc/{}/ns/net", router.pid).into(),
         pod_cidr: POD_CIDR.parse().expect("a valid range"),
@@ -457,31 +468,39 @@ async fn serve_traffic(
         tasks.spawn(traffic.clone().serve_port(listener, number, stop.clone()));
     }
     tasks.spawn(traffic.run(stop.clone()));
-    let ports: Vec<String> = settings.ports.iter().map(|p| format!("{}→{}", p.host_port, p.cluster_port)).collect();
+    let ports: Vec<String> =
+        settings.ports.iter().map(|p| format!("{}→{}", p.host_port, p.cluster_port)).collect();
     if !ports.is_empty() {
         phases.done("ingress", ports.join(", "));
     }
     Ok(())
 }
 
-fn node_config(dir: &ClusterDir, settings: &Settings, pki: &Pki, tokens: &Arc<Tokens>, api: &Api) -> NodeConfig {
+fn node_config(
+    dir: &ClusterDir,
+    settings: &Settings,
+    pki: &Pki,
+    tokens: &Arc<Tokens>,
+    api: &Api,
+) -> NodeConfig {
     let (tokens, api) = (tokens.clone(), api.clone());
-    let token = move |namespace: &str, account: &str, audience: &str, seconds: i64, pod: &str, pod_uid: &str| {
-        let now = Timestamp::now().as_second();
-        let uid = api
-            .get("serviceaccounts", namespace, account)
-            .map(|a| controllers::str_at(&a, &["metadata", "uid"]).to_string())
-            .unwrap_or_default();
-        let request = Request {
-            namespace: namespace.into(),
-            service_account: account.into(),
-            service_account_uid: uid,
-            pod: Some((pod.into(), pod_uid.into())),
-            audiences: if audience.is_empty() { Vec::new() } else { vec![audience.into()] },
-            expiry_seconds: seconds,
+    let token =
+        move |namespace: &str, account: &str, audience: &str, seconds: i64, pod: &str, pod_uid: &str| {
+            let now = Timestamp::now().as_second();
+            let uid = api
+                .get("serviceaccounts", namespace, account)
+                .map(|a| controllers::str_at(&a, &["metadata", "uid"]).to_string())
+                .unwrap_or_default();
+            let request = Request {
+                namespace: namespace.into(),
+                service_account: account.into(),
+                service_account_uid: uid,
+                pod: Some((pod.into(), pod_uid.into())),
+                audiences: if audience.is_empty() { Vec::new() } else { vec![audience.into()] },
+                expiry_seconds: seconds,
+            };
+            (tokens.issue(&request, now), now + seconds)
         };
-        (tokens.issue(&request, now), now + seconds)
-    };
     NodeConfig {
         name: settings.node_name(),
         root: dir.node(),

@@ -28,8 +28,23 @@ pub enum K3dConfigError {
 }
 
 const TOP_FIELDS: &[&str] = &[
-    "apiVersion", "kind", "metadata", "servers", "agents", "kubeAPI", "image", "network", "subnet", "token", "volumes",
-    "ports", "env", "files", "registries", "hostAliases", "options",
+    "apiVersion",
+    "kind",
+    "metadata",
+    "servers",
+    "agents",
+    "kubeAPI",
+    "image",
+    "network",
+    "subnet",
+    "token",
+    "volumes",
+    "ports",
+    "env",
+    "files",
+    "registries",
+    "hostAliases",
+    "options",
 ];
 
 /// Reads the text; `variable` gives the environment, which k3d puts in before anything else (unset is empty).
@@ -41,7 +56,11 @@ pub fn parse(text: &str, variable: &dyn Fn(&str) -> Option<String>) -> Result<K3
     let version = config["apiVersion"].as_str().unwrap_or("").to_lowercase();
     if version != "k3d.io/v1alpha5" {
         let older = version.starts_with("k3d.io/v1alpha");
-        let found = if older { format!("{version} (older than k3d.io/v1alpha5: run `k3d config migrate`)") } else { version };
+        let found = if older {
+            format!("{version} (older than k3d.io/v1alpha5: run `k3d config migrate`)")
+        } else {
+            version
+        };
         return Err(K3dConfigError::ApiVersion { found });
     }
     Reader { config: &config, problems: Vec::new(), warnings: Vec::new() }.read()
@@ -57,7 +76,8 @@ fn expand(text: &str, variable: &dyn Fn(&str) -> Option<String>) -> String {
         let (name, used) = match after.strip_prefix('{').and_then(|inner| inner.split_once('}')) {
             Some((name, _)) => (name, name.len() + 2),
             None => {
-                let end = after.find(|c: char| !(c.is_ascii_alphanumeric() || c == '_')).unwrap_or(after.len());
+                let end =
+                    after.find(|c: char| !(c.is_ascii_alphanumeric() || c == '_')).unwrap_or(after.len());
                 (&after[..end], end)
             }
         };
@@ -118,7 +138,11 @@ impl Reader<'_> {
             Value::Null => return None,
             Value::String(text) => text.as_str(),
             _ => {
-                self.problems.push(format!("{}: Invalid type. Expected: string, given: {}", path.join("."), type_name(value)));
+                self.problems.push(format!(
+                    "{}: Invalid type. Expected: string, given: {}",
+                    path.join("."),
+                    type_name(value)
+                ));
                 return None;
             }
         };
@@ -137,7 +161,10 @@ impl Reader<'_> {
         let list = self.config["ports"].as_array().cloned().unwrap_or_default();
         for (index, entry) in list.iter().enumerate() {
             let Some(text) = entry["port"].as_str() else {
-                self.problems.push(format!("ports.{index}.port: Invalid type. Expected: string, given: {}", type_name(&entry["port"])));
+                self.problems.push(format!(
+                    "ports.{index}.port: Invalid type. Expected: string, given: {}",
+                    type_name(&entry["port"])
+                ));
                 continue;
             };
             match parse_port(text) {
@@ -151,7 +178,8 @@ impl Reader<'_> {
     fn registry(&mut self, cluster: &str) -> Option<Registry> {
         let registries = &self.config["registries"];
         if registries["use"].as_array().is_some_and(|a| !a.is_empty()) {
-            self.warnings.push("registries.use has no effect on the embedded cluster: it has its own registry".into());
+            self.warnings
+                .push("registries.use has no effect on the embedded cluster: it has its own registry".into());
         }
         if !registries["config"].is_null() {
             self.warnings.push("registries.config has no effect on the embedded cluster".into());
@@ -164,11 +192,13 @@ impl Reader<'_> {
         let name = create["name"].as_str().map_or_else(|| format!("k3d-{cluster}-registry"), String::from);
         let host = create["host"].as_str().unwrap_or("0.0.0.0");
         if !matches!(host, "127.0.0.1" | "localhost" | "0.0.0.0" | "") {
-            self.warnings.push(format!("registries.create.host {host}: the registry listens on 127.0.0.1 only"));
+            self.warnings
+                .push(format!("registries.create.host {host}: the registry listens on 127.0.0.1 only"));
         }
         for field in ["proxy", "volumes"] {
             if !create[field].is_null() {
-                self.warnings.push(format!("registries.create.{field} has no effect on the embedded cluster"));
+                self.warnings
+                    .push(format!("registries.create.{field} has no effect on the embedded cluster"));
             }
         }
         Some(Registry { name, port })
@@ -193,7 +223,9 @@ impl Reader<'_> {
         for field in ["network", "subnet", "volumes", "env", "files", "hostAliases"] {
             let value = &self.config[field];
             if !value.is_null() && value.as_array().is_none_or(|a| !a.is_empty()) {
-                self.warnings.push(format!("{field} has no effect on the embedded cluster (use `--provider docker` for it)"));
+                self.warnings.push(format!(
+                    "{field} has no effect on the embedded cluster (use `--provider docker` for it)"
+                ));
             }
         }
         let args = self.config["options"]["k3s"]["extraArgs"].as_array().cloned().unwrap_or_default();
@@ -203,7 +235,8 @@ impl Reader<'_> {
                 what.split(',').all(|w| matches!(w, "traefik" | "servicelb" | "metrics-server"))
             });
             if !harmless {
-                self.warnings.push(format!("options.k3s.extraArgs: {arg} has no effect on the embedded cluster"));
+                self.warnings
+                    .push(format!("options.k3s.extraArgs: {arg} has no effect on the embedded cluster"));
             }
         }
         let runtime = self.config["options"]["runtime"].as_object();
@@ -241,7 +274,9 @@ pub fn parse_port(text: &str) -> Result<Vec<PortMapping>, String> {
 }
 
 fn range(text: &str, whole: &str) -> Result<std::ops::RangeInclusive<u16>, String> {
-    let number = |t: &str| t.parse::<u16>().ok().filter(|n| *n > 0).ok_or(format!("'{whole}': '{t}' is no port number"));
+    let number = |t: &str| {
+        t.parse::<u16>().ok().filter(|n| *n > 0).ok_or(format!("'{whole}': '{t}' is no port number"))
+    };
     match text.split_once('-') {
         Some((first, last)) => Ok(number(first)?..=number(last)?),
         None => number(text).map(|n| n..=n),
@@ -294,14 +329,19 @@ options:
         assert_eq!(config.settings.name, "codex-dev");
         let ports: Vec<_> = config.settings.ports.iter().map(|p| (p.host_port, p.cluster_port)).collect();
         assert_eq!(ports, [(8080, 80), (8443, 443)]);
-        assert_eq!(config.settings.registry.as_ref().map(Registry::address).as_deref(), Some("codex-registry.localhost:5111"));
+        assert_eq!(
+            config.settings.registry.as_ref().map(Registry::address).as_deref(),
+            Some("codex-registry.localhost:5111")
+        );
         assert_eq!(config.warnings, Vec::<String>::new());
     }
 
     #[test]
     fn what_is_wrong_is_said_all_at_once() {
         let text = "apiVersion: k3d.io/v1alpha5\nkind: Simple\nservrs: 1\nmetadata: {name: a_b}\nports: [{port: 8080}, {port: 'x:80'}]\n";
-        let Err(K3dConfigError::Schema { problems }) = parse(text, &|_| None) else { panic!("must be refused") };
+        let Err(K3dConfigError::Schema { problems }) = parse(text, &|_| None) else {
+            panic!("must be refused")
+        };
         assert_eq!(problems.len(), 4, "{problems:?}");
         let version = parse("apiVersion: k3d.io/v1alpha9\nkind: Simple\n", &|_| None);
         assert!(matches!(version, Err(K3dConfigError::ApiVersion { .. })));
@@ -311,7 +351,9 @@ options:
     fn variables_and_ports() {
         let env = |name: &str| (name == "N").then(|| "demo".to_string());
         assert_eq!(expand("a $N ${N}b $X. $$", &env), "a demo demob . $$");
-        let ports = |text| parse_port(text).map(|p| p.iter().map(|m| (m.host_port, m.cluster_port)).collect::<Vec<_>>());
+        let ports = |text| {
+            parse_port(text).map(|p| p.iter().map(|m| (m.host_port, m.cluster_port)).collect::<Vec<_>>())
+        };
         assert_eq!(ports("127.0.0.1:8080:80"), Ok(vec![(8080, 80)]));
         assert_eq!(ports("80"), Ok(vec![(80, 80)]));
         assert_eq!(ports("8000-8001:9000-9001/tcp"), Ok(vec![(8000, 9000), (8001, 9001)]));

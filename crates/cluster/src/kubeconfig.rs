@@ -50,7 +50,8 @@ pub fn remove(path: &Path, name: &str) -> Result<(), KubeconfigError> {
     let mut config = load(path)?;
     let before = config.clone();
     let context = format!("k3d-{name}");
-    let entries = [("clusters", context.clone()), ("users", format!("admin@{context}")), ("contexts", context.clone())];
+    let entries =
+        [("clusters", context.clone()), ("users", format!("admin@{context}")), ("contexts", context.clone())];
     for (list, entry) in entries {
         if let Some(items) = config.get_mut(list).and_then(Value::as_array_mut) {
             items.retain(|item| item["name"] != entry.as_str());
@@ -66,13 +67,25 @@ fn insert(config: &mut Value, name: &str, server: &str, pki: &Pki) {
     let context = format!("k3d-{name}");
     let user = format!("admin@{context}");
     let encode = |text: &str| STANDARD.encode(text);
-    put(config, "clusters", &context, "cluster", json!({
-        "certificate-authority-data": encode(&pki.ca_pem), "server": server,
-    }));
+    put(
+        config,
+        "clusters",
+        &context,
+        "cluster",
+        json!({
+            "certificate-authority-data": encode(&pki.ca_pem), "server": server,
+        }),
+    );
     put(config, "contexts", &context, "context", json!({"cluster": context, "user": user}));
-    put(config, "users", &user, "user", json!({
-        "client-certificate-data": encode(&pki.admin_cert_pem), "client-key-data": encode(&pki.admin_key_pem),
-    }));
+    put(
+        config,
+        "users",
+        &user,
+        "user",
+        json!({
+            "client-certificate-data": encode(&pki.admin_cert_pem), "client-key-data": encode(&pki.admin_key_pem),
+        }),
+    );
 }
 
 /// Sets the named entry of a list. A context keeps the namespace that the user chose for it.

@@ -6,7 +6,8 @@
 use crate::files::{private_dir, write_private};
 use crate::settings::API_VIP;
 use rcgen::{
-    BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, KeyUsagePurpose,
+    BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
+    KeyUsagePurpose,
 };
 use rustls::RootCertStore;
 use rustls::server::WebPkiClientVerifier;
@@ -62,8 +63,9 @@ impl Pki {
         let mut roots = RootCertStore::empty();
         roots.add(self.ca_der()?)?;
         let verifier = WebPkiClientVerifier::builder(Arc::new(roots)).allow_unauthenticated().build()?;
-        let mut config =
-            rustls::ServerConfig::builder().with_client_cert_verifier(verifier).with_single_cert(certs, key)?;
+        let mut config = rustls::ServerConfig::builder()
+            .with_client_cert_verifier(verifier)
+            .with_single_cert(certs, key)?;
         config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
         Ok(Arc::new(config))
     }
@@ -93,7 +95,11 @@ fn read(path: &Path) -> Result<String, PkiError> {
     std::fs::read_to_string(path).map_err(|source| PkiError::File { path: path.into(), source })
 }
 
-fn params(common_name: &str, organisation: Option<&str>, names: Vec<String>) -> Result<CertificateParams, PkiError> {
+fn params(
+    common_name: &str,
+    organisation: Option<&str>,
+    names: Vec<String>,
+) -> Result<CertificateParams, PkiError> {
     let mut params = CertificateParams::new(names)?;
     params.distinguished_name.push(DnType::CommonName, common_name);
     if let Some(organisation) = organisation {

@@ -7,12 +7,22 @@ use std::io::Write;
 #[serde(rename_all = "camelCase", tag = "type")]
 pub enum BootLine {
     /// A phase is done: its name, what there is to say of it, and how long it took.
-    Phase { name: String, detail: String, millis: u64 },
+    Phase {
+        name: String,
+        detail: String,
+        millis: u64,
+    },
     /// Something that the user should know, and that does not stop the cluster.
-    Warning { text: String },
+    Warning {
+        text: String,
+    },
     Ready,
     /// The daemon gives up: an error, its causes outermost first, and what to do.
-    Failed { error: String, causes: Vec<String>, hint: Option<String> },
+    Failed {
+        error: String,
+        causes: Vec<String>,
+        hint: Option<String>,
+    },
 }
 
 /// The daemon's end of the pipe.

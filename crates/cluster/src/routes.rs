@@ -53,7 +53,10 @@ impl Routes {
             .route("/v1/images/tag", post(tag))
             .route("/v1/namespaces/{namespace}/pods/{pod}/containers/{container}/files", put(files))
             .route("/v1/namespaces/{namespace}/pods/{pod}/containers/{container}/run", post(steps::run))
-            .route("/v1/namespaces/{namespace}/pods/{pod}/containers/{container}/restart", post(steps::restart))
+            .route(
+                "/v1/namespaces/{namespace}/pods/{pod}/containers/{container}/restart",
+                post(steps::restart),
+            )
             .with_state(self)
     }
 }
@@ -100,7 +103,9 @@ async fn build(State(routes): State<Routes>, Json(request): Json<BuildRequest>) 
 }
 
 pub(crate) fn tokio_stream<T>(receiver: mpsc::Receiver<T>) -> impl futures::Stream<Item = T> {
-    futures::stream::unfold(receiver, |mut receiver| async move { receiver.recv().await.map(|item| (item, receiver)) })
+    futures::stream::unfold(receiver, |mut receiver| async move {
+        receiver.recv().await.map(|item| (item, receiver))
+    })
 }
 
 /// The first line of a files request.
@@ -125,7 +130,9 @@ async fn files(
     }
     let header: FilesHeader = match serde_json::from_str(&line) {
         Ok(header) => header,
-        Err(error) => return refuse(StatusCode::BAD_REQUEST, &format!("the first line is no files header: {error}")),
+        Err(error) => {
+            return refuse(StatusCode::BAD_REQUEST, &format!("the first line is no files header: {error}"));
+        }
     };
     match routes.node.sync(&namespace, &pod, &container, reader, header.deletes).await {
         Ok(report) => Json(json!({"written": report.written, "deleted": report.deleted})).into_response(),

@@ -69,8 +69,10 @@ impl Settings {
 
     /// Written whole or not at all.
     pub fn save(&self, path: &Path) -> Result<(), SettingsError> {
-        let text = serde_json::to_vec_pretty(self).map_err(|source| SettingsError::Parse { path: path.into(), source })?;
-        crate::files::write_private(path, &text).map_err(|source| SettingsError::Write { path: path.into(), source })
+        let text = serde_json::to_vec_pretty(self)
+            .map_err(|source| SettingsError::Parse { path: path.into(), source })?;
+        crate::files::write_private(path, &text)
+            .map_err(|source| SettingsError::Write { path: path.into(), source })
     }
 
     /// What of `wanted` an existing cluster does not have, in words; empty if it fits.

@@ -39,7 +39,8 @@ fn one_service(service: &Value, slices: &SlicesOf, api: SocketAddr) -> Service {
     let external = str_at(service, &["spec", "externalName"]);
     let ports = list_at(service, &["spec", "ports"]).iter().filter_map(|port| {
         let is_api = cluster_ip == Some(API_VIP) && namespace == "default";
-        let endpoints = if is_api { vec![Endpoint::Host(api)] } else { endpoints_of(own, str_at(port, &["name"])) };
+        let endpoints =
+            if is_api { vec![Endpoint::Host(api)] } else { endpoints_of(own, str_at(port, &["name"])) };
         Some(ServicePort {
             name: str_at(port, &["name"]).to_string(),
             protocol: if str_at(port, &["protocol"]) == "UDP" { Protocol::Udp } else { Protocol::Tcp },
@@ -100,7 +101,8 @@ pub fn is_served(view: &dyn View, ingress: &Value) -> bool {
     classes.iter().any(|class| {
         let ours = str_at(class, &["spec", "controller"]) == INGRESS_CONTROLLER;
         let default =
-            str_at(class, &["metadata", "annotations", "ingressclass.kubernetes.io/is-default-class"]) == "true";
+            str_at(class, &["metadata", "annotations", "ingressclass.kubernetes.io/is-default-class"])
+                == "true";
         ours && if named.is_empty() { default } else { str_at(class, &["metadata", "name"]) == named }
     })
 }
@@ -138,7 +140,12 @@ pub fn routes(view: &dyn View) -> Vec<Route> {
     out
 }
 
-fn backend_of(view: &dyn View, slices: &SlicesOf, namespace: &str, backend: &Value) -> (String, Vec<Endpoint>) {
+fn backend_of(
+    view: &dyn View,
+    slices: &SlicesOf,
+    namespace: &str,
+    backend: &Value,
+) -> (String, Vec<Endpoint>) {
     let name = str_at(backend, &["service", "name"]);
     let number = int_at(backend, &["service", "port", "number"]);
     let port_name = str_at(backend, &["service", "port", "name"]);
@@ -161,12 +168,18 @@ pub fn certificates(view: &dyn View) -> Vec<(Option<String>, String, String)> {
         for tls in list_at(ingress, &["spec", "tls"]) {
             let namespace = str_at(ingress, &["metadata", "namespace"]);
             let Some(secret) = view.get("secrets", namespace, str_at(tls, &["secretName"])) else { continue };
-            let (Some(cert), Some(key)) = (pem_of(&secret, "tls.crt"), pem_of(&secret, "tls.key")) else { continue };
+            let (Some(cert), Some(key)) = (pem_of(&secret, "tls.crt"), pem_of(&secret, "tls.key")) else {
+                continue;
+            };
             let hosts = list_at(tls, &["hosts"]);
             if hosts.is_empty() {
                 out.push((None, cert, key));
             } else {
-                out.extend(hosts.iter().filter_map(|h| Some((Some(h.as_str()?.to_string()), cert.clone(), key.clone()))));
+                out.extend(
+                    hosts
+                        .iter()
+                        .filter_map(|h| Some((Some(h.as_str()?.to_string()), cert.clone(), key.clone()))),
+                );
             }
         }
     }
@@ -182,22 +195,27 @@ fn pem_of(secret: &Value, field: &str) -> Option<String> {
 /// The endpoints of a LoadBalancer Service with this port, for a port of the host that is mapped to it.
 pub fn load_balancer(view: &dyn View, port: u16) -> Option<Vec<Endpoint>> {
     let slices = slices(view);
-    view.list("services", "").iter().filter(|s| str_at(s, &["spec", "type"]) == "LoadBalancer").find_map(|service| {
-        let entry = list_at(service, &["spec", "ports"]).iter().find(|p| int_at(p, &["port"]) == Some(port.into()))?;
-        let key = (
-            str_at(service, &["metadata", "namespace"]).to_string(),
-            str_at(service, &["metadata", "name"]).to_string(),
-        );
-        Some(endpoints_of(slices.get(&key).map_or(&[][..], Vec::as_slice), str_at(entry, &["name"])))
-    })
+    view.list("services", "").iter().filter(|s| str_at(s, &["spec", "type"]) == "LoadBalancer").find_map(
+        |service| {
+            let entry = list_at(service, &["spec", "ports"])
+                .iter()
+                .find(|p| int_at(p, &["port"]) == Some(port.into()))?;
+            let key = (
+                str_at(service, &["metadata", "namespace"]).to_string(),
+                str_at(service, &["metadata", "name"]).to_string(),
+            );
+            Some(endpoints_of(slices.get(&key).map_or(&[][..], Vec::as_slice), str_at(entry, &["name"])))
+        },
+    )
 }
 
 /// The endpoints behind a node port.
 pub fn node_port(view: &dyn View, port: u16) -> Option<Vec<Endpoint>> {
     let slices = slices(view);
     view.list("services", "").iter().find_map(|service| {
-        let entry =
-            list_at(service, &["spec", "ports"]).iter().find(|p| int_at(p, &["nodePort"]) == Some(port.into()))?;
+        let entry = list_at(service, &["spec", "ports"])
+            .iter()
+            .find(|p| int_at(p, &["nodePort"]) == Some(port.into()))?;
         let key = (
             str_at(service, &["metadata", "namespace"]).to_string(),
             str_at(service, &["metadata", "name"]).to_string(),

@@ -4,7 +4,9 @@ use crate::files::write_private;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use ring::rand::SystemRandom;
-use ring::signature::{ECDSA_P256_SHA256_FIXED, ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair, UnparsedPublicKey};
+use ring::signature::{
+    ECDSA_P256_SHA256_FIXED, ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair, UnparsedPublicKey,
+};
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 
@@ -52,7 +54,8 @@ impl Tokens {
         if !path.exists() {
             let key = EcdsaKeyPair::generate_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, &random)
                 .map_err(|_| TokenError::Random)?;
-            write_private(path, key.as_ref()).map_err(|source| TokenError::File { path: path.into(), source })?;
+            write_private(path, key.as_ref())
+                .map_err(|source| TokenError::File { path: path.into(), source })?;
         }
         let bytes = std::fs::read(path).map_err(|source| TokenError::File { path: path.into(), source })?;
         let key = EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, &bytes, &random)
@@ -79,7 +82,8 @@ impl Tokens {
         let header = json!({"alg": "ES256", "typ": "JWT"});
         let encode = |value: &Value| URL_SAFE_NO_PAD.encode(value.to_string());
         let signed = format!("{}.{}", encode(&header), encode(&payload));
-        let signature = self.key.sign(&self.random, signed.as_bytes()).expect("signing needs only random bytes");
+        let signature =
+            self.key.sign(&self.random, signed.as_bytes()).expect("signing needs only random bytes");
         format!("{signed}.{}", URL_SAFE_NO_PAD.encode(signature.as_ref()))
     }
 

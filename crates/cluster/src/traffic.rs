@@ -81,14 +81,14 @@ impl Traffic {
     /// Tells users where an Ingress or a LoadBalancer Service is reached: on this machine.
     fn publish(&self, view: &dyn View) {
         let here = json!({"loadBalancer": {"ingress": [{"ip": Ipv4Addr::LOCALHOST.to_string()}]}});
-        let ingresses = view.list("networking.k8s.io/ingresses", "").into_iter().filter(|i| tables::is_served(view, i));
+        let ingresses =
+            view.list("networking.k8s.io/ingresses", "").into_iter().filter(|i| tables::is_served(view, i));
         let balancers = view
             .list("services", "")
             .into_iter()
             .filter(|s| controllers::str_at(s, &["spec", "type"]) == "LoadBalancer");
-        let all = ingresses
-            .map(|i| ("networking.k8s.io/ingresses", i))
-            .chain(balancers.map(|s| ("services", s)));
+        let all =
+            ingresses.map(|i| ("networking.k8s.io/ingresses", i)).chain(balancers.map(|s| ("services", s)));
         for (resource, object) in all {
             if controllers::at(&object, &["status", "loadBalancer"]) == &here["loadBalancer"] {
                 continue;

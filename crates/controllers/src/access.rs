@@ -52,7 +52,9 @@ pub(crate) fn key(resource: &str, namespace: &str, name: &str) -> Key {
 
 /// The ownerReference with `controller: true`.
 pub(crate) fn controller_of(object: &Value) -> Option<&Value> {
-    list_at(object, &["metadata", "ownerReferences"]).iter().find(|r| r.get("controller") == Some(&json!(true)))
+    list_at(object, &["metadata", "ownerReferences"])
+        .iter()
+        .find(|r| r.get("controller") == Some(&json!(true)))
 }
 
 /// The key of the controlling owner if it is of this kind.
@@ -159,7 +161,13 @@ pub(crate) fn reference(api_version: &str, kind: &str, object: &Value) -> Value 
     })
 }
 
-pub(crate) fn event(kind: EventKind, regarding: Value, component: &str, reason: &str, message: String) -> Write {
+pub(crate) fn event(
+    kind: EventKind,
+    regarding: Value,
+    component: &str,
+    reason: &str,
+    message: String,
+) -> Write {
     Write::Event { regarding, kind, reason: reason.into(), message, component: component.into() }
 }
 
@@ -206,7 +214,9 @@ pub(crate) fn status_write(resource: &str, object: &Value, status: Value) -> Opt
 /// A JSON object without the fields whose value is 0, as Go's `omitempty` leaves counts out.
 pub(crate) fn without_zeros(value: Value) -> Value {
     match value {
-        Value::Object(map) => Value::Object(map.into_iter().filter(|(_, v)| v != &json!(0)).collect::<Map<_, _>>()),
+        Value::Object(map) => {
+            Value::Object(map.into_iter().filter(|(_, v)| v != &json!(0)).collect::<Map<_, _>>())
+        }
         other => other,
     }
 }

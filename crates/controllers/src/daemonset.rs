@@ -47,7 +47,11 @@ fn wants(set: &Value, node: &Value) -> bool {
 /// The node that a daemon pod is for: bound to it, or pinned to it by affinity and not bound yet.
 fn node_of(pod: &Value) -> &str {
     let bound = str_at(pod, &["spec", "nodeName"]);
-    if bound.is_empty() { str_at(pod, &["metadata", "annotations", "coracle.dev/daemon-node"]) } else { bound }
+    if bound.is_empty() {
+        str_at(pod, &["metadata", "annotations", "coracle.dev/daemon-node"])
+    } else {
+        bound
+    }
 }
 
 fn place(set: &Value, nodes: &[Object], all: &[Object], hash: &str, outcome: &mut Outcome) {
@@ -90,9 +94,13 @@ fn daemon_pod(set: &Value, node: &Value, hash: &str) -> Value {
     });
     let mut tolerations = list_at(&pod, &["spec", "tolerations"]).to_vec();
     for key in ["not-ready", "unreachable"] {
-        tolerations.push(json!({"key": format!("node.kubernetes.io/{key}"), "operator": "Exists", "effect": "NoExecute"}));
+        tolerations.push(
+            json!({"key": format!("node.kubernetes.io/{key}"), "operator": "Exists", "effect": "NoExecute"}),
+        );
     }
-    tolerations.push(json!({"key": "node.kubernetes.io/unschedulable", "operator": "Exists", "effect": "NoSchedule"}));
+    tolerations.push(
+        json!({"key": "node.kubernetes.io/unschedulable", "operator": "Exists", "effect": "NoSchedule"}),
+    );
     pod["spec"]["tolerations"] = json!(tolerations);
     pod
 }

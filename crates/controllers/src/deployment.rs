@@ -110,7 +110,12 @@ impl Plan<'_> {
             return;
         };
         let old_total: i64 = self.old.iter().map(|s| spec_replicas(s)).sum();
-        let next = rollout::new_replicas(spec_replicas(current), desired, old_total + spec_replicas(current), &budget);
+        let next = rollout::new_replicas(
+            spec_replicas(current),
+            desired,
+            old_total + spec_replicas(current),
+            &budget,
+        );
         self.scale(current, next, outcome);
         let old: Vec<rollout::Old> = self
             .old
@@ -155,7 +160,8 @@ impl Plan<'_> {
         let mut selector = at(self.deployment, &["spec", "selector"]).clone();
         selector["matchLabels"][HASH_LABEL] = json!(hash);
         let set_name = format!("{}-{hash}", name(self.deployment));
-        let mut annotations = at(self.deployment, &["metadata", "annotations"]).as_object().cloned().unwrap_or_default();
+        let mut annotations =
+            at(self.deployment, &["metadata", "annotations"]).as_object().cloned().unwrap_or_default();
         annotations.remove("kubectl.kubernetes.io/last-applied-configuration");
         annotations.insert(REVISION.into(), json!((self.last_revision() + 1).to_string()));
         outcome.write(Write::Create {
@@ -192,7 +198,13 @@ impl Plan<'_> {
 
     fn say(&self, outcome: &mut Outcome, message: String) {
         let regarding = access::reference("apps/v1", "Deployment", self.deployment);
-        outcome.write(access::event(EventKind::Normal, regarding, Deployments.name(), "ScalingReplicaSet", message));
+        outcome.write(access::event(
+            EventKind::Normal,
+            regarding,
+            Deployments.name(),
+            "ScalingReplicaSet",
+            message,
+        ));
     }
 
     fn last_revision(&self) -> i64 {
@@ -207,7 +219,11 @@ impl Plan<'_> {
         };
         let patch = json!({"metadata": {"annotations": {REVISION: number.to_string()}}});
         if let Some(current) = self.current.filter(|c| revision(c) != number) {
-            outcome.write(Write::Merge { key: key_of(REPLICASETS, current), subresource: "", patch: patch.clone() });
+            outcome.write(Write::Merge {
+                key: key_of(REPLICASETS, current),
+                subresource: "",
+                patch: patch.clone(),
+            });
         }
         if revision(self.deployment) != number {
             outcome.write(Write::Merge { key: key_of(DEPLOYMENTS, self.deployment), subresource: "", patch });
@@ -257,7 +273,8 @@ impl Plan<'_> {
             ("False", "MinimumReplicasUnavailable", "Deployment does not have minimum availability.")
         };
         access::set_condition(&mut conditions, "Available", ok, reason, message, now);
-        let complete = updated == desired && total == desired && available == desired && self.current.is_some();
+        let complete =
+            updated == desired && total == desired && available == desired && self.current.is_some();
         self.progress(&mut conditions, complete, [total, updated, ready, available], now, outcome);
         status["conditions"] = json!(conditions);
         if let Some(count) = self.deployment.pointer("/status/collisionCount") {
@@ -275,7 +292,14 @@ impl Plan<'_> {
         outcome: &mut Outcome,
     ) {
         if self.is_paused() {
-            access::set_condition(conditions, "Progressing", "Unknown", "DeploymentPaused", "Deployment is paused", now);
+            access::set_condition(
+                conditions,
+                "Progressing",
+                "Unknown",
+                "DeploymentPaused",
+                "Deployment is paused",
+                now,
+            );
             return;
         }
         let set_name = self.current.map(|s| name(s).to_string());
@@ -311,7 +335,14 @@ impl Plan<'_> {
                 outcome.again(Duration::from_secs(left.unsigned_abs() + 1));
             } else {
                 let message = format!("ReplicaSet \"{shown}\" has timed out progressing.");
-                access::set_condition(conditions, "Progressing", "False", "ProgressDeadlineExceeded", &message, now);
+                access::set_condition(
+                    conditions,
+                    "Progressing",
+                    "False",
+                    "ProgressDeadlineExceeded",
+                    &message,
+                    now,
+                );
             }
         }
     }

@@ -29,7 +29,8 @@ impl Controller for Endpoints {
                     .list(SERVICES, &change.key.namespace)
                     .iter()
                     .filter(|s| {
-                        selects(s, &change.object) || change.previous.as_ref().is_some_and(|old| selects(s, old))
+                        selects(s, &change.object)
+                            || change.previous.as_ref().is_some_and(|old| selects(s, old))
                     })
                     .map(|s| access::key_of(SERVICES, s))
                     .collect()
@@ -108,7 +109,8 @@ fn ports_of(service: &Value, pod: &Value) -> Vec<Value> {
         .iter()
         .filter_map(|port| {
             let number = target_port(port, pod)?;
-            let mut out = json!({"name": str_at(port, &["name"]), "port": number, "protocol": protocol(port)});
+            let mut out =
+                json!({"name": str_at(port, &["name"]), "port": number, "protocol": protocol(port)});
             if let Some(app) = port.get("appProtocol") {
                 out["appProtocol"] = app.clone();
             }
@@ -174,7 +176,9 @@ fn write_slice(server: &dyn Server, service: &Value, chosen: &[Object], outcome:
         .collect();
     for (index, (ports, endpoints)) in groups.iter().enumerate() {
         match existing.get(index) {
-            Some(slice) if at(slice, &["ports"]) == &json!(ports) && at(slice, &["endpoints"]) == &json!(endpoints) => {}
+            Some(slice)
+                if at(slice, &["ports"]) == &json!(ports)
+                    && at(slice, &["endpoints"]) == &json!(endpoints) => {}
             Some(slice) => {
                 let mut next = (**slice).clone();
                 next["ports"] = json!(ports);

@@ -22,10 +22,14 @@ impl Controller for GarbageCollector {
             keys.extend(server.owned_by(uid(&change.object)).into_iter().map(|(key, _)| key));
             // An owner that waits for its dependents (foreground) may now be done.
             keys.extend(owners(server, &change.object));
-        } else if is_deleting(&change.object) && !list_at(&change.object, &["metadata", "finalizers"]).is_empty() {
-            keys.push(change.key.clone());
-        } else if change.kind == ChangeKind::Added && !owner_references(&change.object).is_empty() {
-            keys.push(change.key.clone());
+        } else {
+            let finalizing = is_deleting(&change.object)
+                && !list_at(&change.object, &["metadata", "finalizers"]).is_empty();
+            let new_dependent =
+                change.kind == ChangeKind::Added && !owner_references(&change.object).is_empty();
+            if finalizing || new_dependent {
+                keys.push(change.key.clone());
+            }
         }
         keys
     }
@@ -120,7 +124,11 @@ fn orphan_dependents(server: &dyn Server, object: &Value, outcome: &mut Outcome)
         let left: Vec<&Value> =
             owner_references(&dependent).iter().filter(|r| str_at(r, &["uid"]) != uid(object)).collect();
         let left = if left.is_empty() { Value::Null } else { json!(left) };
-        outcome.write(Write::Merge { key, subresource: "", patch: json!({"metadata": {"ownerReferences": left}}) });
+        outcome.write(Write::Merge {
+            key,
+            subresource: "",
+            patch: json!({"metadata": {"ownerReferences": left}}),
+        });
     }
 }
 

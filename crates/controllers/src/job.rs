@@ -73,7 +73,8 @@ struct Progress<'a> {
 impl<'a> Progress<'a> {
     fn new(server: &dyn Server, job: &'a Value) -> Self {
         let all = pods::controlled_pods(server, access::uid(job));
-        let of = |phase: &str| all.iter().filter(|p| str_at(p, &["status", "phase"]) == phase).cloned().collect();
+        let of =
+            |phase: &str| all.iter().filter(|p| str_at(p, &["status", "phase"]) == phase).cloned().collect();
         let active = all.iter().filter(|p| pods::is_active(p)).cloned().collect();
         Self { job, active, succeeded: of("Succeeded"), failed: of("Failed") }
     }
@@ -123,10 +124,12 @@ impl<'a> Progress<'a> {
             }
         }
         let indexed = str_at(self.job, &["spec", "completionMode"]) == "Indexed";
-        let taken: BTreeSet<i64> = self.active.iter().chain(&self.succeeded).filter_map(|p| index_of(p)).collect();
+        let taken: BTreeSet<i64> =
+            self.active.iter().chain(&self.succeeded).filter_map(|p| index_of(p)).collect();
         let mut free = (0..).filter(|i| !taken.contains(i));
         for _ in 0..missing {
-            let mut pod = pods::from_template("batch/v1", "Job", self.job, at(self.job, &["spec", "template"]));
+            let mut pod =
+                pods::from_template("batch/v1", "Job", self.job, at(self.job, &["spec", "template"]));
             let base = name(self.job);
             if indexed {
                 let index = free.next().unwrap_or(0).to_string();
@@ -142,7 +145,12 @@ impl<'a> Progress<'a> {
         }
     }
 
-    fn verdict(&self, started: Timestamp, now: Timestamp, outcome: &mut Outcome) -> Option<(&'static str, String)> {
+    fn verdict(
+        &self,
+        started: Timestamp,
+        now: Timestamp,
+        outcome: &mut Outcome,
+    ) -> Option<(&'static str, String)> {
         let limit = int_at(self.job, &["spec", "backoffLimit"]).unwrap_or(6);
         // With restartPolicy OnFailure the pod is restarted in place: those restarts count as well.
         let restarts: i64 = self
@@ -177,7 +185,14 @@ impl<'a> Progress<'a> {
         } else {
             status["startTime"] = json!(format_time(started));
             if was {
-                access::set_condition(&mut conditions, "Suspended", "False", "JobResumed", "Job resumed", now);
+                access::set_condition(
+                    &mut conditions,
+                    "Suspended",
+                    "False",
+                    "JobResumed",
+                    "Job resumed",
+                    now,
+                );
             }
         }
         if !conditions.is_empty() {

@@ -22,8 +22,12 @@ impl Controller for Namespaces {
     fn concerns(&self, server: &dyn Server, change: &Change) -> Vec<Key> {
         match &*change.key.resource.0 {
             NAMESPACES => vec![change.key.clone()],
-            SERVICE_ACCOUNTS if &*change.key.name == "default" => vec![access::key(NAMESPACES, "", &change.key.namespace)],
-            CONFIG_MAPS if &*change.key.name == ROOT_CA => vec![access::key(NAMESPACES, "", &change.key.namespace)],
+            SERVICE_ACCOUNTS if &*change.key.name == "default" => {
+                vec![access::key(NAMESPACES, "", &change.key.namespace)]
+            }
+            CONFIG_MAPS if &*change.key.name == ROOT_CA => {
+                vec![access::key(NAMESPACES, "", &change.key.namespace)]
+            }
             // The last object of a namespace that is being deleted.
             _ if change.kind == store::ChangeKind::Deleted && !change.key.namespace.is_empty() => server
                 .get(NAMESPACES, "", &change.key.namespace)

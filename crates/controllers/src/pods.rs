@@ -23,7 +23,11 @@ pub(crate) fn is_ready(pod: &Value) -> bool {
 }
 
 /// Whether the pod has been ready for `min_ready_seconds`; otherwise how long until then.
-pub(crate) fn availability(pod: &Value, min_ready_seconds: i64, now: Timestamp) -> Result<(), Option<Duration>> {
+pub(crate) fn availability(
+    pod: &Value,
+    min_ready_seconds: i64,
+    now: Timestamp,
+) -> Result<(), Option<Duration>> {
     if !is_ready(pod) {
         return Err(None);
     }

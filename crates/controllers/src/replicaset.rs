@@ -28,8 +28,10 @@ impl Controller for ReplicaSets {
     fn reconcile(&self, server: &dyn Server, key: &Key, now: Timestamp) -> Outcome {
         let mut outcome = Outcome::default();
         let Some(set) = server.get(REPLICASETS, &key.namespace, &key.name) else { return outcome };
-        let mut active: Vec<Object> =
-            pods::controlled_pods(server, access::uid(&set)).into_iter().filter(|p| pods::is_active(p)).collect();
+        let mut active: Vec<Object> = pods::controlled_pods(server, access::uid(&set))
+            .into_iter()
+            .filter(|p| pods::is_active(p))
+            .collect();
         if !is_deleting(&set) {
             for orphan in pods::orphans(server, &set) {
                 outcome.write(pods::adopt("apps/v1", "ReplicaSet", &set, &orphan));
@@ -69,9 +71,9 @@ impl ReplicaSets {
 fn status(set: &Value, active: &[Object], now: Timestamp, outcome: &mut Outcome) {
     let template_labels = at(set, &["spec", "template", "metadata", "labels"]);
     let labelled = |pod: &Value| {
-        template_labels.as_object().is_none_or(|want| {
-            want.iter().all(|(k, v)| at(pod, &["metadata", "labels", k]) == v)
-        })
+        template_labels
+            .as_object()
+            .is_none_or(|want| want.iter().all(|(k, v)| at(pod, &["metadata", "labels", k]) == v))
     };
     let mut available = 0;
     for pod in active {

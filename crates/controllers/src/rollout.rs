@@ -88,9 +88,17 @@ mod tests {
         for ((desired, surge, unavailable), (or, oa), (nr, na), want) in cases {
             let budget = Budget { surge, unavailable };
             let new = new_replicas(nr, desired, or + nr, &budget);
-            let old =
-                shrink(&[Old { replicas: or, available: oa }], New { replicas: new, available: na }, desired, &budget);
-            assert_eq!((new, old[0]), want, "desired {desired} surge {surge} unavailable {unavailable} old {or}/{oa} new {nr}/{na}");
+            let old = shrink(
+                &[Old { replicas: or, available: oa }],
+                New { replicas: new, available: na },
+                desired,
+                &budget,
+            );
+            assert_eq!(
+                (new, old[0]),
+                want,
+                "desired {desired} surge {surge} unavailable {unavailable} old {or}/{oa} new {nr}/{na}"
+            );
         }
     }
 

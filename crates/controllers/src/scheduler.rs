@@ -115,7 +115,9 @@ fn misfit(server: &dyn Server, pod: &Value, node: &Value) -> Option<String> {
         at(pod, &["spec", "affinity", "nodeAffinity", "requiredDuringSchedulingIgnoredDuringExecution"]);
     let terms = list_at(required, &["nodeSelectorTerms"]);
     if !terms.is_empty()
-        && !terms.iter().any(|t| labels_match(&json!({"matchExpressions": at(t, &["matchExpressions"])}), labels))
+        && !terms
+            .iter()
+            .any(|t| labels_match(&json!({"matchExpressions": at(t, &["matchExpressions"])}), labels))
     {
         return Some("node(s) didn't match Pod's node affinity/selector".into());
     }
@@ -138,7 +140,9 @@ fn missing_claim(server: &dyn Server, pod: &Value) -> Option<String> {
     volumes::claims_of(pod).into_iter().find_map(|claim| {
         match server.get(volumes::CLAIMS, namespace(pod), &claim) {
             None => Some(format!("persistentvolumeclaim \"{claim}\" not found")),
-            Some(found) if is_deleting(&found) => Some(format!("persistentvolumeclaim \"{claim}\" is being deleted")),
+            Some(found) if is_deleting(&found) => {
+                Some(format!("persistentvolumeclaim \"{claim}\" is being deleted"))
+            }
             Some(_) => None,
         }
     })
@@ -154,7 +158,8 @@ fn lacking(server: &dyn Server, pod: &Value, node: &Value) -> Option<String> {
                 && !matches!(str_at(p, &["status", "phase"]), "Succeeded" | "Failed")
         })
         .collect();
-    if let Some(most) = at(node, &["status", "allocatable", "pods"]).as_str().and_then(|s| s.parse::<usize>().ok())
+    if let Some(most) =
+        at(node, &["status", "allocatable", "pods"]).as_str().and_then(|s| s.parse::<usize>().ok())
         && on_node.len() >= most
     {
         return Some("Too many pods".into());
@@ -180,7 +185,8 @@ fn quantity(value: &Value) -> Option<f64> {
         return Some(number);
     }
     let text = value.as_str()?;
-    let split = text.find(|c: char| !(c.is_ascii_digit() || matches!(c, '.' | '+' | '-'))).unwrap_or(text.len());
+    let split =
+        text.find(|c: char| !(c.is_ascii_digit() || matches!(c, '.' | '+' | '-'))).unwrap_or(text.len());
     let number: f64 = text[..split].parse().ok()?;
     let factor = match &text[split..] {
         "" => 1.0,

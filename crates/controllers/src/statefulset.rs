@@ -74,8 +74,11 @@ impl Order<'_> {
                 Some(_) => {}
             }
         }
-        let mut surplus: Vec<&Object> =
-            self.all.iter().filter(|p| ordinal_of(self.set, p).is_none_or(|o| o < start || o >= end)).collect();
+        let mut surplus: Vec<&Object> = self
+            .all
+            .iter()
+            .filter(|p| ordinal_of(self.set, p).is_none_or(|o| o < start || o >= end))
+            .collect();
         surplus.sort_by_key(|p| std::cmp::Reverse(ordinal_of(self.set, p)));
         for pod in surplus {
             if !is_deleting(pod) {
@@ -133,7 +136,8 @@ impl Order<'_> {
 
     fn create(&self, ordinal: i64, outcome: &mut Outcome) {
         let pod_name = format!("{}-{ordinal}", name(self.set));
-        let mut pod = pods::from_template("apps/v1", "StatefulSet", self.set, at(self.set, &["spec", "template"]));
+        let mut pod =
+            pods::from_template("apps/v1", "StatefulSet", self.set, at(self.set, &["spec", "template"]));
         pod["metadata"]["name"] = json!(pod_name);
         pod["metadata"]["labels"]["statefulset.kubernetes.io/pod-name"] = json!(pod_name);
         pod["metadata"]["labels"]["apps.kubernetes.io/pod-index"] = json!(ordinal.to_string());
@@ -185,7 +189,8 @@ fn status(set: &Value, all: &[Object], revision: &str, now: Timestamp, outcome: 
     let settled = updated == replicas && ready == replicas && active.len() == replicas;
     let before = str_at(set, &["status", "currentRevision"]);
     let current = if settled || before.is_empty() { revision } else { before };
-    let on_current = active.iter().filter(|p| str_at(p, &["metadata", "labels", REVISION]) == current).count();
+    let on_current =
+        active.iter().filter(|p| str_at(p, &["metadata", "labels", REVISION]) == current).count();
     let mut status = access::without_zeros(json!({
         "observedGeneration": generation(set), "readyReplicas": ready, "updatedReplicas": updated,
         "currentReplicas": on_current,

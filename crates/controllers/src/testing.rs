@@ -33,12 +33,15 @@ impl View for World {
         self.objects.get(&crate::access::key(resource, namespace, name)).cloned()
     }
     fn list(&self, resource: &str, namespace: &str) -> Vec<Object> {
-        let fits = |k: &Key| &*k.resource.0 == resource && (namespace.is_empty() || &*k.namespace == namespace);
+        let fits =
+            |k: &Key| &*k.resource.0 == resource && (namespace.is_empty() || &*k.namespace == namespace);
         self.objects.iter().filter(|(k, _)| fits(k)).map(|(_, o)| o.clone()).collect()
     }
     fn owned_by(&self, uid: &str) -> Vec<(Key, Object)> {
         let owned = |o: &Value| {
-            crate::list_at(o, &["metadata", "ownerReferences"]).iter().any(|r| crate::str_at(r, &["uid"]) == uid)
+            crate::list_at(o, &["metadata", "ownerReferences"])
+                .iter()
+                .any(|r| crate::str_at(r, &["uid"]) == uid)
         };
         self.objects.iter().filter(|(_, o)| owned(o)).map(|(k, o)| (k.clone(), o.clone())).collect()
     }
@@ -70,7 +73,8 @@ impl World {
                 }
                 object["metadata"]["uid"] = json!(format!("uid-{}", self.counter));
                 object["metadata"]["generation"] = json!(1);
-                object["metadata"]["creationTimestamp"] = json!(format!("2026-01-01T00:00:{:02}Z", self.counter % 60));
+                object["metadata"]["creationTimestamp"] =
+                    json!(format!("2026-01-01T00:00:{:02}Z", self.counter % 60));
                 self.objects.insert(crate::key_of(&resource.0, &object), Arc::new(object));
             }
             Write::Update { resource, object } | Write::UpdateStatus { resource, object } => {
@@ -109,7 +113,13 @@ impl World {
 
     fn one_round(&self, controller: &dyn Controller) -> Vec<Write> {
         for (key, object) in &self.objects {
-            let change = Change { version: 1, kind: ChangeKind::Added, key: key.clone(), object: object.clone(), previous: None };
+            let change = Change {
+                version: 1,
+                kind: ChangeKind::Added,
+                key: key.clone(),
+                object: object.clone(),
+                previous: None,
+            };
             for key in controller.concerns(self, &change) {
                 let writes: Vec<Write> = controller
                     .reconcile(self, &key, now())
@@ -147,7 +157,10 @@ impl World {
         let mut images: Vec<String> = self
             .list("pods", "")
             .iter()
-            .map(|p| crate::str_at(p, &["spec", "containers"]).to_string() + p["spec"]["containers"][0]["image"].as_str().unwrap_or(""))
+            .map(|p| {
+                crate::str_at(p, &["spec", "containers"]).to_string()
+                    + p["spec"]["containers"][0]["image"].as_str().unwrap_or("")
+            })
             .collect();
         images.sort();
         images
@@ -199,7 +212,11 @@ fn a_deployment_rolls_from_one_image_to_the_next() {
     assert_eq!(world.objects[&key]["status"]["availableReplicas"], 2);
     world.apply(Write::Merge { key: key.clone(), subresource: "", patch: json!({"metadata": {"generation": 2}, "spec": {"template": {"spec": {"containers": [{"name": "c", "image": "a:2"}]}}}}) });
     world.settle();
-    assert_eq!(world.images(), ["a:1", "a:1", "a:2"], "surge of one, nobody stopped before the new pod is ready");
+    assert_eq!(
+        world.images(),
+        ["a:1", "a:1", "a:2"],
+        "surge of one, nobody stopped before the new pod is ready"
+    );
     for _ in 0..3 {
         world.run_pods();
         world.settle();
@@ -219,7 +236,12 @@ fn recreate_starts_the_new_pods_when_the_last_old_one_is_gone() {
     world.settle();
     world.run_pods();
     world.settle();
-    let (old_key, old) = world.objects.iter().find(|(k, _)| &*k.resource.0 == "pods").map(|(k, o)| (k.clone(), o.clone())).expect("a pod");
+    let (old_key, old) = world
+        .objects
+        .iter()
+        .find(|(k, _)| &*k.resource.0 == "pods")
+        .map(|(k, o)| (k.clone(), o.clone()))
+        .expect("a pod");
     let key = crate::access::key("apps/deployments", "default", "web");
     let patch = json!({"metadata": {"generation": 2}, "spec": {"template": {"spec": {"containers": [{"name": "c", "image": "a:2"}]}}}});
     world.apply(Write::Merge { key: key.clone(), subresource: "", patch });
@@ -251,10 +273,13 @@ fn deleting_a_deployment_takes_its_sets_and_pods_along() {
 fn endpoints_follow_ready_pods() {
     let mut world = World::default();
     world.add("apps/deployments", deployment("a:1", 1));
-    world.add("services", json!({
-        "apiVersion": "v1", "kind": "Service", "metadata": {"name": "web", "namespace": "default"},
-        "spec": {"selector": {"app": "web"}, "ports": [{"port": 80, "targetPort": 8000}]},
-    }));
+    world.add(
+        "services",
+        json!({
+            "apiVersion": "v1", "kind": "Service", "metadata": {"name": "web", "namespace": "default"},
+            "spec": {"selector": {"app": "web"}, "ports": [{"port": 80, "targetPort": 8000}]},
+        }),
+    );
     world.settle();
     world.run_pods();
     world.settle();
@@ -271,10 +296,13 @@ fn a_claim_waits_for_its_first_pod_and_is_bound_then() {
         "metadata": {"name": "local-path", "annotations": {"storageclass.kubernetes.io/is-default-class": "true"}},
         "provisioner": "rancher.io/local-path", "volumeBindingMode": "WaitForFirstConsumer", "reclaimPolicy": "Delete",
     }));
-    world.add("persistentvolumeclaims", json!({
-        "metadata": {"name": "data", "namespace": "default"},
-        "spec": {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}},
-    }));
+    world.add(
+        "persistentvolumeclaims",
+        json!({
+            "metadata": {"name": "data", "namespace": "default"},
+            "spec": {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}},
+        }),
+    );
     world.settle();
     let key = crate::access::key("persistentvolumeclaims", "default", "data");
     assert_eq!(world.objects[&key]["status"]["phase"], "Pending");
@@ -286,7 +314,10 @@ fn a_claim_waits_for_its_first_pod_and_is_bound_then() {
     assert_eq!(world.objects[&key]["status"]["phase"], "Bound");
     let volume = &world.list("persistentvolumes", "")[0];
     assert_eq!(volume["status"]["phase"], "Bound");
-    assert_eq!(volume["spec"]["hostPath"]["path"], format!("/storage/pvc-{}_default_data", crate::access::uid(&world.objects[&key])));
+    assert_eq!(
+        volume["spec"]["hostPath"]["path"],
+        format!("/storage/pvc-{}_default_data", crate::access::uid(&world.objects[&key]))
+    );
 }
 
 #[test]

@@ -8,7 +8,12 @@ use store::{Change, ChangeKind, EventKind, Key};
 /// Resource, apiVersion, kind, and what to use meanwhile.
 const KINDS: &[(&str, &str, &str, &str)] = &[
     ("batch/cronjobs", "batch/v1", "CronJob", "run it by hand with `kubectl create job --from=cronjob/NAME`"),
-    ("autoscaling/horizontalpodautoscalers", "autoscaling/v2", "HorizontalPodAutoscaler", "set replicas by hand"),
+    (
+        "autoscaling/horizontalpodautoscalers",
+        "autoscaling/v2",
+        "HorizontalPodAutoscaler",
+        "set replicas by hand",
+    ),
     ("networking.k8s.io/networkpolicies", "networking.k8s.io/v1", "NetworkPolicy", "all traffic is allowed"),
     ("replicationcontrollers", "v1", "ReplicationController", "use a Deployment"),
 ];

@@ -104,7 +104,13 @@ impl PersistentVolumeClaims {
                 Some(volume) => mark_bound(key, claim, &volume, outcome),
                 None if str_at(claim, &["status", "phase"]) == "Bound" => {
                     outcome.write(phase(CLAIMS, key, "Lost"));
-                    self.say(claim, EventKind::Warning, "ClaimLost", "Bound claim has lost its PersistentVolume. Data on the volume is lost!".into(), outcome);
+                    self.say(
+                        claim,
+                        EventKind::Warning,
+                        "ClaimLost",
+                        "Bound claim has lost its PersistentVolume. Data on the volume is lost!".into(),
+                        outcome,
+                    );
                 }
                 None => outcome.write(phase(CLAIMS, key, "Pending")),
             }
@@ -124,9 +130,21 @@ impl PersistentVolumeClaims {
         let Some(class) = class_of(server, claim) else {
             let wanted = str_at(claim, &["spec", "storageClassName"]);
             if wanted.is_empty() {
-                self.say(claim, EventKind::Normal, "FailedBinding", "no persistent volumes available for this claim and no storage class is set".into(), outcome);
+                self.say(
+                    claim,
+                    EventKind::Normal,
+                    "FailedBinding",
+                    "no persistent volumes available for this claim and no storage class is set".into(),
+                    outcome,
+                );
             } else {
-                self.say(claim, EventKind::Warning, "ProvisioningFailed", format!("storageclass.storage.k8s.io \"{wanted}\" not found"), outcome);
+                self.say(
+                    claim,
+                    EventKind::Warning,
+                    "ProvisioningFailed",
+                    format!("storageclass.storage.k8s.io \"{wanted}\" not found"),
+                    outcome,
+                );
             }
             return;
         };
@@ -135,16 +153,34 @@ impl PersistentVolumeClaims {
             self.say(claim, EventKind::Normal, "ExternalProvisioning", format!("Waiting for a volume to be created either by the external provisioner '{provisioner}' or manually by the system administrator."), outcome);
             return;
         }
-        if list_at(claim, &["spec", "accessModes"]).iter().any(|m| m == "ReadWriteMany" || m == "ReadOnlyMany") {
-            self.say(claim, EventKind::Warning, "ProvisioningFailed", "NodePath only supports ReadWriteOnce and ReadWriteOncePod (1.22+) access modes".into(), outcome);
+        if list_at(claim, &["spec", "accessModes"])
+            .iter()
+            .any(|m| m == "ReadWriteMany" || m == "ReadOnlyMany")
+        {
+            self.say(
+                claim,
+                EventKind::Warning,
+                "ProvisioningFailed",
+                "NodePath only supports ReadWriteOnce and ReadWriteOncePod (1.22+) access modes".into(),
+                outcome,
+            );
             return;
         }
         let waits = str_at(&class, &["volumeBindingMode"]) == "WaitForFirstConsumer";
-        let node = users(server, claim).iter().map(|p| str_at(p, &["spec", "nodeName"]).to_string()).find(|n| !n.is_empty());
+        let node = users(server, claim)
+            .iter()
+            .map(|p| str_at(p, &["spec", "nodeName"]).to_string())
+            .find(|n| !n.is_empty());
         let node = match node {
             Some(node) => node,
             None if waits => {
-                self.say(claim, EventKind::Normal, "WaitForFirstConsumer", "waiting for first consumer to be created before binding".into(), outcome);
+                self.say(
+                    claim,
+                    EventKind::Normal,
+                    "WaitForFirstConsumer",
+                    "waiting for first consumer to be created before binding".into(),
+                    outcome,
+                );
                 return;
             }
             None => match server.list("nodes", "").first() {
@@ -176,7 +212,8 @@ fn class_of(server: &dyn Server, claim: &Value) -> Option<Object> {
         Some("") => None,
         Some(named) => server.get(CLASSES, "", named),
         None => server.list(CLASSES, "").into_iter().find(|c| {
-            at(c, &["metadata", "annotations", "storageclass.kubernetes.io/is-default-class"]) == &json!("true")
+            at(c, &["metadata", "annotations", "storageclass.kubernetes.io/is-default-class"])
+                == &json!("true")
         }),
     }
 }
@@ -189,7 +226,8 @@ fn fitting_volume(server: &dyn Server, claim: &Value) -> Option<Object> {
             && str_at(owner, &["name"]) == name(claim)
             && (str_at(owner, &["uid"]).is_empty() || str_at(owner, &["uid"]) == uid(claim));
         let free = owner.is_null() && matches!(str_at(volume, &["status", "phase"]), "Available" | "");
-        let class = str_at(volume, &["spec", "storageClassName"]) == str_at(claim, &["spec", "storageClassName"]);
+        let class =
+            str_at(volume, &["spec", "storageClassName"]) == str_at(claim, &["spec", "storageClassName"]);
         let modes = list_at(claim, &["spec", "accessModes"])
             .iter()
             .all(|m| list_at(volume, &["spec", "accessModes"]).contains(m));
@@ -292,8 +330,10 @@ impl Controller for PersistentVolumes {
         let Some(volume) = server.get(VOLUMES, "", &key.name) else { return outcome };
         let owner = at(&volume, &["spec", "claimRef"]);
         let claim = server.get(CLAIMS, str_at(owner, &["namespace"]), str_at(owner, &["name"]));
-        let alive = claim.is_some_and(|c| uid(&c) == str_at(owner, &["uid"]) || str_at(owner, &["uid"]).is_empty());
-        let provisioned = at(&volume, &["metadata", "annotations", "pv.kubernetes.io/provisioned-by"]).is_string();
+        let alive =
+            claim.is_some_and(|c| uid(&c) == str_at(owner, &["uid"]) || str_at(owner, &["uid"]).is_empty());
+        let provisioned =
+            at(&volume, &["metadata", "annotations", "pv.kubernetes.io/provisioned-by"]).is_string();
         let next = if owner.is_null() {
             "Available"
         } else if alive {

@@ -163,9 +163,23 @@ pub struct ContainerFact {
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ContainerState {
-    Waiting { reason: String },
+    /// `reason`, or `reason: message`.
+    Waiting {
+        reason: String,
+    },
     Running,
-    Terminated { code: i32, reason: String },
+    Terminated {
+        code: i32,
+        reason: String,
+    },
+}
+
+impl ContainerState {
+    /// Waits for this reason, whatever its message.
+    pub(crate) fn waits_with(&self, wanted: &str) -> bool {
+        let ContainerState::Waiting { reason } = self else { return false };
+        reason.split(':').next() == Some(wanted)
+    }
 }
 
 impl Default for ContainerState {

@@ -161,7 +161,7 @@ fn pod_runtime(pod: &PodFact, readiness: PodReadiness) -> RuntimeStatus {
     ];
     for container in &pod.containers {
         if let ContainerState::Waiting { reason } = &container.state
-            && ERRORS.contains(&reason.as_str())
+            && ERRORS.iter().any(|error| container.state.waits_with(error))
         {
             return RuntimeStatus::Error { message: format!("{}: {reason}", container.name) };
         }

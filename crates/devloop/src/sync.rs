@@ -99,7 +99,7 @@ fn for_pod(state: &mut State, resource: &Resource, name: &str, pod: &PodFact, no
             ContainerState::Running => {
                 effects.extend(for_container(state, resource, name, &reference, now_ms))
             }
-            ContainerState::Waiting { reason } if reason == "CrashLoopBackOff" => {
+            waiting if waiting.waits_with("CrashLoopBackOff") => {
                 force_if_pending(state, name, &reference, "the container keeps crashing");
             }
             ContainerState::Waiting { .. } | ContainerState::Terminated { .. } => {}

@@ -42,7 +42,9 @@ async fn apply_one(cluster: &Cluster, object: &Value) -> Result<(), kube::Error>
 }
 
 fn is_immutable(message: &str) -> bool {
-    message.contains("field is immutable") || message.contains("may not change once set") || message.contains("Forbidden: updates to")
+    message.contains("field is immutable")
+        || message.contains("may not change once set")
+        || message.contains("Forbidden: updates to")
 }
 
 async fn find_api(cluster: &Cluster, object: &Value) -> Result<Api<DynamicObject>, kube::Error> {
@@ -67,12 +69,15 @@ fn is_unknown_kind(error: &kube::Error) -> bool {
 }
 
 async fn remove(api: &Api<DynamicObject>, name: &str) -> Result<(), kube::Error> {
-    let params = DeleteParams { propagation_policy: Some(PropagationPolicy::Foreground), ..DeleteParams::default() };
+    let params =
+        DeleteParams { propagation_policy: Some(PropagationPolicy::Foreground), ..DeleteParams::default() };
     match api.delete(name, &params).await {
         Err(kube::Error::Api(status)) if status.code == 404 => return Ok(()),
         other => drop(other?),
     }
-    let gone = kube::runtime::wait::await_condition(api.clone(), name, |object: Option<&DynamicObject>| object.is_none());
+    let gone = kube::runtime::wait::await_condition(api.clone(), name, |object: Option<&DynamicObject>| {
+        object.is_none()
+    });
     // If it is still there after that long, the apply that follows says so.
     let _ = tokio::time::timeout(DELETE_WAIT, gone).await;
     Ok(())

@@ -16,13 +16,16 @@ use std::sync::Arc;
 use tiltfile::Plan;
 
 pub(crate) async fn run(cluster: &Cluster, plan: &Plan, output: &Arc<dyn Output>) {
-    let objects: Vec<&Value> = plan.resources.iter().filter_map(|r| r.k8s()).flat_map(|k| &k.objects).collect();
+    let objects: Vec<&Value> =
+        plan.resources.iter().filter_map(|r| r.k8s()).flat_map(|k| &k.objects).collect();
     let say = |mark, text| output.line(&Line { resource: String::new(), mark, text });
     for namespace in missing_namespaces(cluster, &objects) {
         match ensure_namespace(cluster, &namespace).await {
             Ok(true) => say(Mark::Done, format!("namespace {namespace} created (the manifests use it)")),
             Ok(false) => {}
-            Err(error) => say(Mark::Failed, format!("cannot create the namespace {namespace}: {}", chain(&error))),
+            Err(error) => {
+                say(Mark::Failed, format!("cannot create the namespace {namespace}: {}", chain(&error)))
+            }
         }
     }
     for (key, keys) in needed_secrets(cluster, &objects) {
@@ -30,7 +33,13 @@ pub(crate) async fn run(cluster: &Cluster, plan: &Plan, output: &Arc<dyn Output>
         match ensure_secret(cluster, &key, &keys).await {
             Ok(true) => {
                 let keys: Vec<&str> = keys.iter().map(String::as_str).collect();
-                say(Mark::Done, format!("secret {label} created with a generated {} (the manifests need it and nothing defines it)", keys.join(", ")));
+                say(
+                    Mark::Done,
+                    format!(
+                        "secret {label} created with a generated {} (the manifests need it and nothing defines it)",
+                        keys.join(", ")
+                    ),
+                );
             }
             Ok(false) => {}
             Err(error) => say(Mark::Failed, format!("cannot create the secret {label}: {}", chain(&error))),
@@ -56,7 +65,8 @@ fn missing_namespaces(cluster: &Cluster, objects: &[&Value]) -> BTreeSet<String>
 
 async fn ensure_namespace(cluster: &Cluster, name: &str) -> Result<bool, kube::Error> {
     let api: Api<Namespace> = Api::all(cluster.client());
-    let object = serde_json::from_value(json!({"metadata": {"name": name}})).map_err(kube::Error::SerdeError)?;
+    let object =
+        serde_json::from_value(json!({"metadata": {"name": name}})).map_err(kube::Error::SerdeError)?;
     created(api.create(&PostParams::default(), &object).await)
 }
 
@@ -81,10 +91,13 @@ fn needed_secrets(cluster: &Cluster, objects: &[&Value]) -> BTreeMap<SecretKey, 
             Some("CronJob") => &object["spec"]["jobTemplate"]["spec"]["template"]["spec"],
             _ => &object["spec"]["template"]["spec"],
         };
-        let containers = ["containers", "initContainers"].iter().filter_map(|f| spec[*f].as_array()).flatten();
+        let containers =
+            ["containers", "initContainers"].iter().filter_map(|f| spec[*f].as_array()).flatten();
         for variable in containers.filter_map(|c| c["env"].as_array()).flatten() {
             let reference = &variable["valueFrom"]["secretKeyRef"];
-            let (Some(name), Some(key)) = (reference["name"].as_str(), reference["key"].as_str()) else { continue };
+            let (Some(name), Some(key)) = (reference["name"].as_str(), reference["key"].as_str()) else {
+                continue;
+            };
             if reference["optional"] != true && !defined(objects, "Secret", Some(&namespace), name, cluster) {
                 out.entry((namespace.clone(), name.to_string())).or_default().insert(key.to_string());
             }
@@ -93,7 +106,11 @@ fn needed_secrets(cluster: &Cluster, objects: &[&Value]) -> BTreeMap<SecretKey, 
     out
 }
 
-async fn ensure_secret(cluster: &Cluster, key: &SecretKey, keys: &BTreeSet<String>) -> Result<bool, kube::Error> {
+async fn ensure_secret(
+    cluster: &Cluster,
+    key: &SecretKey,
+    keys: &BTreeSet<String>,
+) -> Result<bool, kube::Error> {
     // The plan may be about to create the namespace; applying it over this one changes nothing.
     ensure_namespace(cluster, &key.0).await?;
     let api: Api<Secret> = Api::namespaced(cluster.client(), &key.0);

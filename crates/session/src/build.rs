@@ -56,12 +56,12 @@ impl Build {
             "no_cache": false,
             "host_trust": self.host_trust,
         });
-        let mut lines = Box::pin(
-            self.cluster.lines("/coracle/v1/build", &request).await.map_err(|e| chain(&e))?,
-        );
+        let mut lines =
+            Box::pin(self.cluster.lines("/coracle/v1/build", &request).await.map_err(|e| chain(&e))?);
         while let Some(line) = lines.next().await {
             let line = line.map_err(|e| format!("the connection to the builder broke: {e}"))?;
-            let event: Value = serde_json::from_str(&line).map_err(|e| format!("unexpected answer of the builder: {e}"))?;
+            let event: Value =
+                serde_json::from_str(&line).map_err(|e| format!("unexpected answer of the builder: {e}"))?;
             if let Some(result) = self.take(&event) {
                 let (digest, cached) = result?;
                 return self.name_by_content(&digest, cached).await;
@@ -88,7 +88,11 @@ impl Build {
             "step" => say(&format!("{text}\n")),
             "cached" => {}
             "output" => say(text),
-            "pull" => say(&format!("pulling {} ({} MB)\n", event["name"].as_str().unwrap_or(""), event["bytes"].as_u64().unwrap_or(0) / 1_000_000)),
+            "pull" => say(&format!(
+                "pulling {} ({} MB)\n",
+                event["name"].as_str().unwrap_or(""),
+                event["bytes"].as_u64().unwrap_or(0) / 1_000_000
+            )),
             "built" => {
                 let digest = event["digest"].as_str().unwrap_or("").to_string();
                 return Some(Ok((digest, event["cached"].as_bool().unwrap_or(false))));
@@ -102,7 +106,8 @@ impl Build {
     fn failure(&self, event: &Value) -> String {
         let mut message = event["message"].as_str().unwrap_or("the build failed").to_string();
         if let (Some(line), ImageKind::Docker(docker)) = (event["line"].as_u64(), &self.image.kind) {
-            let path = docker.dockerfile.path.as_ref().map_or("Dockerfile".into(), |p| p.display().to_string());
+            let path =
+                docker.dockerfile.path.as_ref().map_or("Dockerfile".into(), |p| p.display().to_string());
             message = format!("{message}\n  --> {path}:{line}");
         }
         if let Some(hint) = event["hint"].as_str() {
@@ -122,9 +127,8 @@ impl Build {
 
     /// The user's command gets the wanted reference in `EXPECTED_REF` and pushes it (or leaves it in `tag`).
     async fn custom(&self, custom: &CustomBuild) -> Result<Built, String> {
-        let stamp = std::time::SystemTime::now()
-            .duration_since(std::time::UNIX_EPOCH)
-            .map_or(0, |d| d.as_millis());
+        let stamp =
+            std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).map_or(0, |d| d.as_millis());
         let name = devloop::deploy_reference(&self.image.reference, self.registry.as_ref(), "");
         let repository = name.rsplit_once(':').map_or(name.as_str(), |(repository, _)| repository);
         let tag = if custom.tag.is_empty() { format!("tilt-build-{stamp}") } else { custom.tag.clone() };
@@ -142,7 +146,9 @@ impl Build {
         match &custom.outputs_image_ref_to {
             None => Ok(Built { reference: expected, cached: false }),
             Some(path) => {
-                let text = tokio::fs::read_to_string(path).await.map_err(|e| format!("cannot read {}: {e}", path.display()))?;
+                let text = tokio::fs::read_to_string(path)
+                    .await
+                    .map_err(|e| format!("cannot read {}: {e}", path.display()))?;
                 Ok(Built { reference: text.trim().to_string(), cached: false })
             }
         }
@@ -171,7 +177,8 @@ fn ignore_text(docker: &DockerBuild) -> String {
             lines.push(prefix.to_string());
         }
         for pattern in patterns {
-            let (negated, bare) = pattern.strip_prefix('!').map_or(("", pattern.as_str()), |rest| ("!", rest));
+            let (negated, bare) =
+                pattern.strip_prefix('!').map_or(("", pattern.as_str()), |rest| ("!", rest));
             lines.push(if prefix.is_empty() { pattern.clone() } else { format!("{negated}{prefix}/{bare}") });
         }
     }

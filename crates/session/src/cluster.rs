@@ -46,7 +46,8 @@ impl Cluster {
         let parsed = Kubeconfig::from_yaml(kubeconfig).map_err(|e| failed(Box::new(e)))?;
         let context = context.map(String::from).or(parsed.current_context.clone()).unwrap_or_default();
         let options = KubeConfigOptions { context: Some(context.clone()), ..KubeConfigOptions::default() };
-        let config = Config::from_custom_kubeconfig(parsed, &options).await.map_err(|e| failed(Box::new(e)))?;
+        let config =
+            Config::from_custom_kubeconfig(parsed, &options).await.map_err(|e| failed(Box::new(e)))?;
         let default_namespace = config.default_namespace.clone();
         let is_local = is_local_server(&config.cluster_url.to_string(), &context);
         let client = Client::try_from(config).map_err(|e| failed(Box::new(e)))?;
@@ -142,7 +143,15 @@ pub(crate) fn gvk(object: &Value) -> GroupVersionKind {
 
 /// Tilt's rule for contexts that need no `allow_k8s_contexts`: known local products, or a loopback address.
 fn is_local_server(server: &str, context: &str) -> bool {
-    let names = ["docker-desktop", "docker-for-desktop", "minikube", "microk8s", "rancher-desktop", "orbstack", "colima"];
+    let names = [
+        "docker-desktop",
+        "docker-for-desktop",
+        "minikube",
+        "microk8s",
+        "rancher-desktop",
+        "orbstack",
+        "colima",
+    ];
     let prefixes = ["kind-", "k3d-", "colima-"];
     let authority = server.split("://").nth(1).unwrap_or(server).split('/').next().unwrap_or("");
     let host = authority.rsplit_once(':').map_or(authority, |(host, _)| host);

@@ -171,8 +171,12 @@ impl Session {
                 let event = self.evaluate().await;
                 let _ = self.events.send(event).await;
             }
-            Effect::BuildImage { image, round, reason, base_images } => self.build(image, round, &reason, base_images),
-            Effect::Apply { resource, round, objects, images } => self.apply(resource, round, objects, images),
+            Effect::BuildImage { image, round, reason, base_images } => {
+                self.build(image, round, &reason, base_images)
+            }
+            Effect::Apply { resource, round, objects, images } => {
+                self.apply(resource, round, objects, images)
+            }
             Effect::Delete { round, objects } => {
                 let (cluster, events) = (self.cluster.clone(), self.events.clone());
                 tokio::spawn(async move {
@@ -236,9 +240,16 @@ impl Session {
         });
     }
 
-    fn apply(&self, resource: String, round: u64, objects: Vec<serde_json::Value>, images: Vec<(String, String)>) {
+    fn apply(
+        &self,
+        resource: String,
+        round: u64,
+        objects: Vec<serde_json::Value>,
+        images: Vec<(String, String)>,
+    ) {
         let (cluster, events, output) = (self.cluster.clone(), self.events.clone(), self.output.clone());
-        let custom = self.plan.resource(&resource).and_then(|r| r.k8s()).and_then(|k| k.custom_deploy.clone());
+        let custom =
+            self.plan.resource(&resource).and_then(|r| r.k8s()).and_then(|k| k.custom_deploy.clone());
         tokio::spawn(async move {
             let result = match custom {
                 None => apply::apply(&cluster, &objects).await,
@@ -252,11 +263,16 @@ impl Session {
         let (cluster, events, output) = (self.cluster.clone(), self.events.clone(), self.output.clone());
         let host_trust = self.config.host_trust;
         let image = self.plan.images.iter().find(|i| i.reference == work.image);
-        let ignores = Ignores::new(image.iter().flat_map(|i| &i.ignores).chain(&self.plan.settings.watch_ignores));
+        let ignores =
+            Ignores::new(image.iter().flat_map(|i| &i.ignores).chain(&self.plan.settings.watch_ignores));
         tokio::spawn(async move {
             let result = sync::sync(&cluster, &output, &ignores, &work, host_trust).await;
-            let event =
-                Event::SyncDone { resource: work.resource, container: work.container, round: work.round, result };
+            let event = Event::SyncDone {
+                resource: work.resource,
+                container: work.container,
+                round: work.round,
+                result,
+            };
             let _ = events.send(event).await;
         });
     }
@@ -318,11 +334,15 @@ impl Session {
             },
         };
         let (path, settings) = (self.config.tiltfile.clone(), self.config.settings.clone());
-        let evaluated = tokio::task::spawn_blocking(move || tiltfile::evaluate(&host, &path, &settings)).await;
+        let evaluated =
+            tokio::task::spawn_blocking(move || tiltfile::evaluate(&host, &path, &settings)).await;
         let evaluation = match evaluated {
             Ok(evaluation) => evaluation,
             Err(error) => {
-                return Event::PlanFailed { message: format!("the evaluation broke: {error}"), files_read: BTreeSet::new() };
+                return Event::PlanFailed {
+                    message: format!("the evaluation broke: {error}"),
+                    files_read: BTreeSet::new(),
+                };
             }
         };
         for warning in &evaluation.warnings {
@@ -341,7 +361,9 @@ impl Session {
 
 async fn sleep_until(began: Instant, tick: Option<u64>) {
     match tick {
-        Some(millis) => tokio::time::sleep_until((began + std::time::Duration::from_millis(millis)).into()).await,
+        Some(millis) => {
+            tokio::time::sleep_until((began + std::time::Duration::from_millis(millis)).into()).await
+        }
         None => std::future::pending().await,
     }
 }

@@ -19,7 +19,9 @@ pub enum SessionError {
 impl SessionError {
     pub fn hint(&self) -> Option<String> {
         match self {
-            Self::NoTiltfile { .. } => Some("run it in the project's folder, or name the file with -f".into()),
+            Self::NoTiltfile { .. } => {
+                Some("run it in the project's folder, or name the file with -f".into())
+            }
             Self::Tiltfile { hint, .. } => hint.clone(),
             Self::Watch(watch::Error::NoWatchesLeft { hint, .. }) => Some(hint.clone()),
             _ => None,

@@ -63,7 +63,7 @@ impl Watching {
 }
 
 fn roots(scope: &WatchScope) -> Vec<PathBuf> {
-    scope.roots().into_iter().map(Into::into).collect()
+    scope.roots().to_vec()
 }
 
 fn event(set: ChangeSet) -> Event {

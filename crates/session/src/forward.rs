@@ -41,7 +41,12 @@ impl Forwards {
     }
 
     /// Makes the resource's listeners be these, leading to this pod. Gives what could not be opened.
-    pub(crate) async fn set(&mut self, resource: &str, forwards: &[PortForward], pod: Option<&PodRef>) -> Vec<String> {
+    pub(crate) async fn set(
+        &mut self,
+        resource: &str,
+        forwards: &[PortForward],
+        pod: Option<&PodRef>,
+    ) -> Vec<String> {
         let mut old = self.listeners.remove(resource).unwrap_or_default();
         let mut now = Vec::new();
         let mut problems = Vec::new();
@@ -70,7 +75,12 @@ impl Forwards {
         problems
     }
 
-    async fn open(&self, resource: &str, forward: &PortForward, pod: Option<&PodRef>) -> Result<Listening, String> {
+    async fn open(
+        &self,
+        resource: &str,
+        forward: &PortForward,
+        pod: Option<&PodRef>,
+    ) -> Result<Listening, String> {
         let address = SocketAddr::from((host_of(forward), forward.local));
         let listener = TcpListener::bind(address).await.map_err(|e| {
             format!("cannot listen on {address}: {e}\nhint: something else uses the port (`ss -ltnp 'sport = :{}'`); Docker Compose of the same project?", forward.local)
@@ -127,14 +137,19 @@ async fn serve(mut client: TcpStream, cluster: Cluster, port: u16, mut pod: watc
     let _ = client.set_nodelay(true);
     let until = tokio::time::Instant::now() + PATIENCE;
     loop {
-        let Ok(Ok(target)) = tokio::time::timeout_at(until, pod.wait_for(Option::is_some)).await.map(|r| r.map(|p| p.clone())) else {
+        let Ok(Ok(target)) =
+            tokio::time::timeout_at(until, pod.wait_for(Option::is_some)).await.map(|r| r.map(|p| p.clone()))
+        else {
             return;
         };
         let Some(target) = target else { return };
         let api: Api<Pod> = Api::namespaced(cluster.client(), &target.namespace);
         match api.portforward(&target.name, &[port]).await {
             Ok(mut forwarder) => {
-                let (Some(mut stream), error) = (forwarder.take_stream(port), forwarder.take_error(port)) else { return };
+                let (Some(mut stream), error) = (forwarder.take_stream(port), forwarder.take_error(port))
+                else {
+                    return;
+                };
                 let refused = async {
                     match error {
                         Some(error) => error.await,
@@ -156,7 +171,9 @@ async fn serve(mut client: TcpStream, cluster: Cluster, port: u16, mut pod: watc
                     return;
                 }
             }
-            Err(error) => tracing::debug!(pod = target.name, error = crate::error::chain(&error), "no forward"),
+            Err(error) => {
+                tracing::debug!(pod = target.name, error = crate::error::chain(&error), "no forward")
+            }
         }
         if tokio::time::Instant::now() > until {
             return;

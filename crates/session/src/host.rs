@@ -5,14 +5,16 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::Arc;
 use tiltfile::{
-    DirEntry, FileKind, HelmRequest, Host, HostError, KubeContext, KustomizeRequest, Level, LocalCommand, LocalOutput,
-    Rendered,
+    DirEntry, FileKind, HelmRequest, Host, HostError, KubeContext, KustomizeRequest, Level, LocalCommand,
+    LocalOutput, Rendered,
 };
+
+/// Gets what a Tiltfile prints, as it prints it.
+pub type Print = Arc<dyn Fn(Level, &str) + Send + Sync>;
 
 pub struct OsHost {
     pub context: Option<KubeContext>,
-    /// Gets what the Tiltfile prints.
-    pub print: Arc<dyn Fn(Level, &str) + Send + Sync>,
+    pub print: Print,
 }
 
 impl Host for OsHost {
@@ -91,7 +93,9 @@ impl Host for OsHost {
                 message: "helm() needs the program `helm`, which is not there".into(),
                 hint: Some("install helm 3; Coracle's own chart engine is not built yet".into()),
             },
-            RunError::Failed(message) => HostError { message: format!("helm template failed: {message}"), hint: None },
+            RunError::Failed(message) => {
+                HostError { message: format!("helm template failed: {message}"), hint: None }
+            }
         })?;
         let mut files_read = request.values.clone();
         files_read.push(request.chart.clone());

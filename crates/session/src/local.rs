@@ -49,7 +49,12 @@ pub(crate) async fn follow(
     status.map(exit_code).map_err(|e| e.to_string())
 }
 
-async fn copy(output: &Arc<dyn Output>, resource: &str, source: LogSource, stream: Option<impl AsyncRead + Unpin>) {
+async fn copy(
+    output: &Arc<dyn Output>,
+    resource: &str,
+    source: LogSource,
+    stream: Option<impl AsyncRead + Unpin>,
+) {
     let Some(stream) = stream else { return };
     let mut lines = BufReader::new(stream).split(b'\n');
     while let Ok(Some(line)) = lines.next_segment().await {

@@ -43,7 +43,8 @@ impl Logs {
     }
 
     async fn copy(&self, api: Api<Pod>, pod: &str, container: &str, resource: &str, several: bool) {
-        let params = LogParams { container: Some(container.to_string()), follow: true, ..LogParams::default() };
+        let params =
+            LogParams { container: Some(container.to_string()), follow: true, ..LogParams::default() };
         let stream = match api.log_stream(pod, &params).await {
             Ok(stream) => stream,
             Err(error) => {

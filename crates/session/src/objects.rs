@@ -2,9 +2,9 @@
 
 use crate::cluster::Cluster;
 use devloop::{Event, ObjectRef};
+use kube::Api;
 use kube::api::DynamicObject;
 use kube::core::GroupVersionKind;
-use kube::Api;
 use std::collections::BTreeMap;
 use std::time::Duration;
 use tokio::sync::{mpsc, watch};

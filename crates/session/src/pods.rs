@@ -38,7 +38,12 @@ impl Rules {
             for object in &k8s.objects {
                 let namespace = cluster.namespace_of(object);
                 for labels in &k8s.extra_pod_selectors {
-                    out.push(Rule { namespace: namespace.clone(), labels: labels.clone(), owner: None, name: None });
+                    out.push(Rule {
+                        namespace: namespace.clone(),
+                        labels: labels.clone(),
+                        owner: None,
+                        name: None,
+                    });
                 }
                 if k8s.discovery_strategy == DiscoveryStrategy::Default {
                     out.extend(workload_rule(object, namespace));
@@ -55,7 +60,10 @@ impl Rules {
 
     /// The resource of this pod; the first that claims it.
     fn resource_of(&self, pod: &Pod) -> Option<&str> {
-        self.0.iter().find(|(_, rules)| rules.iter().any(|rule| rule.matches(pod))).map(|(name, _)| name.as_str())
+        self.0
+            .iter()
+            .find(|(_, rules)| rules.iter().any(|rule| rule.matches(pod)))
+            .map(|(name, _)| name.as_str())
     }
 }
 
@@ -67,7 +75,12 @@ fn workload_rule(object: &Value, namespace: String) -> Option<Rule> {
     };
     let selector = labels(&object["spec"]["selector"]["matchLabels"]);
     let owned = |kind, prefix: String| {
-        Some(Rule { namespace: namespace.clone(), labels: selector.clone(), owner: Some((kind, prefix)), name: None })
+        Some(Rule {
+            namespace: namespace.clone(),
+            labels: selector.clone(),
+            owner: Some((kind, prefix)),
+            name: None,
+        })
     };
     match object["kind"].as_str()? {
         "Deployment" => owned("ReplicaSet", format!("{name}-")),
@@ -94,7 +107,10 @@ impl Rule {
         let labelled = self.labels.iter().all(|(k, v)| have.get(k) == Some(v));
         let owned = self.owner.as_ref().is_none_or(|(kind, name)| {
             let owners = metadata.owner_references.as_deref().unwrap_or_default();
-            owners.iter().any(|o| o.kind == *kind && if name.ends_with('-') { o.name.starts_with(name) } else { o.name == *name })
+            owners.iter().any(|o| {
+                o.kind == *kind
+                    && if name.ends_with('-') { o.name.starts_with(name) } else { o.name == *name }
+            })
         });
         labelled && owned
     }
@@ -152,7 +168,9 @@ enum PodChange {
 }
 
 fn take(pods: &mut BTreeMap<(String, String), Pod>, change: PodChange) {
-    let key = |pod: &Pod| (pod.metadata.namespace.clone().unwrap_or_default(), pod.metadata.name.clone().unwrap_or_default());
+    let key = |pod: &Pod| {
+        (pod.metadata.namespace.clone().unwrap_or_default(), pod.metadata.name.clone().unwrap_or_default())
+    };
     match change {
         PodChange::Seen(pod) => drop(pods.insert(key(&pod), *pod)),
         PodChange::Gone(pod) => drop(pods.remove(&key(&pod))),
@@ -174,12 +192,18 @@ async fn watch_namespace(
             next = stream.next() => next,
         };
         let change = match next {
-            Some(Ok(watcher::Event::Apply(pod) | watcher::Event::InitApply(pod))) => PodChange::Seen(Box::new(pod)),
+            Some(Ok(watcher::Event::Apply(pod) | watcher::Event::InitApply(pod))) => {
+                PodChange::Seen(Box::new(pod))
+            }
             Some(Ok(watcher::Event::Delete(pod))) => PodChange::Gone(Box::new(pod)),
             Some(Ok(watcher::Event::Init)) => PodChange::Reset(namespace.clone()),
             Some(Ok(watcher::Event::InitDone)) => continue,
             Some(Err(error)) => {
-                tracing::debug!(namespace, error = crate::error::chain(&error), "the watch of pods broke; it begins anew");
+                tracing::debug!(
+                    namespace,
+                    error = crate::error::chain(&error),
+                    "the watch of pods broke; it begins anew"
+                );
                 tokio::time::sleep(std::time::Duration::from_millis(500)).await;
                 continue;
             }
@@ -192,8 +216,12 @@ async fn watch_namespace(
 }
 
 fn facts_of(rules: &Rules, pods: &BTreeMap<(String, String), Pod>) -> BTreeMap<String, Vec<PodFact>> {
-    let mut out: BTreeMap<String, Vec<PodFact>> =
-        rules.0.iter().filter(|(_, rules)| !rules.is_empty()).map(|(name, _)| (name.clone(), Vec::new())).collect();
+    let mut out: BTreeMap<String, Vec<PodFact>> = rules
+        .0
+        .iter()
+        .filter(|(_, rules)| !rules.is_empty())
+        .map(|(name, _)| (name.clone(), Vec::new()))
+        .collect();
     for pod in pods.values() {
         if let Some(list) = rules.resource_of(pod).and_then(|name| out.get_mut(name)) {
             list.push(fact(pod));
@@ -244,7 +272,10 @@ fn state(status: &ContainerStatus) -> ContainerState {
         return ContainerState::Running;
     }
     if let Some(end) = &state.terminated {
-        return ContainerState::Terminated { code: end.exit_code, reason: end.reason.clone().unwrap_or_default() };
+        return ContainerState::Terminated {
+            code: end.exit_code,
+            reason: end.reason.clone().unwrap_or_default(),
+        };
     }
     let waiting = state.waiting.clone().unwrap_or_default();
     let reason = [waiting.reason, waiting.message].into_iter().flatten().collect::<Vec<_>>().join(": ");

@@ -12,7 +12,8 @@ pub fn kustomize(dir: &Path, flags: &[String]) -> Result<Rendered, HostError> {
             hint: Some("kustomize_bin= runs a kustomize program instead".into()),
         });
     }
-    let (built, files) = kustomize::build_noting_files(&kustomize::Disk, &dir.to_string_lossy(), &Options::default());
+    let (built, files) =
+        kustomize::build_noting_files(&kustomize::Disk, &dir.to_string_lossy(), &Options::default());
     let built = built.map_err(|error| {
         let diagnostic = error.to_diagnostic();
         HostError { message: diagnostic.to_string(), hint: diagnostic.hint.clone() }

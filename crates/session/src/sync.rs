@@ -7,8 +7,8 @@ use crate::cluster::Cluster;
 use crate::error::chain;
 use crate::ignore::Ignores;
 use crate::output::{LogSource, Output};
-use futures::StreamExt;
 use devloop::{ContainerRef, Sync, SyncError, SyncFile};
+use futures::StreamExt;
 use k8s_openapi::api::core::v1::Pod;
 use kube::Api;
 use kube::api::{AttachParams, Patch, PatchParams};
@@ -44,7 +44,11 @@ pub(crate) async fn sync(
     }
     for step in &sync.then {
         if !step.echo_off {
-            output.log(&sync.resource, LogSource::Build, &format!("running in the container: {}\n", step.argv.join(" ")));
+            output.log(
+                &sync.resource,
+                LogSource::Build,
+                &format!("running in the container: {}\n", step.argv.join(" ")),
+            );
         }
         let (code, text) = if cluster.embedded().is_some() {
             run_embedded(cluster, output, sync, &step.argv, host_trust).await?
@@ -72,7 +76,8 @@ async fn run_embedded(
     host_trust: bool,
 ) -> Result<(i32, String), SyncError> {
     let to = &sync.container;
-    let path = format!("/coracle/v1/namespaces/{}/pods/{}/containers/{}/run", to.namespace, to.pod, to.container);
+    let path =
+        format!("/coracle/v1/namespaces/{}/pods/{}/containers/{}/run", to.namespace, to.pod, to.container);
     let request = json!({"argv": argv, "hostTrust": host_trust});
     let mut lines = Box::pin(cluster.lines(&path, &request).await.map_err(|e| transport(chain(&e)))?);
     let mut text = String::new();
@@ -139,7 +144,11 @@ fn add(
             for entry in std::fs::read_dir(local)? {
                 let entry = entry?;
                 if !ignores.is_ignored(&entry.path()) {
-                    let below = format!("{}/{}", container.trim_end_matches('/'), entry.file_name().to_string_lossy());
+                    let below = format!(
+                        "{}/{}",
+                        container.trim_end_matches('/'),
+                        entry.file_name().to_string_lossy()
+                    );
                     add(builder, &entry.path(), &below, true, ignores)?;
                 }
             }
@@ -160,7 +169,12 @@ fn add(
     Ok(())
 }
 
-async fn send(cluster: &Cluster, to: &ContainerRef, deletes: &[String], archive: Vec<u8>) -> Result<(), SyncError> {
+async fn send(
+    cluster: &Cluster,
+    to: &ContainerRef,
+    deletes: &[String],
+    archive: Vec<u8>,
+) -> Result<(), SyncError> {
     let path =
         format!("/coracle/v1/namespaces/{}/pods/{}/containers/{}/files", to.namespace, to.pod, to.container);
     let mut body = json!({"deletes": deletes}).to_string().into_bytes();
@@ -176,10 +190,12 @@ async fn send_by_exec(
     archive: Vec<u8>,
 ) -> Result<(), SyncError> {
     if !deletes.is_empty() {
-        let argv: Vec<String> = ["rm", "-rf", "--"].iter().map(|s| s.to_string()).chain(deletes.iter().cloned()).collect();
+        let argv: Vec<String> =
+            ["rm", "-rf", "--"].iter().map(|s| s.to_string()).chain(deletes.iter().cloned()).collect();
         run_checked(cluster, to, &argv, None).await?;
     }
-    let argv: Vec<String> = ["tar", "-xf", "-", "-C", "/", "--no-same-owner"].iter().map(|s| s.to_string()).collect();
+    let argv: Vec<String> =
+        ["tar", "-xf", "-", "-C", "/", "--no-same-owner"].iter().map(|s| s.to_string()).collect();
     run_checked(cluster, to, &argv, Some(archive)).await
 }
 
@@ -191,7 +207,11 @@ async fn run_checked(
 ) -> Result<(), SyncError> {
     match exec(cluster, to, argv, input).await? {
         (0, _) => Ok(()),
-        (code, text) => Err(transport(format!("`{}` in the container failed with exit code {code}: {}", argv.join(" "), text.trim()))),
+        (code, text) => Err(transport(format!(
+            "`{}` in the container failed with exit code {code}: {}",
+            argv.join(" "),
+            text.trim()
+        ))),
     }
 }
 
@@ -203,7 +223,8 @@ async fn exec(
     input: Option<Vec<u8>>,
 ) -> Result<(i32, String), SyncError> {
     let pods: Api<Pod> = Api::namespaced(cluster.client(), &to.namespace);
-    let params = AttachParams::default().container(&to.container).stdin(input.is_some()).stdout(true).stderr(true);
+    let params =
+        AttachParams::default().container(&to.container).stdin(input.is_some()).stdout(true).stderr(true);
     let mut process = pods.exec(&to.pod, argv, &params).await.map_err(|e| transport(chain(&e)))?;
     let (stdin, stdout, stderr) = (process.stdin(), process.stdout(), process.stderr());
     let status = process.take_status();
@@ -256,5 +277,7 @@ async fn restart(cluster: &Cluster, container: &ContainerRef) -> Result<(), Sync
         );
         return cluster.call("POST", &path, Vec::new()).await.map(drop).map_err(|e| transport(chain(&e)));
     }
-    Err(transport("restart_container() works on Coracle's own cluster only; use the restart_process extension".into()))
+    Err(transport(
+        "restart_container() works on Coracle's own cluster only; use the restart_process extension".into(),
+    ))
 }
