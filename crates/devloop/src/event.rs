@@ -202,3 +202,17 @@ pub enum ServeFact {
     NotReady,
     Exited { code: i32 },
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_reason_counts_with_and_without_its_message() {
+        let waits = |reason: &str| ContainerState::Waiting { reason: reason.into() }.waits_with("CrashLoopBackOff");
+        assert!(waits("CrashLoopBackOff"));
+        assert!(waits("CrashLoopBackOff: back-off 20s restarting failed container"));
+        assert!(!waits("CrashLoop") && !waits("ContainerCreating: x"));
+        assert!(!ContainerState::Running.waits_with("CrashLoopBackOff"));
+    }
+}
