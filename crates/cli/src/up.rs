@@ -26,7 +26,7 @@ struct Target {
 
 fn tiltfile_path(args: &TiltfileArgs) -> Result<PathBuf, Failure> {
     std::fs::canonicalize(&args.file).map_err(|_| {
-        let path = args.file.clone();
+        let path = std::env::current_dir().map_or_else(|_| args.file.clone(), |here| here.join(&args.file));
         session::SessionError::NoTiltfile { path }.into()
     })
 }

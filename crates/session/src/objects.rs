@@ -12,8 +12,10 @@ use tokio_util::sync::CancellationToken;
 
 /// Kinds that are looked at when the Tiltfile names only an object's name.
 const USUAL_KINDS: &[&str] = &["ConfigMap", "Secret", "PersistentVolumeClaim", "Service", "ServiceAccount"];
-/// Between two looks. Only while somebody waits.
-const PERIOD: Duration = Duration::from_millis(500);
+/// Between two looks while an object is missing: somebody waits for it.
+const WAITING: Duration = Duration::from_millis(500);
+/// Between two looks when all are there.
+const RESTING: Duration = Duration::from_secs(30);
 
 /// Looks for the wanted objects until `stop`; tells each change once.
 pub(crate) async fn follow(
@@ -40,7 +42,8 @@ pub(crate) async fn follow(
             if list.is_empty() {
                 std::future::pending::<()>().await;
             }
-            tokio::time::sleep(PERIOD).await;
+            let all_there = told.values().all(|there| *there);
+            tokio::time::sleep(if all_there { RESTING } else { WAITING }).await;
         };
         tokio::select! {
             () = stop.cancelled() => return,

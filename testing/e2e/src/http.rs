@@ -17,7 +17,8 @@ pub struct Answer {
 
 fn connect(port: u16) -> anyhow::Result<TcpStream> {
     let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
-    let stream = TcpStream::connect_timeout(&address, LIMIT).with_context(|| format!("cannot connect to {address}"))?;
+    let stream = TcpStream::connect_timeout(&address, LIMIT)
+        .with_context(|| format!("cannot connect to {address}"))?;
     stream.set_read_timeout(Some(LIMIT))?;
     stream.set_write_timeout(Some(LIMIT))?;
     Ok(stream)
@@ -32,10 +33,13 @@ pub fn request(method: &str, port: u16, path: &str, body: &str) -> anyhow::Resul
     );
     stream.write_all(format!("{head}{body}").as_bytes())?;
     let mut bytes = Vec::new();
-    stream.read_to_end(&mut bytes).with_context(|| format!("no whole answer to {method} {path} on port {port}"))?;
+    stream
+        .read_to_end(&mut bytes)
+        .with_context(|| format!("no whole answer to {method} {path} on port {port}"))?;
     let text = String::from_utf8_lossy(&bytes).into_owned();
     let status = text.split(' ').nth(1).and_then(|word| word.parse().ok());
-    let status = status.with_context(|| format!("no HTTP answer to {method} {path} on port {port}: {text:?}"))?;
+    let status =
+        status.with_context(|| format!("no HTTP answer to {method} {path} on port {port}: {text:?}"))?;
     Ok(Answer { status, text })
 }
 
@@ -90,7 +94,11 @@ impl WebSocket {
             match self.stream.read(&mut buffer) {
                 Ok(0) => bail!("the WebSocket was closed before {part:?}: {text}"),
                 Ok(length) => self.text.extend_from_slice(&buffer[..length]),
-                Err(error) if matches!(error.kind(), std::io::ErrorKind::WouldBlock | std::io::ErrorKind::TimedOut) => {}
+                Err(error)
+                    if matches!(
+                        error.kind(),
+                        std::io::ErrorKind::WouldBlock | std::io::ErrorKind::TimedOut
+                    ) => {}
                 Err(error) => return Err(error.into()),
             }
         }

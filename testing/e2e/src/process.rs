@@ -29,7 +29,12 @@ impl Run {
 
     pub fn exits(self, code: i32) -> anyhow::Result<Self> {
         let got = self.code.map_or("a signal".to_string(), |code| code.to_string());
-        ensure!(self.code == Some(code), "`{}` ended with {got}, not {code}:\n{}", self.what, tail(&self.text()));
+        ensure!(
+            self.code == Some(code),
+            "`{}` ended with {got}, not {code}:\n{}",
+            self.what,
+            tail(&self.text())
+        );
         Ok(self)
     }
 
@@ -98,7 +103,8 @@ impl Background {
 
     /// What it has written so far: stdout, then stderr.
     pub fn text(&self) -> String {
-        let read = |text: &Text| String::from_utf8_lossy(&text.lock().expect("no reader panics")).into_owned();
+        let read =
+            |text: &Text| String::from_utf8_lossy(&text.lock().expect("no reader panics")).into_owned();
         read(&self.stdout) + &read(&self.stderr)
     }
 
@@ -163,10 +169,15 @@ impl Background {
     fn rest(&mut self) -> anyhow::Result<(String, String)> {
         let began = Instant::now();
         while !self.readers.iter().all(JoinHandle::is_finished) {
-            ensure!(began.elapsed() < Duration::from_secs(5), "`{}` ended, and its output is still open", self.what);
+            ensure!(
+                began.elapsed() < Duration::from_secs(5),
+                "`{}` ended, and its output is still open",
+                self.what
+            );
             std::thread::sleep(Duration::from_millis(1));
         }
-        let take = |text: &Text| String::from_utf8_lossy(&text.lock().expect("no reader panics")).into_owned();
+        let take =
+            |text: &Text| String::from_utf8_lossy(&text.lock().expect("no reader panics")).into_owned();
         Ok((take(&self.stdout), take(&self.stderr)))
     }
 }

@@ -38,7 +38,9 @@ pub fn main(scenarios: &[Scenario]) -> ExitCode {
         }
     };
     let (mut passed, mut skipped, mut failures) = (0, 0, Vec::new());
-    for scenario in scenarios.iter().filter(|s| filters.is_empty() || filters.iter().any(|f| s.name.contains(f.as_str()))) {
+    for scenario in
+        scenarios.iter().filter(|s| filters.is_empty() || filters.iter().any(|f| s.name.contains(f.as_str())))
+    {
         write(&format!("test {} ... ", scenario.name));
         if let Some(reason) = missing(scenario.needs) {
             say(&format!("skipped ({reason})"));
@@ -67,7 +69,9 @@ pub fn main(scenarios: &[Scenario]) -> ExitCode {
 }
 
 fn attempt(scenario: &Scenario, binary: &Path) -> Result<(), String> {
-    let chain = |error: anyhow::Error| error.chain().map(ToString::to_string).collect::<Vec<_>>().join("\n  caused by: ");
+    let chain = |error: anyhow::Error| {
+        error.chain().map(ToString::to_string).collect::<Vec<_>>().join("\n  caused by: ")
+    };
     let world = World::new(binary).map_err(chain)?;
     let result = catch_unwind(AssertUnwindSafe(|| (scenario.run)(&world)));
     let result = match result {
@@ -91,7 +95,10 @@ pub fn binary() -> Result<PathBuf, String> {
     if path.is_file() {
         Ok(path)
     } else {
-        Err(format!("error: no binary at {}\nhint: cargo build --package coracle, or set CORACLE_BIN", path.display()))
+        Err(format!(
+            "error: no binary at {}\nhint: cargo build --package coracle, or set CORACLE_BIN",
+            path.display()
+        ))
     }
 }
 
@@ -99,7 +106,9 @@ fn missing(needs: &[Need]) -> Option<String> {
     needs.iter().find_map(|need| match need {
         Need::Root => (!nix::unistd::geteuid().is_root()).then(|| "needs root".to_string()),
         Need::Program(name) => (!in_path(name)).then(|| format!("needs {name}")),
-        Need::File(path) => (!crate::files::repository().join(path).exists()).then(|| format!("needs {path}")),
+        Need::File(path) => {
+            (!crate::files::repository().join(path).exists()).then(|| format!("needs {path}"))
+        }
     })
 }
 

@@ -56,7 +56,9 @@ fn squeeze(text: &str) -> String {
 fn parse(script: &str) -> anyhow::Result<Vec<Step>> {
     let mut steps: Vec<Step> = Vec::new();
     for (index, line) in script.lines().enumerate() {
-        let Some((mark, rest)) = line.split_at_checked(2).filter(|_| !line.starts_with('#')) else { continue };
+        let Some((mark, rest)) = line.split_at_checked(2).filter(|_| !line.starts_with('#')) else {
+            continue;
+        };
         if mark == "$ " {
             steps.push(Step { line: index + 1, command: rest.to_string(), ..Step::default() });
             continue;
@@ -81,7 +83,8 @@ mod tests {
 
     #[test]
     fn steps_are_read() {
-        let steps = parse("# about\n$ kubectl get pods\n> NAME   READY\n! Error\n~ 20\n\n$ false\n= 1\n").expect("valid");
+        let steps = parse("# about\n$ kubectl get pods\n> NAME   READY\n! Error\n~ 20\n\n$ false\n= 1\n")
+            .expect("valid");
         assert_eq!(steps.len(), 2);
         assert_eq!((steps[0].wanted.join(""), steps[0].patience), ("NAME READY".into(), 20));
         assert_eq!((steps[1].command.as_str(), steps[1].code), ("false", 1));

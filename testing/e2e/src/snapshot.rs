@@ -15,7 +15,9 @@ impl Snapshot {
     /// `root`: the folder of the world that is looked for in processes and mounts. `clusters`: names of its clusters.
     pub fn take(root: &Path, clusters: &[String]) -> Self {
         let mut entries = BTreeSet::new();
-        let mut add = |kind: &str, lines: Vec<String>| entries.extend(lines.into_iter().map(|l| format!("{kind}: {l}")));
+        let mut add = |kind: &str, lines: Vec<String>| {
+            entries.extend(lines.into_iter().map(|l| format!("{kind}: {l}")))
+        };
         add("process", processes(root).into_iter().map(|p| format!("{} {}", p.pid, p.command)).collect());
         add("mount", mounts(root));
         add("interface", names(Path::new("/sys/class/net")));
@@ -26,7 +28,10 @@ impl Snapshot {
         add("route", output("ip", &["-6", "-oneline", "route", "show", "table", "all"]));
         add("policy rule", output("ip", &["rule", "show"]));
         add("nft rule", output("nft", &["list", "ruleset"]));
-        add("iptables rule", output("iptables-save", &[]).into_iter().filter(|l| l.starts_with('-')).collect());
+        add(
+            "iptables rule",
+            output("iptables-save", &[]).into_iter().filter(|l| l.starts_with('-')).collect(),
+        );
         Self { entries }
     }
 
@@ -54,7 +59,8 @@ pub fn processes(root: &Path) -> Vec<Process> {
     let mut found = Vec::new();
     for pid in names(Path::new("/proc")).iter().filter_map(|name| name.parse::<i32>().ok()) {
         let place = PathBuf::from(format!("/proc/{pid}"));
-        let program = fs::read_link(place.join("exe")).map(|p| p.to_string_lossy().into_owned()).unwrap_or_default();
+        let program =
+            fs::read_link(place.join("exe")).map(|p| p.to_string_lossy().into_owned()).unwrap_or_default();
         let arguments = fs::read(place.join("cmdline")).unwrap_or_default();
         let command = String::from_utf8_lossy(&arguments).replace('\0', " ").trim().to_string();
         let is_coracle = program.starts_with(&root);
@@ -62,7 +68,9 @@ pub fn processes(root: &Path) -> Vec<Process> {
             fs::read_link(place.join("ns/mnt")).ok() != ours
                 && fs::read_to_string(place.join("mountinfo")).is_ok_and(|text| text.contains(&root))
         };
-        if pid != i32::try_from(std::process::id()).unwrap_or(0) && (is_coracle || command.contains(&root) || contained()) {
+        if pid != i32::try_from(std::process::id()).unwrap_or(0)
+            && (is_coracle || command.contains(&root) || contained())
+        {
             let started = start_time(&place).unwrap_or_default();
             found.push(Process { pid, started, command, is_coracle });
         }

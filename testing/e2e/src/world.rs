@@ -75,7 +75,8 @@ impl World {
 
     /// A name for a cluster that no other world uses.
     pub fn cluster_name(&self) -> String {
-        let number = self.root.to_string_lossy().rsplit_once(PREFIX).map(|(_, n)| n.to_string()).unwrap_or_default();
+        let number =
+            self.root.to_string_lossy().rsplit_once(PREFIX).map(|(_, n)| n.to_string()).unwrap_or_default();
         let name = format!("e2e-{number}");
         self.use_cluster(&name);
         name
@@ -112,7 +113,8 @@ impl World {
             // A pager or an editor would wait for somebody.
             .env("PAGER", "cat")
             .env("EDITOR", "false");
-        for name in ["K3D_CONFIG", "CORACLE_LOG", "MAKEFLAGS", "MAKELEVEL", "KUBE_EDITOR", "XDG_RUNTIME_DIR"] {
+        for name in ["K3D_CONFIG", "CORACLE_LOG", "MAKEFLAGS", "MAKELEVEL", "KUBE_EDITOR", "XDG_RUNTIME_DIR"]
+        {
             command.env_remove(name);
         }
         command
@@ -142,14 +144,16 @@ impl World {
 
     /// An object, as JSON.
     pub fn object(&self, arguments: &[&str]) -> anyhow::Result<Value> {
-        let arguments: Vec<&str> = std::iter::once("get").chain(arguments.iter().copied()).chain(["-o", "json"]).collect();
+        let arguments: Vec<&str> =
+            std::iter::once("get").chain(arguments.iter().copied()).chain(["-o", "json"]).collect();
         Ok(serde_json::from_str(&self.kubectl(&arguments)?.ok()?.stdout)?)
     }
 
     /// Creates and starts a cluster of this world's own name.
     pub fn create_cluster(&self, arguments: &[&str]) -> anyhow::Result<String> {
         let name = self.cluster_name();
-        let arguments: Vec<&str> = ["cluster", "create", &name].into_iter().chain(arguments.iter().copied()).collect();
+        let arguments: Vec<&str> =
+            ["cluster", "create", &name].into_iter().chain(arguments.iter().copied()).collect();
         self.coracle(&arguments)?.ok()?;
         Ok(name)
     }
@@ -157,7 +161,8 @@ impl World {
     /// Writes a k3d configuration into the project, with a free port for the registry if there is to be one.
     pub fn write_config(&self, ports: &[(u16, u16)], registry: Option<u16>) -> anyhow::Result<String> {
         let name = self.cluster_name();
-        let mut text = format!("apiVersion: k3d.io/v1alpha5\nkind: Simple\nmetadata:\n  name: {name}\nservers: 1\n");
+        let mut text =
+            format!("apiVersion: k3d.io/v1alpha5\nkind: Simple\nmetadata:\n  name: {name}\nservers: 1\n");
         if !ports.is_empty() {
             text.push_str("ports:\n");
         }
@@ -165,7 +170,9 @@ impl World {
             text.push_str(&format!("  - port: {host}:{inside}\n    nodeFilters: [loadbalancer]\n"));
         }
         if let Some(port) = registry {
-            text.push_str(&format!("registries:\n  create:\n    name: e2e-registry.localhost\n    hostPort: \"{port}\"\n"));
+            text.push_str(&format!(
+                "registries:\n  create:\n    name: e2e-registry.localhost\n    hostPort: \"{port}\"\n"
+            ));
         }
         files::write(&self.project().join("k3d-config.yaml"), &text)?;
         Ok(name)
@@ -178,7 +185,7 @@ impl World {
              mkdir -p rootfs/bin rootfs/etc rootfs/tmp rootfs/root rootfs/proc rootfs/sys rootfs/dev
              chmod 1777 rootfs/tmp
              cp \"$(command -v busybox)\" rootfs/bin/busybox
-             for tool in $(busybox --list); do ln -sf busybox rootfs/bin/$tool; done
+             for tool in $(busybox --list | grep -vx busybox); do ln -s busybox rootfs/bin/$tool; done
              echo 'root:x:0:0:root:/root:/bin/sh' > rootfs/etc/passwd
              echo 'root:x:0:' > rootfs/etc/group
              tar -C rootfs -cf busybox.tar .
@@ -199,7 +206,11 @@ impl World {
     pub fn container_process(&self, part: &str) -> anyhow::Result<Process> {
         let found: Vec<Process> =
             self.processes().into_iter().filter(|p| !p.is_coracle && p.command.contains(part)).collect();
-        ensure!(found.len() == 1, "{} processes in containers have {part:?} in their command: {found:?}", found.len());
+        ensure!(
+            found.len() == 1,
+            "{} processes in containers have {part:?} in their command: {found:?}",
+            found.len()
+        );
         Ok(found[0].clone())
     }
 
@@ -214,7 +225,9 @@ impl World {
     pub fn logs(&self) -> String {
         let mut out = String::new();
         for name in self.clusters.borrow().iter() {
-            if let Ok(text) = std::fs::read_to_string(self.data().join("clusters").join(name).join("daemon.log")) {
+            if let Ok(text) =
+                std::fs::read_to_string(self.data().join("clusters").join(name).join("daemon.log"))
+            {
                 out.push_str(&format!("  log of the daemon of {name}:\n{}", process::tail(&text)));
             }
         }
@@ -247,7 +260,10 @@ impl World {
     /// After a failure: ends what is left, so that the next scenario starts on a clean machine.
     fn sweep(&self) {
         for process in self.processes() {
-            let _ = nix::sys::signal::kill(nix::unistd::Pid::from_raw(process.pid), nix::sys::signal::Signal::SIGKILL);
+            let _ = nix::sys::signal::kill(
+                nix::unistd::Pid::from_raw(process.pid),
+                nix::sys::signal::Signal::SIGKILL,
+            );
         }
         std::thread::sleep(Duration::from_millis(300));
         for line in std::fs::read_to_string("/proc/self/mountinfo").unwrap_or_default().lines().rev() {
@@ -260,6 +276,7 @@ impl World {
 
 /// What is worth keeping between runs: downloaded or generated base images.
 fn cache_dir() -> PathBuf {
-    let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| files::repository().join("target"), PathBuf::from);
+    let target = std::env::var_os("CARGO_TARGET_DIR")
+        .map_or_else(|| files::repository().join("target"), PathBuf::from);
     target.join("e2e-cache")
 }

@@ -16,15 +16,26 @@ pub fn run(world: &World) -> anyhow::Result<()> {
     world.kubectl(&["exec", "deployment/site", "--", "sh", "-c", "echo kept > /data/file"])?.ok()?;
     world.kubectl(&["create", "configmap", "last", "--from-literal=word=acknowledged"])?.ok()?;
 
-    kill(Pid::from_raw(world.daemon(&cluster)?), Signal::SIGKILL)?;
-    ensure!(world.kubectl(&["get", "pods", "--request-timeout=2s"])?.code != Some(0), "the API is gone with the daemon");
+    kill_daemon(world, &cluster)?;
+    ensure!(
+        world.kubectl(&["get", "pods", "--request-timeout=2s"])?.code != Some(0),
+        "the API is gone with the daemon"
+    );
     let orphan = world.container_process(SERVER)?;
-    ensure!((orphan.pid, orphan.started) == (before.pid, before.started), "the container goes on without the daemon");
+    ensure!(
+        (orphan.pid, orphan.started) == (before.pid, before.started),
+        "the container goes on without the daemon"
+    );
 
     world.coracle(&["cluster", "start", &cluster])?.ok()?;
-    wait::until("the node is ready", 30, || world.kubectl(&["wait", "--for=condition=Ready", "nodes", "--all", "--timeout=5s"])?.ok())?;
+    wait::until("the node is ready", 30, || {
+        world.kubectl(&["wait", "--for=condition=Ready", "nodes", "--all", "--timeout=5s"])?.ok()
+    })?;
     let after = world.container_process(SERVER)?;
-    ensure!((after.pid, after.started) == (before.pid, before.started), "the same process: {before:?}, {after:?}");
+    ensure!(
+        (after.pid, after.started) == (before.pid, before.started),
+        "the same process: {before:?}, {after:?}"
+    );
     wait::until("the pod is ready again", 30, || {
         let again = status(world)?;
         ensure!(again == pod, "the same pod with the same counts:\n{pod:#}\n{again:#}");
@@ -40,7 +51,7 @@ pub fn run(world: &World) -> anyhow::Result<()> {
     wait::until("the Service answers", 15, || world.kubectl(&from_inside)?.ok()?.says(&["home"]))?;
 
     // A container that ends while nobody looks is started again.
-    kill(Pid::from_raw(world.daemon(&cluster)?), Signal::SIGKILL)?;
+    kill_daemon(world, &cluster)?;
     kill(Pid::from_raw(after.pid), Signal::SIGKILL)?;
     world.coracle(&["cluster", "start", &cluster])?.ok()?;
     wait::until("the ended container is started again", 30, || {
@@ -51,6 +62,15 @@ pub fn run(world: &World) -> anyhow::Result<()> {
         Ok(())
     })?;
     Ok(())
+}
+
+fn kill_daemon(world: &World, cluster: &str) -> anyhow::Result<()> {
+    let daemon = world.daemon(cluster)?;
+    kill(Pid::from_raw(daemon), Signal::SIGKILL)?;
+    wait::until("the daemon is gone", 5, || {
+        ensure!(!world.processes().iter().any(|p| p.pid == daemon), "process {daemon} is there");
+        Ok(())
+    })
 }
 
 /// What must not change when a daemon is replaced.

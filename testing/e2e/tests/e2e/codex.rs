@@ -33,7 +33,8 @@ pub fn run(world: &World) -> anyhow::Result<()> {
     ensure!(pods == self::pods(world)?, "nothing rolls when nothing has changed");
     answers(world)?;
     notes()?;
-    let result = backend_edits(world, &mut up).and_then(|()| frontend_edits(world)).and_then(|()| new_images(world));
+    let result =
+        backend_edits(world, &mut up).and_then(|()| frontend_edits(world)).and_then(|()| new_images(world));
     result.with_context(|| process::tail(&up.text()))?;
 
     up.interrupt()?;
@@ -50,7 +51,10 @@ pub fn run(world: &World) -> anyhow::Result<()> {
 
 fn pods(world: &World) -> anyhow::Result<String> {
     let columns = "custom-columns=NAME:.metadata.name,RESTARTS:.status.containerStatuses[0].restartCount";
-    Ok(world.kubectl(&["get", "pods", "-n", "codex", "--sort-by=.metadata.name", "-o", columns])?.ok()?.stdout)
+    Ok(world
+        .kubectl(&["get", "pods", "-n", "codex", "--sort-by=.metadata.name", "-o", columns])?
+        .ok()?
+        .stdout)
 }
 
 /// The three addresses, and what the set-up script of other projects does by hand.
@@ -155,5 +159,7 @@ fn append(path: &Path, text: &str) -> anyhow::Result<()> {
 fn volume_is_kept(world: &World) -> anyhow::Result<()> {
     world.coracle(&["cluster", "stop", CLUSTER]).and_then(Run::ok)?;
     world.coracle(&["cluster", "start", CLUSTER]).and_then(Run::ok)?;
-    wait::until("the notes outlive the stop", 60, || http::serves(INGRESS, "/api/notes", "through the ingress"))
+    wait::until("the notes outlive the stop", 60, || {
+        http::serves(INGRESS, "/api/notes", "through the ingress")
+    })
 }

@@ -67,7 +67,10 @@ pub fn run(world: &World) -> anyhow::Result<()> {
     world.nothing_left()?;
     let text = files::read(&world.kubeconfig())?;
     ensure!(!text.contains(&context), "the kubeconfig entry is gone:\n{text}");
-    ensure!(text.contains("https://production.example") && text.contains("abc"), "others are untouched:\n{text}");
+    ensure!(
+        text.contains("https://production.example") && text.contains("abc"),
+        "others are untouched:\n{text}"
+    );
     ensure!(files::mode(&world.kubeconfig())? == 0o600, "the kubeconfig is still private");
     Ok(())
 }
@@ -76,7 +79,8 @@ fn pod(world: &World) -> anyhow::Result<Value> {
     wait::until("one pod of hello", 30, || {
         let pods = world.object(&["pods", "-l", "app=hello"])?;
         let items: Vec<&Value> = pods["items"].as_array().into_iter().flatten().collect();
-        let living: Vec<&&Value> = items.iter().filter(|p| p["metadata"]["deletionTimestamp"].is_null()).collect();
+        let living: Vec<&&Value> =
+            items.iter().filter(|p| p["metadata"]["deletionTimestamp"].is_null()).collect();
         ensure!(living.len() == 1, "{} pods", living.len());
         Ok((*living[0]).clone())
     })

@@ -18,9 +18,21 @@ fn main() -> std::process::ExitCode {
     run(&[
         Scenario { name: "mistakes", needs: &[Root, Program("busybox")], run: mistakes::run },
         Scenario { name: "hello", needs: &[Root, Program("make"), Program("kubectl")], run: hello::run },
-        Scenario { name: "kubectl", needs: &[Root, Program("kubectl"), Program("busybox")], run: kubectl::run },
-        Scenario { name: "adoption", needs: &[Root, Program("kubectl"), Program("busybox")], run: adoption::run },
-        Scenario { name: "restart", needs: &[Root, Program("kubectl"), Program("busybox")], run: restart::run },
+        Scenario {
+            name: "kubectl",
+            needs: &[Root, Program("kubectl"), Program("busybox")],
+            run: kubectl::run,
+        },
+        Scenario {
+            name: "adoption",
+            needs: &[Root, Program("kubectl"), Program("busybox")],
+            run: adoption::run,
+        },
+        Scenario {
+            name: "restart",
+            needs: &[Root, Program("kubectl"), Program("busybox")],
+            run: restart::run,
+        },
         Scenario { name: "storm", needs: &[Root, Program("kubectl"), Program("busybox")], run: storm::run },
         Scenario {
             name: "registry",
@@ -29,7 +41,14 @@ fn main() -> std::process::ExitCode {
         },
         Scenario {
             name: "plan",
-            needs: &[Root, Program("kubectl"), Program("busybox"), Program("make"), Program("python3"), File(plan::FILE)],
+            needs: &[
+                Root,
+                Program("kubectl"),
+                Program("busybox"),
+                Program("make"),
+                Program("python3"),
+                File(plan::FILE),
+            ],
             run: plan::run,
         },
         Scenario {

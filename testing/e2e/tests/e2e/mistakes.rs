@@ -22,9 +22,12 @@ spec: {containers: [{name: app, image: app}]}
 ";
 
 fn cases() -> Vec<Case> {
-    let case = |name, files: &str, arguments, exit, says| Case { name, files: files.into(), arguments, exit, says };
+    let case =
+        |name, files: &str, arguments, exit, says| Case { name, files: files.into(), arguments, exit, says };
     let build = |dockerfile: &str| {
-        format!("==> Tiltfile\ndocker_build('app', '.')\nk8s_yaml('pod.yml')\n{POD}==> Dockerfile\n{dockerfile}")
+        format!(
+            "==> Tiltfile\ndocker_build('app', '.')\nk8s_yaml('pod.yml')\n{POD}==> Dockerfile\n{dockerfile}"
+        )
     };
     vec![
         case("no Tiltfile", "", &["ci"], 2, &["error: there is no Tiltfile at Tiltfile", "hint: "]),
@@ -36,12 +39,42 @@ fn cases() -> Vec<Case> {
             1,
             &["error: ", "Tiltfile:"],
         ),
-        case("an unknown name", "==> Tiltfile\nk8s_yml('x')\n", &["ci"], 1, &["error: ", "Tiltfile:1", "k8s_yml"]),
-        case("a missing manifest", "==> Tiltfile\nk8s_yaml('gone.yml')\n", &["ci"], 1, &["error: ", "Tiltfile:1", "gone.yml"]),
+        case(
+            "an unknown name",
+            "==> Tiltfile\nk8s_yml('x')\n",
+            &["ci"],
+            1,
+            &["error: ", "Tiltfile:1", "k8s_yml"],
+        ),
+        case(
+            "a missing manifest",
+            "==> Tiltfile\nk8s_yaml('gone.yml')\n",
+            &["ci"],
+            1,
+            &["error: ", "Tiltfile:1", "gone.yml"],
+        ),
         case("fail()", "==> Tiltfile\nfail('not today')\n", &["ci"], 1, &["error: ", "not today"]),
-        case("an unknown context", "==> Tiltfile\nprint('x')\n", &["ci", "--context", "moon"], 2, &["error: ", "moon"]),
-        case("an unknown cluster", "", &["cluster", "start", "moon"], 2, &["there is no cluster \"moon\"", "hint: "]),
-        case("an invalid manifest", "==> Tiltfile\nk8s_yaml(blob('a: [1'))\n", &["ci"], 1, &["error: ", "Tiltfile:1"]),
+        case(
+            "an unknown context",
+            "==> Tiltfile\nprint('x')\n",
+            &["ci", "--context", "moon"],
+            2,
+            &["error: ", "moon"],
+        ),
+        case(
+            "an unknown cluster",
+            "",
+            &["cluster", "start", "moon"],
+            2,
+            &["there is no cluster \"moon\"", "hint: "],
+        ),
+        case(
+            "an invalid manifest",
+            "==> Tiltfile\nk8s_yaml(blob('a: [1'))\n",
+            &["ci"],
+            1,
+            &["error: ", "Tiltfile:1"],
+        ),
         Case {
             name: "a broken Dockerfile",
             files: build(&format!("FROM {BUSYBOX}\nCOPPY a b\n")),
@@ -65,7 +98,11 @@ fn cases() -> Vec<Case> {
         },
         Case {
             name: "a program that ends at once",
-            files: build(&format!("FROM {BUSYBOX}\nCMD [\"sh\", \"-c\", \"echo no luck; exit 4\"]\n")),
+            files: build(&format!("FROM {BUSYBOX}\nCMD [\"sh\", \"-c\", \"echo no luck; exit 4\"]\n"))
+                .replace(
+                    "image: app}",
+                    "image: app, readinessProbe: {exec: {command: [\"true\"]}, initialDelaySeconds: 2}}",
+                ),
             arguments: &["ci", "--timeout", "30"],
             exit: 1,
             says: &["no luck", "app"],
@@ -78,7 +115,11 @@ pub fn run(world: &World) -> anyhow::Result<()> {
     world.busybox_image()?;
     for case in cases() {
         if let Err(error) = attempt(world, &case) {
-            problems.push(format!("{}: {}", case.name, error.chain().map(ToString::to_string).collect::<Vec<_>>().join(": ")));
+            problems.push(format!(
+                "{}: {}",
+                case.name,
+                error.chain().map(ToString::to_string).collect::<Vec<_>>().join(": ")
+            ));
         }
     }
     if let Err(error) = port_in_use(world) {
@@ -113,7 +154,7 @@ fn port_in_use(world: &World) -> anyhow::Result<()> {
     let run = run.exits(3)?.says(&says.iter().map(String::as_str).collect::<Vec<_>>())?;
     ensure!(!run.text().contains("panicked"), "no panic");
     drop(listener);
-    let run = world.coracle(&["cluster", "start", &name])?;
-    run.ok().context("once the port is free, the same cluster starts")?;
+    let run = world.coracle(&["cluster", "create", &name, "--port", &mapping])?;
+    run.ok().context("once the port is free, the same command works")?;
     Ok(())
 }

@@ -29,7 +29,8 @@ pub fn run(world: &World) -> anyhow::Result<()> {
 
     // The checklist's `kubectl kustomize`, and ours beside it.
     let rendered = world.coracle(&["kustomize", "build", "k8s/overlays/dev"])?.ok()?;
-    let rendered = rendered.says(&["codex-registry.localhost:5111/codex-backend:dev", "DEBUG: \"true\"", "1Gi"])?;
+    let rendered =
+        rendered.says(&["codex-registry.localhost:5111/codex-backend:dev", "DEBUG: \"true\"", "1Gi"])?;
     ensure!(!rendered.stdout.contains("kind: Ingress"), "the Ingress is deleted by the overlay");
 
     // With a helm that has nothing to do, the Makefile's one command goes through.
@@ -56,7 +57,9 @@ pub fn run(world: &World) -> anyhow::Result<()> {
 }
 
 fn live_update(world: &World, dev: &mut Background) -> anyhow::Result<()> {
-    let pods = || world.kubectl(&["get", "pods", "-n", "codex", "-o", "name"]).and_then(Run::ok).map(|run| run.stdout);
+    let pods = || {
+        world.kubectl(&["get", "pods", "-n", "codex", "-o", "name"]).and_then(Run::ok).map(|run| run.stdout)
+    };
     let before = pods()?;
     let project = world.project();
     files::edit(&project.join("backend/codex/main.py"), "first", "second")?;
@@ -67,7 +70,11 @@ fn live_update(world: &World, dev: &mut Background) -> anyhow::Result<()> {
     files::edit(&project.join("backend/pyproject.toml"), "0.1.0", "0.2.0")?;
     wait::until("the run step", 15, || http::serves(BACKEND, "/uv.txt", "pip install --system ."))?;
     ensure!(pods()? == before, "live updates replace no pod:\n{before}\n{}", process::tail(&dev.text()));
-    files::edit(&project.join("backend/Dockerfile"), "EXPOSE 8000", "EXPOSE 8000\nRUN echo rebuilt > /app/rebuilt.txt")?;
+    files::edit(
+        &project.join("backend/Dockerfile"),
+        "EXPOSE 8000",
+        "EXPOSE 8000\nRUN echo rebuilt > /app/rebuilt.txt",
+    )?;
     wait::until("the new image", 60, || http::serves(BACKEND, "/rebuilt.txt", "rebuilt"))?;
     ensure!(pods()? != before, "a new image is a new pod");
     Ok(())
@@ -114,6 +121,7 @@ fn write_project(world: &World) -> anyhow::Result<()> {
 /// The first fenced block below a heading.
 fn block<'a>(text: &'a str, heading: &str) -> anyhow::Result<&'a str> {
     let section = text.split_once(heading).with_context(|| format!("the plan has no {heading}"))?.1;
-    let body = section.split_once("```").and_then(|(_, rest)| rest.split_once('\n')).context("a block begins")?.1;
+    let body =
+        section.split_once("```").and_then(|(_, rest)| rest.split_once('\n')).context("a block begins")?.1;
     Ok(body.split_once("\n```").context("a block ends")?.0)
 }

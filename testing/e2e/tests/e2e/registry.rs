@@ -13,10 +13,14 @@ pub fn run(world: &World) -> anyhow::Result<()> {
     world.coracle(&["ci"])?.ok()?;
 
     let deployment = world.object(&["deployment", "hello"])?;
-    let image = deployment["spec"]["template"]["spec"]["containers"][0]["image"].as_str().context("an image")?;
+    let image =
+        deployment["spec"]["template"]["spec"]["containers"][0]["image"].as_str().context("an image")?;
     let name = image.strip_prefix(&format!("e2e-registry.localhost:{port}/"));
     let name = name.with_context(|| format!("{image} is an image of the registry"))?;
-    let config: Value = serde_json::from_str(&skopeo(world, &["inspect", "--config", "--tls-verify=false", &format!("docker://localhost:{port}/{name}")])?)?;
+    let config: Value = serde_json::from_str(&skopeo(
+        world,
+        &["inspect", "--config", "--tls-verify=false", &format!("docker://localhost:{port}/{name}")],
+    )?)?;
     ensure!(config["config"]["Entrypoint"][0] == "/hello", "the image's configuration: {config}");
     ensure!(config["os"] == "linux", "the image's system: {config}");
 
@@ -27,14 +31,29 @@ pub fn run(world: &World) -> anyhow::Result<()> {
     // A second push finds everything there.
     skopeo(world, &["copy", "--dest-tls-verify=false", "docker-archive:busybox.docker.tar", &pushed])?;
     skopeo(world, &["copy", "--src-tls-verify=false", &pushed, "oci:pulled:latest"])?;
-    let tags = skopeo(world, &["list-tags", "--tls-verify=false", &format!("docker://localhost:{port}/tools/busybox")])?;
+    let tags = skopeo(
+        world,
+        &["list-tags", "--tls-verify=false", &format!("docker://localhost:{port}/tools/busybox")],
+    )?;
     ensure!(tags.contains("pushed"), "the tag is listed: {tags}");
     let digest = skopeo(world, &["inspect", "--format", "{{.Digest}}", "--tls-verify=false", &pushed])?;
     let by_digest = format!("docker://localhost:{port}/tools/busybox@{}", digest.trim());
     skopeo(world, &["inspect", "--tls-verify=false", &by_digest])?;
 
     let image = format!("e2e-registry.localhost:{port}/tools/busybox:pushed");
-    let run = ["run", "pushed", "--image", &image, "--restart=Never", "--rm", "-i", "--quiet", "--", "echo", "it runs"];
+    let run = [
+        "run",
+        "pushed",
+        "--image",
+        &image,
+        "--restart=Never",
+        "--rm",
+        "-i",
+        "--quiet",
+        "--",
+        "echo",
+        "it runs",
+    ];
     world.kubectl(&run)?.ok()?.says(&["it runs"])?;
     world.coracle(&["registry", "list"])?.ok()?.says(&["e2e-registry.localhost"])?;
     world.coracle(&["cluster", "delete", &hello.cluster])?.ok()?;

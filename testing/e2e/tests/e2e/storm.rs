@@ -11,7 +11,8 @@ use std::time::{Duration, Instant};
 const TIME: Duration = Duration::from_secs(10);
 
 pub fn run(world: &World) -> anyhow::Result<()> {
-    let seed = std::env::var("E2E_SEED").ok().and_then(|s| s.parse().ok()).unwrap_or(u64::from(std::process::id()));
+    let seed =
+        std::env::var("E2E_SEED").ok().and_then(|s| s.parse().ok()).unwrap_or(u64::from(std::process::id()));
     storm(world, seed).map_err(|error| error.context(format!("E2E_SEED={seed}")))
 }
 
