@@ -5,19 +5,22 @@ CARGO ?= cargo
 PROFILE ?= release
 EXAMPLE ?= examples/codex
 UP ?= up
+# One static file; without relocations, so that its helper processes share their memory.
+STATIC := -C target-feature=+crt-static -C relocation-model=static
 # A binary that is given is used as it is.
 ifdef CORACLE
 BINARY :=
 else
 BINARY := build
-CORACLE := $(or $(CARGO_TARGET_DIR),$(CURDIR)/target)/$(PROFILE)/coracle
+HOST := $(shell rustc -vV | sed -n 's/^host: //p')
+CORACLE := $(or $(CARGO_TARGET_DIR),$(CURDIR)/target)/$(HOST)/$(PROFILE)/coracle
 endif
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 build: ## Build the binary
-	@$(CARGO) build --quiet --profile $(PROFILE) --package coracle
+	@RUSTFLAGS="$(STATIC)" $(CARGO) build --quiet --profile $(PROFILE) --target $(HOST) --package coracle
 
 dev-k8s: $(BINARY) ## Bring the example up on a local cluster, live (Ctrl-C leaves it running)
 	@scripts/base-images.sh $(CORACLE) $(addprefix $(EXAMPLE)/,backend/Dockerfile frontend/Dockerfile frontend/Dockerfile.dev)
