@@ -8,7 +8,8 @@ use images::Images;
 use std::path::{Path, PathBuf};
 
 pub fn run(command: ImageCommand, printer: &Printer) -> Done {
-    let store = Images::open(&data_dir()?.images())?;
+    let data = data_dir()?;
+    let store = Images::open(&data.images())?;
     match command {
         ImageCommand::Ls => list(&store, printer),
         ImageCommand::Import { archives, rootfs, env, cmd, cluster: _ } => match rootfs {
@@ -31,8 +32,10 @@ pub fn run(command: ImageCommand, printer: &Printer) -> Done {
             Ok(())
         }
         ImageCommand::Gc => {
-            let collected = store.gc(&[])?;
-            printer.done("removed", &format!("{collected:?}"), None);
+            let collected = store.gc(&cluster::control::layers_in_use(&data))?;
+            let (layers, blobs) = (collected.layers, collected.blobs);
+            let size = collected.bytes as f64 / 1e6;
+            printer.done("removed", &format!("{layers} layers and {blobs} blobs, {size:.1} MB"), None);
             Ok(())
         }
         ImageCommand::Export { names, output } => {

@@ -219,6 +219,14 @@ pub async fn delete(data: &DataDir, name: &str, kubeconfig: Option<&Path>) -> Re
     std::fs::remove_dir_all(dir.root()).map_err(|source| ControlError::Io { path: dir.root().into(), source })
 }
 
+/// The unpacked layers that containers of any cluster stand on.
+pub fn layers_in_use(data: &DataDir) -> Vec<std::path::PathBuf> {
+    data.cluster_names()
+        .iter()
+        .flat_map(|name| runtime::layers_in_use(&data.cluster(name).runtime()))
+        .collect()
+}
+
 /// The certificates of a cluster that exists.
 pub fn pki(dir: &ClusterDir, settings: &Settings) -> Result<Pki, ControlError> {
     Ok(Pki::open(&dir.pki(), &settings.node_name())?)

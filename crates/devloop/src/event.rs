@@ -209,7 +209,8 @@ mod tests {
 
     #[test]
     fn a_reason_counts_with_and_without_its_message() {
-        let waits = |reason: &str| ContainerState::Waiting { reason: reason.into() }.waits_with("CrashLoopBackOff");
+        let waits =
+            |reason: &str| ContainerState::Waiting { reason: reason.into() }.waits_with("CrashLoopBackOff");
         assert!(waits("CrashLoopBackOff"));
         assert!(waits("CrashLoopBackOff: back-off 20s restarting failed container"));
         assert!(!waits("CrashLoop") && !waits("ContainerCreating: x"));

@@ -33,7 +33,7 @@ use std::process::ExitCode;
 
 pub use error::Error;
 pub use exec::Exec;
-pub use runtime::Runtime;
+pub use runtime::{Runtime, layers_in_use};
 pub use spec::{
     ContainerSpec, ContainerState, ExecSpec, Exit, HostSupport, LogTarget, Mount, MountKind, Resources,
     RuntimeConfig, Sandbox, SandboxSpec, Usage,

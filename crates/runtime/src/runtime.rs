@@ -26,6 +26,15 @@ use tokio::task::JoinSet;
 const SIGTERM: i32 = libc::SIGTERM;
 const SIGKILL: i32 = libc::SIGKILL;
 
+/// The layers that containers of a runtime's folder stand on, whether its daemon lives or not: they must not go.
+pub fn layers_in_use(root: &Path) -> Vec<PathBuf> {
+    let containers = root.join("containers");
+    let specs = names(&containers)
+        .into_iter()
+        .filter_map(|id| Dir(containers.join(id)).read::<ContainerSpec>("spec.json"));
+    specs.flat_map(|spec| spec.layers).collect()
+}
+
 /// Clones are the same runtime. The state is in the folder alone.
 #[derive(Clone)]
 pub struct Runtime {
