@@ -12,7 +12,8 @@ pub struct Snapshot {
 }
 
 impl Snapshot {
-    /// `root`: the folder of the world that is looked for in processes and mounts. `clusters`: names of its clusters.
+    /// `root`: the folder of the world that is looked for in processes and mounts. `clusters`: names of its clusters; none
+    /// for the time before.
     pub fn take(root: &Path, clusters: &[String]) -> Self {
         let mut entries = BTreeSet::new();
         let mut add = |kind: &str, lines: Vec<String>| {
@@ -95,13 +96,14 @@ fn names(folder: &Path) -> Vec<String> {
     entries.map(|entry| entry.file_name().to_string_lossy().into_owned()).collect()
 }
 
-/// The cgroups of these clusters, in whatever hierarchies are mounted.
+/// The cgroups of these clusters (of all, if none are named), in whatever hierarchies are mounted.
 fn cgroups(clusters: &[String]) -> Vec<String> {
     fn walk(folder: &Path, wanted: &[String], depth: usize, out: &mut Vec<String>) {
         let entries = fs::read_dir(folder).into_iter().flatten().flatten();
         for path in entries.filter(|e| e.file_type().is_ok_and(|t| t.is_dir())).map(|e| e.path()) {
             let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-            if wanted.iter().any(|w| name == *w || name.starts_with(&format!("{w}."))) {
+            let named = || wanted.iter().any(|w| name == *w || name.starts_with(&format!("{w}.")));
+            if name.starts_with("coracle-") && (wanted.is_empty() || named()) {
                 out.push(path.display().to_string());
             } else if depth > 0 {
                 walk(&path, wanted, depth - 1, out);
