@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help dev-k8s hello test bench clean build
+.PHONY: help dev-k8s hello test bench clean build binary
 
 CARGO ?= cargo
 PROFILE ?= release
@@ -21,6 +21,9 @@ help: ## List the targets
 
 build: ## Build the binary
 	@RUSTFLAGS="$(STATIC)" $(CARGO) build --quiet --profile $(PROFILE) --target $(HOST) --package coracle
+
+binary:
+	@echo $(CORACLE)
 
 dev-k8s: $(BINARY) ## Bring the example up on a local cluster, live (Ctrl-C leaves it running)
 	@scripts/base-images.sh $(CORACLE) $(addprefix $(EXAMPLE)/,backend/Dockerfile frontend/Dockerfile frontend/Dockerfile.dev)

@@ -1,5 +1,6 @@
 //! `cargo xtask`: what CI runs, the layering check, code generation and benchmarks.
 
+mod bench;
 mod ci;
 mod codegen;
 mod root;
@@ -24,8 +25,9 @@ fn run() -> anyhow::Result<()> {
     match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
         ["ci"] => ci::run(),
         ["tidy"] => tidy::run(),
+        ["bench", ref names @ ..] => bench::run(names),
         ["codegen"] => codegen::run(false),
         ["codegen", "--check"] => codegen::run(true),
-        _ => anyhow::bail!("usage: cargo xtask ci | tidy | codegen [--check]"),
+        _ => anyhow::bail!("usage: cargo xtask ci | tidy | bench [NAME…] | codegen [--check]"),
     }
 }

@@ -10,6 +10,11 @@ pub fn dir() -> PathBuf {
     manifest.parent().expect("xtask is a folder of the workspace").to_path_buf()
 }
 
+/// Where cargo puts what it builds.
+pub fn target_dir() -> PathBuf {
+    std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| dir().join("target"), PathBuf::from)
+}
+
 /// The project's own files, relative to its folder: tracked ones and new ones, without the ignored.
 pub fn files() -> anyhow::Result<Vec<String>> {
     let output = Command::new("git")

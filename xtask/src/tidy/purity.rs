@@ -37,10 +37,13 @@ const EXCEPTIONS: &[(&str, &str, &str)] = &[(
     "the plain implementation of its file trait; the engine takes the trait",
 )];
 
+fn is_pure(file: &File) -> bool {
+    file.crate_name().is_some_and(|name| PURE.contains(&name))
+}
+
 pub fn check(files: &[File], findings: &mut Findings) {
     let mut used = Vec::new();
-    for file in files.iter().filter(|f| f.is_rust() && !f.is_test()) {
-        let Some(name) = file.crate_name().filter(|name| PURE.contains(name)) else { continue };
+    for file in files.iter().filter(|f| f.is_rust() && !f.is_test() && is_pure(f)) {
         for (number, line) in file.without_tests().lines().enumerate() {
             let code = line.split("//").next().unwrap_or_default();
             for word in BANNED.iter().filter(|word| code.contains(*word)) {
@@ -54,12 +57,11 @@ pub fn check(files: &[File], findings: &mut Findings) {
     for unused in EXCEPTIONS.iter().filter(|e| !used.contains(e)) {
         findings.problem(format!("tidy's exception for {} in {} is not needed any more", unused.1, unused.0));
     }
-    for file in files.iter().filter(|f| f.path.ends_with("Cargo.toml")) {
-        let Some(name) = file.crate_name().filter(|name| PURE.contains(name)) else { continue };
+    for file in files.iter().filter(|f| f.path.ends_with("Cargo.toml") && is_pure(f)) {
         let dependencies = file.text.split("[dev-dependencies]").next().unwrap_or_default();
         for line in dependencies.lines().filter(|line| line.starts_with("tokio") || line.starts_with("kube"))
         {
-            findings.problem(format!("{name} is pure and depends on {line}"));
+            findings.problem(format!("{}: a pure crate depends on {line}", file.path));
         }
     }
 }

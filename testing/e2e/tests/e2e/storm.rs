@@ -55,7 +55,7 @@ first
         edits += 1;
         // Bursts, as of a branch switch, and single saves.
         if random.below(20) == 0 {
-            std::thread::sleep(Duration::from_millis(random.next() % 300));
+            std::thread::sleep(Duration::from_millis(random.number() % 300));
         }
     }
     let want = files::contents(&tree)?;
@@ -93,7 +93,7 @@ fn edit(tree: &Path, random: &mut Random) -> anyhow::Result<()> {
     let some_file = random.choose(&files).cloned();
     let some_folder = random.choose(&folders).cloned().unwrap_or_else(|| tree.to_path_buf());
     let fresh = some_folder.join(format!("f{}.txt", random.below(400)));
-    let text = format!("{}\n", random.next()).repeat(1 + random.below(50));
+    let text = format!("{}\n", random.number()).repeat(1 + random.below(50));
     match (random.below(12), some_file) {
         (0..=2, _) if !fresh.is_dir() => std::fs::write(fresh, text)?,
         (3..=4, Some(file)) => std::fs::write(file, text)?,
