@@ -210,10 +210,10 @@ async fn programs(runtime: &Runtime, dir: &Path, layer: &Path) -> usize {
     assert_eq!(output(runtime, dir, full).await, (0, "open\ndevices\n".into()));
     let user = ContainerSpec {
         user: "app".into(),
-        cwd: "/work/here".into(),
+        cwd: "/srv/here".into(),
         ..spec(dir, layer, "user", "id -u; id -g; pwd; touch x && ls; echo $HOME")
     };
-    assert_eq!(output(runtime, dir, user).await, (0, "1000\n1000\n/work/here\nx\n/home/app\n".into()));
+    assert_eq!(output(runtime, dir, user).await, (0, "1000\n1000\n/srv/here\nx\n/home/app\n".into()));
     for (args, code, message) in [
         (vec!["nothing-here"], 127, "exec: \"nothing-here\": executable file not found in $PATH"),
         (vec!["/etc/passwd"], 126, "exec: \"/etc/passwd\": permission denied"),
