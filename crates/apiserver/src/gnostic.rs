@@ -1,6 +1,6 @@
 //! OpenAPI v2 in protobuf, as gnostic has it (`openapiv2/OpenAPIv2.proto`): the only form that kubectl before 1.27 and its
-//! relatives read. Made from the JSON document; only what those clients look at is there: the definitions, and a path or
-//! two would be too much.
+//! relatives read. Made from the JSON document; only what those clients look at is there: the definitions, and of the paths
+//! what PATCH takes (`kubectl diff` asks whether a kind knows `dryRun`).
 
 use serde_json::{Map, Value};
 
@@ -58,9 +58,39 @@ pub(crate) fn encode(document: &Value) -> Vec<u8> {
     let mut message = Message::default();
     message.text(1, Some("2.0"));
     message.message(2, &info);
-    message.message(8, &Message::default());
+    message.message(8, &paths(document));
     message.message(9, &definitions);
     message.0
+}
+
+/// The paths that have a PATCH, with its query parameters and its kind.
+fn paths(document: &Value) -> Message {
+    let mut paths = Message::default();
+    for (name, path) in document["paths"].as_object().into_iter().flatten() {
+        let Some(patch) = path["patch"].as_object() else { continue };
+        let own = patch.get("parameters").and_then(Value::as_array).into_iter().flatten();
+        let shared = path["parameters"].as_array().into_iter().flatten();
+        let mut operation = Message::default();
+        for parameter in own.chain(shared).filter(|parameter| parameter["in"] == "query") {
+            let mut query = Message::default();
+            query.text(2, Some("query"));
+            query.text(4, parameter["name"].as_str());
+            operation.message(8, &nested(1, &nested(2, &nested(3, &query))));
+        }
+        extensions(&mut operation, patch, 13);
+        let mut named = Message::default();
+        named.text(1, Some(name));
+        named.message(2, &nested(8, &operation));
+        paths.message(2, &named);
+    }
+    paths
+}
+
+/// A message with nothing but this in it.
+fn nested(field: u32, inner: &Message) -> Message {
+    let mut message = Message::default();
+    message.message(field, inner);
+    message
 }
 
 fn named_schema(name: &str, value: &Value) -> Message {
@@ -121,17 +151,17 @@ fn schema(value: &Value) -> Message {
         }
         message.message(25, &all);
     }
-    extensions(&mut message, fields);
+    extensions(&mut message, fields, 31);
     message
 }
 
 /// `x-kubernetes-group-version-kind` and the like, as YAML in an `Any`; JSON is YAML.
-fn extensions(message: &mut Message, fields: &Map<String, Value>) {
+fn extensions(message: &mut Message, fields: &Map<String, Value>, field: u32) {
     for (name, value) in fields.iter().filter(|(name, _)| name.starts_with("x-")) {
         let mut named = Message::default();
         named.text(1, Some(name));
         named.message(2, &any(value));
-        message.message(31, &named);
+        message.message(field, &named);
     }
 }
 

@@ -133,6 +133,8 @@ pub enum ClusterCommand {
         /// Port of the API server
         #[arg(long, value_name = "PORT")]
         api_port: Option<String>,
+        #[command(flatten)]
+        k3d: K3dFlags,
         /// Write the context into the default kubeconfig
         #[arg(long, default_value_t = true, num_args = 0..=1, require_equals = true, default_missing_value = "true", action = clap::ArgAction::Set)]
         kubeconfig_update_default: bool,
@@ -141,7 +143,16 @@ pub enum ClusterCommand {
         kubeconfig_switch_context: bool,
     },
     /// Start stopped clusters
-    Start(Names),
+    Start {
+        #[command(flatten)]
+        names: Names,
+        /// Taken for compatibility with k3d: a started cluster is ready
+        #[arg(long, hide = true, num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+        wait: Option<bool>,
+        /// Taken for compatibility with k3d
+        #[arg(long, hide = true)]
+        timeout: Option<String>,
+    },
     /// Stop clusters; objects and volumes stay
     Stop(Names),
     /// Delete clusters with all their objects and volumes
@@ -164,6 +175,63 @@ pub enum ClusterCommand {
         #[arg(short, long, value_name = "FORMAT")]
         output: Option<String>,
     },
+}
+
+/// Flags of k3d that say how Docker is to be used. They are taken, so that scripts run; a warning names each that
+/// would change something.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Taken for compatibility with k3d")]
+pub struct K3dFlags {
+    /// Wait until the cluster is ready (it always is)
+    #[arg(long, hide = true, num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    pub wait: Option<bool>,
+    #[arg(long, hide = true)]
+    pub timeout: Option<String>,
+    #[arg(short, long, hide = true)]
+    pub servers: Option<u32>,
+    #[arg(short, long, hide = true)]
+    pub agents: Option<u32>,
+    #[arg(short, long, hide = true)]
+    pub image: Option<String>,
+    #[arg(long, hide = true)]
+    pub no_lb: bool,
+    #[arg(long, hide = true)]
+    pub no_rollback: bool,
+    #[arg(long, hide = true)]
+    pub no_image_volume: bool,
+    #[arg(long, hide = true)]
+    pub network: Option<String>,
+    #[arg(long, hide = true)]
+    pub k3s_arg: Vec<String>,
+    #[arg(short = 'V', long, hide = true)]
+    pub volume: Vec<String>,
+    #[arg(short, long, hide = true)]
+    pub env: Vec<String>,
+}
+
+impl K3dFlags {
+    /// What was asked for and is not done here.
+    pub fn without_effect(&self) -> Vec<String> {
+        let mut out = Vec::new();
+        let nodes = self.servers.unwrap_or(1) + self.agents.unwrap_or(0);
+        if nodes > 1 {
+            out.push(format!("--servers and --agents ask for {nodes} nodes: the embedded cluster has one; all pods run on it"));
+        }
+        let harmless = |arg: &String| arg.starts_with("--disable=traefik");
+        let lists = [("--k3s-arg", &self.k3s_arg), ("--volume", &self.volume), ("--env", &self.env)];
+        for (flag, values) in lists {
+            out.extend(
+                values
+                    .iter()
+                    .filter(|v| !harmless(v))
+                    .map(|v| format!("{flag} {v} has no effect on the embedded cluster")),
+            );
+        }
+        out.extend(
+            self.network.iter().map(|n| format!("--network {n} has no effect on the embedded cluster")),
+        );
+        out
+    }
 }
 
 #[derive(Debug, Args)]

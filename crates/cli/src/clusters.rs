@@ -87,6 +87,7 @@ pub fn run(command: ClusterCommand, printer: &Printer) -> Done {
             ports,
             registry_create,
             api_port,
+            k3d,
             kubeconfig_update_default,
             kubeconfig_switch_context,
         } => {
@@ -102,6 +103,7 @@ pub fn run(command: ClusterCommand, printer: &Printer) -> Done {
             if let Some(name) = name {
                 wanted.settings.name = name;
             }
+            k3d.without_effect().iter().for_each(|warning| printer.warn(warning));
             apply_flags(&mut wanted.settings, &ports, registry_create.as_deref(), api_port.as_deref())?;
             let settings = wanted.settings;
             if let Some(problem) = k3d_config::name_problem(&settings.name) {
@@ -124,7 +126,9 @@ pub fn run(command: ClusterCommand, printer: &Printer) -> Done {
             printer.data("kubectl cluster-info\n");
             Ok(())
         }
-        ClusterCommand::Start(names) => each(&data, names, |name| start(&data, name, printer).map(drop)),
+        ClusterCommand::Start { names, .. } => {
+            each(&data, names, |name| start(&data, name, printer).map(drop))
+        }
         ClusterCommand::Stop(names) => each(&data, names, |name| {
             let began = Instant::now();
             block_on(control::stop(&data, name))??;
@@ -172,10 +176,7 @@ fn apply_flags(
         settings.ports.extend::<Vec<PortMapping>>(parsed);
     }
     if let Some(text) = registry {
-        let mut parts = text.split(':');
-        let name = parts.next().unwrap_or_default().to_string();
-        let port = parts.next_back().and_then(|p| p.parse().ok()).unwrap_or(0);
-        settings.registry = Some(Registry { name, port });
+        settings.registry = Some(registry_of(text)?);
     }
     if let Some(text) = api_port {
         let number = text.rsplit(':').next().unwrap_or(text);
@@ -185,6 +186,25 @@ fn apply_flags(
         }
     }
     Ok(())
+}
+
+/// `NAME[:HOST][:PORT]`. The host is not used: the registry listens on the loopback address.
+fn registry_of(text: &str) -> Result<Registry, Failure> {
+    let mut parts = text.split(':');
+    let name = parts.next().unwrap_or_default().to_string();
+    let rest: Vec<&str> = parts.collect();
+    let port = match rest.last() {
+        None | Some(&"random") => 0,
+        Some(last) => match last.parse() {
+            Ok(port) => port,
+            // NAME:HOST
+            Err(_) if rest.len() == 1 => 0,
+            Err(_) => {
+                return Err(Failure::new(USAGE, format!("--registry-create {text}: {last} is no port")));
+            }
+        },
+    };
+    Ok(Registry { name, port })
 }
 
 fn each(data: &DataDir, names: Names, mut act: impl FnMut(&str) -> Done) -> Done {

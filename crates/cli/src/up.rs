@@ -246,20 +246,35 @@ fn greet(printer: &Printer, cluster: &Cluster, plan: &Plan, took: Duration) {
 pub fn down(args: &DownArgs, printer: &Arc<Printer>) -> Done {
     let tiltfile = tiltfile_path(&args.tiltfile)?;
     let project = tiltfile.parent().unwrap_or(Path::new("/")).to_path_buf();
+    if args.tiltfile.context.is_none() && !cluster_exists(args.cluster_config.as_deref(), &project, printer)?
+    {
+        printer.info("there is no cluster of this project: nothing to remove");
+        return Ok(());
+    }
     let target = target(&args.tiltfile, args.cluster_config.as_deref(), &project, printer)?;
     runtime()?.block_on(async {
         let cluster = Cluster::connect(&target.kubeconfig, target.context.as_deref()).await?;
         let plan = evaluate(&args.tiltfile, "down", tiltfile, &cluster, printer).await?;
+        for resource in &plan.resources {
+            let Some(deploy) = resource.k8s().and_then(|k| k.custom_deploy.as_ref()) else { continue };
+            if !deploy.delete.argv.is_empty() {
+                session::run_command(printer.clone(), &resource.name, &deploy.delete)
+                    .await
+                    .map_err(|problem| Failure::new(YOURS, format!("{}: {problem}", resource.name)))?;
+            }
+        }
         let mut objects: Vec<serde_json::Value> =
             plan.resources.iter().filter_map(|r| r.k8s()).flat_map(|k| k.objects.clone()).collect();
         objects.reverse();
         let mut kept = Vec::new();
         objects.retain(|object| {
-            let keep = match object["kind"].as_str() {
-                Some("Namespace") => !args.delete_namespaces,
-                Some("PersistentVolumeClaim") => !args.delete_volumes,
-                _ => false,
-            };
+            let asked = object["metadata"]["annotations"]["tilt.dev/down-policy"] == "keep";
+            let keep = asked
+                || match object["kind"].as_str() {
+                    Some("Namespace") => !args.delete_namespaces,
+                    Some("PersistentVolumeClaim") => !args.delete_volumes,
+                    _ => false,
+                };
             if keep {
                 kept.push(format!(
                     "{} {}",
@@ -279,6 +294,15 @@ pub fn down(args: &DownArgs, printer: &Arc<Printer>) -> Done {
         }
         Ok(())
     })
+}
+
+/// Whether the project's own cluster is there, running or not.
+fn cluster_exists(config: Option<&Path>, project: &Path, printer: &Printer) -> Result<bool, Failure> {
+    let name = match find_config(config, project) {
+        Some(path) => clusters::read_config(&path, printer)?.settings.name,
+        None => PROJECT_CLUSTER.to_string(),
+    };
+    Ok(control::exists(&clusters::data_dir()?, &name))
 }
 
 async fn evaluate(

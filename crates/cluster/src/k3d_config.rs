@@ -57,7 +57,9 @@ pub fn parse(text: &str, variable: &dyn Fn(&str) -> Option<String>) -> Result<K3
     if version != "k3d.io/v1alpha5" {
         let older = version.starts_with("k3d.io/v1alpha");
         let found = if older {
-            format!("{version} (older than k3d.io/v1alpha5: run `k3d config migrate`)")
+            format!(
+                "{version} (older than k3d.io/v1alpha5; bring the file up to date: `name` is `metadata.name`, node filters are `server:0`)"
+            )
         } else {
             version
         };
@@ -223,9 +225,7 @@ impl Reader<'_> {
         for field in ["network", "subnet", "volumes", "env", "files", "hostAliases"] {
             let value = &self.config[field];
             if !value.is_null() && value.as_array().is_none_or(|a| !a.is_empty()) {
-                self.warnings.push(format!(
-                    "{field} has no effect on the embedded cluster (use `--provider docker` for it)"
-                ));
+                self.warnings.push(format!("{field} has no effect on the embedded cluster"));
             }
         }
         let args = self.config["options"]["k3s"]["extraArgs"].as_array().cloned().unwrap_or_default();

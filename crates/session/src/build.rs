@@ -3,7 +3,7 @@
 use crate::cluster::Cluster;
 use crate::error::chain;
 use crate::output::{LogSource, Output};
-use devloop::Built;
+use devloop::{Built, Line, Mark};
 use futures::StreamExt;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -34,6 +34,13 @@ impl Build {
     async fn docker(&self, docker: &DockerBuild) -> Result<Built, String> {
         if self.cluster.embedded().is_none() {
             return Err("docker_build() on a cluster that is not Coracle's own is not built yet; use custom_build() with `docker build` and `docker push`".into());
+        }
+        for option in without_effect(docker) {
+            self.output.line(&Line {
+                resource: self.resource.clone(),
+                mark: Mark::Warning,
+                text: format!("docker_build({option}) has no effect yet on the embedded cluster's builder"),
+            });
         }
         let mut text = self.read_dockerfile(docker).await?;
         for (written, built) in &self.base_images {
@@ -153,6 +160,20 @@ impl Build {
             }
         }
     }
+}
+
+/// Options that were given and that the builder does not know.
+fn without_effect(docker: &DockerBuild) -> Vec<&'static str> {
+    let given = [
+        ("ssh=", !docker.ssh.is_empty()),
+        ("secret=", !docker.secret.is_empty()),
+        ("network=", !docker.network.is_empty()),
+        ("cache_from=", !docker.cache_from.is_empty()),
+        ("pull=", docker.pull),
+        ("platform=", !docker.platform.is_empty()),
+        ("extra_hosts=", !docker.extra_hosts.is_empty()),
+    ];
+    given.into_iter().filter(|(_, is_given)| *is_given).map(|(option, _)| option).collect()
 }
 
 /// `FROM written` becomes `FROM built`, for an image of the plan that this one builds on.

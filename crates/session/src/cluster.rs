@@ -110,6 +110,16 @@ impl Cluster {
         Ok(found)
     }
 
+    /// A kind's name as the API spells it, in a group-version that the cluster serves.
+    pub async fn kind_name(&self, group: &str, version: &str, kind: &str) -> Option<String> {
+        let list = match group {
+            "" => self.client.list_core_api_resources(version).await,
+            _ => self.client.list_api_group_resources(&format!("{group}/{version}")).await,
+        };
+        let kinds = list.ok()?.resources.into_iter().map(|resource| resource.kind);
+        kinds.into_iter().find(|found| found.eq_ignore_ascii_case(kind))
+    }
+
     /// A JSON request to the embedded daemon; the answer's lines as they come.
     pub async fn lines(
         &self,

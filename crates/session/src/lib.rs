@@ -26,5 +26,6 @@ pub use cluster::{Cluster, Embedded};
 pub use driver::{Session, SessionConfig, activity};
 pub use error::SessionError;
 pub use host::OsHost;
+pub use local::run_command;
 pub use output::{LogSource, Output};
 pub use render::kustomize;

@@ -19,6 +19,11 @@ pub(crate) async fn run(
     if code == 0 { Ok(()) } else { Err(format!("`{}` failed with exit code {code}", command.argv.join(" "))) }
 }
 
+/// Runs a command of a resource for the command line.
+pub async fn run_command(output: Arc<dyn Output>, resource: &str, command: &Command) -> Result<(), String> {
+    run(&output, resource, LogSource::Local, command).await
+}
+
 /// Starts it in a process group of its own, so that its children end with it.
 pub(crate) fn start(command: &Command) -> Result<Child, String> {
     let Some((program, args)) = command.argv.split_first() else { return Err("the command is empty".into()) };

@@ -63,14 +63,30 @@ async fn exists(cluster: &Cluster, object: &ObjectRef) -> bool {
     false
 }
 
+/// Where a kind that is named without its group is looked for, in this order.
+const GROUPS: &[(&str, &str)] = &[
+    ("", "v1"),
+    ("apps", "v1"),
+    ("batch", "v1"),
+    ("networking.k8s.io", "v1"),
+    ("storage.k8s.io", "v1"),
+    ("rbac.authorization.k8s.io", "v1"),
+    ("apiextensions.k8s.io", "v1"),
+];
+
 async fn exists_as(cluster: &Cluster, kind: &str, object: &ObjectRef) -> bool {
-    // A name alone says no group; the core group has the kinds that people name so.
-    let Ok((resource, _)) = cluster.kind(&GroupVersionKind::gvk("", "v1", kind)).await else { return false };
-    if object.namespace.is_empty() {
-        let api: Api<DynamicObject> = Api::all_with(cluster.client(), &resource);
-        let params = kube::api::ListParams::default().fields(&format!("metadata.name={}", object.name));
-        return api.list_metadata(&params).await.is_ok_and(|list| !list.items.is_empty());
+    for (group, version) in GROUPS {
+        // kubectl's `configmap` and the API's `ConfigMap` are the same here.
+        let Some(name) = cluster.kind_name(group, version, kind).await else { continue };
+        let gvk = GroupVersionKind::gvk(group, version, &name);
+        let Ok((resource, capabilities)) = cluster.kind(&gvk).await else { continue };
+        if object.namespace.is_empty() || capabilities.scope == kube::discovery::Scope::Cluster {
+            let api: Api<DynamicObject> = Api::all_with(cluster.client(), &resource);
+            let params = kube::api::ListParams::default().fields(&format!("metadata.name={}", object.name));
+            return api.list_metadata(&params).await.is_ok_and(|list| !list.items.is_empty());
+        }
+        let api: Api<DynamicObject> = Api::namespaced_with(cluster.client(), &object.namespace, &resource);
+        return matches!(api.get_metadata_opt(&object.name).await, Ok(Some(_)));
     }
-    let api: Api<DynamicObject> = Api::namespaced_with(cluster.client(), &object.namespace, &resource);
-    matches!(api.get_metadata_opt(&object.name).await, Ok(Some(_)))
+    false
 }
