@@ -37,6 +37,19 @@ fn find_config(explicit: Option<&Path>, project: &Path) -> Option<PathBuf> {
         .or_else(|| K3D_FILES.iter().map(|name| project.join(name)).find(|path| path.exists()))
 }
 
+/// A context that is not in the kubeconfig is a slip of the pen, not an unreachable cluster.
+fn known_context(kubeconfig: &str, context: &str, path: &Path) -> Result<(), Failure> {
+    let documents = yaml::parse_documents(kubeconfig).unwrap_or_default();
+    let contexts = documents.first().and_then(|document| document["contexts"].as_array());
+    let names: Vec<&str> = contexts.into_iter().flatten().filter_map(|c| c["name"].as_str()).collect();
+    if names.contains(&context) {
+        return Ok(());
+    }
+    let failure = Failure::new(USAGE, format!("there is no context \"{context}\" in {}", path.display()));
+    let known = if names.is_empty() { "none".into() } else { names.join(", ") };
+    Err(failure.hint(format!("the contexts there: {known}; without --context it is the embedded cluster")))
+}
+
 /// The cluster that the project asks for, running; or the context that the user named.
 fn target(
     args: &TiltfileArgs,
@@ -51,6 +64,7 @@ fn target(
             causes: vec![e.to_string()],
             ..Failure::new(USAGE, format!("cannot read {}", path.display()))
         })?;
+        known_context(&kubeconfig, context, &path)?;
         return Ok(Target { kubeconfig, context: Some(context.clone()) });
     }
     let data = clusters::data_dir()?;

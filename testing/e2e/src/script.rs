@@ -49,8 +49,15 @@ fn judge(run: &Run, step: &Step) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// Runs of blanks are one, and colours are none: some versions of some tools colour whatever reads them.
 fn squeeze(text: &str) -> String {
-    text.split_whitespace().collect::<Vec<_>>().join(" ")
+    let mut plain = String::new();
+    let mut parts = text.split("\x1b[");
+    plain.push_str(parts.next().unwrap_or_default());
+    for part in parts {
+        plain.push_str(part.split_once('m').map_or(part, |(_, rest)| rest));
+    }
+    plain.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 fn parse(script: &str) -> anyhow::Result<Vec<Step>> {
