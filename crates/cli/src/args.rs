@@ -203,7 +203,7 @@ pub struct K3dFlags {
     pub network: Option<String>,
     #[arg(long, hide = true)]
     pub k3s_arg: Vec<String>,
-    #[arg(short = 'V', long, hide = true)]
+    #[arg(long, hide = true)]
     pub volume: Vec<String>,
     #[arg(short, long, hide = true)]
     pub env: Vec<String>,
@@ -340,4 +340,13 @@ pub enum KustomizeCommand {
         #[arg(short, long, value_name = "FILE")]
         output: Option<PathBuf>,
     },
+}
+
+#[cfg(test)]
+mod tests {
+    /// clap finds double flags only in debug builds, and only for the command that is called.
+    #[test]
+    fn the_command_line_is_consistent() {
+        <super::Cli as clap::CommandFactory>::command().debug_assert();
+    }
 }
