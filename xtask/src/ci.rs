@@ -40,9 +40,9 @@ pub fn run() -> anyhow::Result<()> {
     let built = phase("build", &mut |_| cargo(&["test", "--quiet", "--locked", "--workspace", "--no-run"]))?;
     if built {
         phase("tests", &mut |count| {
-            tests(&["test", "--locked", "--workspace", "--exclude", "e2e", "--no-fail-fast"], count)
+            tests(&["test", "--locked", "--workspace", "--no-fail-fast"], count)
         })?;
-        phase("end to end", &mut |count| tests(&["test", "--locked", "--package", "e2e"], count))?;
+        phase("end to end", &mut |count| tests(&["test", "--locked", "--workspace", "--test", "e2e"], count))?;
     }
     say("");
     for phase in &phases {

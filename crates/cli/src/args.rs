@@ -118,30 +118,7 @@ pub struct DownArgs {
 #[derive(Debug, Subcommand)]
 pub enum ClusterCommand {
     /// Create a cluster and start it
-    Create {
-        /// Its name [default: from the configuration, or k3s-default]
-        name: Option<String>,
-        /// A k3d configuration (`k3d.io/v1alpha5`)
-        #[arg(short, long, value_name = "PATH", env = "K3D_CONFIG")]
-        config: Option<PathBuf>,
-        /// Lead a port of this machine into the cluster: HOSTPORT:CLUSTERPORT
-        #[arg(short, long = "port", value_name = "PORTS")]
-        ports: Vec<String>,
-        /// Create a registry: NAME[:HOST][:PORT]
-        #[arg(long, value_name = "NAME")]
-        registry_create: Option<String>,
-        /// Port of the API server
-        #[arg(long, value_name = "PORT")]
-        api_port: Option<String>,
-        #[command(flatten)]
-        k3d: K3dFlags,
-        /// Write the context into the default kubeconfig
-        #[arg(long, default_value_t = true, num_args = 0..=1, require_equals = true, default_missing_value = "true", action = clap::ArgAction::Set)]
-        kubeconfig_update_default: bool,
-        /// Make the context the current one
-        #[arg(long, default_value_t = true, num_args = 0..=1, require_equals = true, default_missing_value = "true", action = clap::ArgAction::Set)]
-        kubeconfig_switch_context: bool,
-    },
+    Create(Box<CreateArgs>),
     /// Start stopped clusters
     Start {
         #[command(flatten)]
@@ -175,6 +152,32 @@ pub enum ClusterCommand {
         #[arg(short, long, value_name = "FORMAT")]
         output: Option<String>,
     },
+}
+
+#[derive(Debug, Args)]
+pub struct CreateArgs {
+    /// Its name [default: from the configuration, or k3s-default]
+    pub name: Option<String>,
+    /// A k3d configuration (`k3d.io/v1alpha5`)
+    #[arg(short, long, value_name = "PATH", env = "K3D_CONFIG")]
+    pub config: Option<PathBuf>,
+    /// Lead a port of this machine into the cluster: HOSTPORT:CLUSTERPORT
+    #[arg(short, long = "port", value_name = "PORTS")]
+    pub ports: Vec<String>,
+    /// Create a registry: NAME[:HOST][:PORT]
+    #[arg(long, value_name = "NAME")]
+    pub registry_create: Option<String>,
+    /// Port of the API server
+    #[arg(long, value_name = "PORT")]
+    pub api_port: Option<String>,
+    #[command(flatten)]
+    pub k3d: K3dFlags,
+    /// Write the context into the default kubeconfig
+    #[arg(long, default_value_t = true, num_args = 0..=1, require_equals = true, default_missing_value = "true", action = clap::ArgAction::Set)]
+    pub kubeconfig_update_default: bool,
+    /// Make the context the current one
+    #[arg(long, default_value_t = true, num_args = 0..=1, require_equals = true, default_missing_value = "true", action = clap::ArgAction::Set)]
+    pub kubeconfig_switch_context: bool,
 }
 
 /// Flags of k3d that say how Docker is to be used. They are taken, so that scripts run; a warning names each that

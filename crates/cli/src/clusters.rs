@@ -1,6 +1,6 @@
 //! `coracle cluster …`, `kubeconfig …`, `registry list`, `node list`.
 
-use crate::args::{ClusterCommand, KubeconfigCommand, Names};
+use crate::args::{ClusterCommand, CreateArgs, KubeconfigCommand, Names};
 use crate::failure::{Done, Failure, OURS, USAGE};
 use crate::printer::Printer;
 use cluster::control::{self, Running};
@@ -81,16 +81,17 @@ pub fn merge_kubeconfig(running: &Running, switch: bool, printer: &Printer) -> D
 pub fn run(command: ClusterCommand, printer: &Printer) -> Done {
     let data = data_dir()?;
     match command {
-        ClusterCommand::Create {
-            name,
-            config,
-            ports,
-            registry_create,
-            api_port,
-            k3d,
-            kubeconfig_update_default,
-            kubeconfig_switch_context,
-        } => {
+        ClusterCommand::Create(args) => {
+            let CreateArgs {
+                name,
+                config,
+                ports,
+                registry_create,
+                api_port,
+                k3d,
+                kubeconfig_update_default,
+                kubeconfig_switch_context,
+            } = *args;
             let mut wanted = match &config {
                 Some(path) => read_config(path, printer)?,
                 None => K3dConfig {

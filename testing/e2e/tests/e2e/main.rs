@@ -1,4 +1,5 @@
-//! The scenarios. `cargo test -p e2e -- NAME` runs those whose names contain NAME.
+//! The scenarios. `cargo test -p e2e --test e2e -- NAME` runs those whose names contain NAME, on the binary that was
+//! built last (or on `CORACLE_BIN`).
 
 mod adoption;
 mod codex;
