@@ -39,10 +39,10 @@ pub fn run() -> anyhow::Result<()> {
     })?;
     let built = phase("build", &mut |_| cargo(&["test", "--quiet", "--locked", "--workspace", "--no-run"]))?;
     if built {
-        phase("tests", &mut |count| {
-            tests(&["test", "--locked", "--workspace", "--no-fail-fast"], count)
+        phase("tests", &mut |count| tests(&["test", "--locked", "--workspace", "--no-fail-fast"], count))?;
+        phase("end to end", &mut |count| {
+            tests(&["test", "--locked", "--workspace", "--test", "e2e"], count)
         })?;
-        phase("end to end", &mut |count| tests(&["test", "--locked", "--workspace", "--test", "e2e"], count))?;
     }
     say("");
     for phase in &phases {

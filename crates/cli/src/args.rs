@@ -170,14 +170,14 @@ pub struct CreateArgs {
     /// Port of the API server
     #[arg(long, value_name = "PORT")]
     pub api_port: Option<String>,
-    #[command(flatten)]
-    pub k3d: K3dFlags,
     /// Write the context into the default kubeconfig
     #[arg(long, default_value_t = true, num_args = 0..=1, require_equals = true, default_missing_value = "true", action = clap::ArgAction::Set)]
     pub kubeconfig_update_default: bool,
     /// Make the context the current one
     #[arg(long, default_value_t = true, num_args = 0..=1, require_equals = true, default_missing_value = "true", action = clap::ArgAction::Set)]
     pub kubeconfig_switch_context: bool,
+    #[command(flatten)]
+    pub k3d: K3dFlags,
 }
 
 /// Flags of k3d that say how Docker is to be used. They are taken, so that scripts run; a warning names each that
