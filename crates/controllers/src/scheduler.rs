@@ -6,6 +6,7 @@
 use crate::access::{self, at, is_deleting, labels_match, list_at, name, namespace, str_at};
 use crate::{Controller, Outcome, Server, pods, volumes};
 use jiff::Timestamp;
+use schema::quantity::Quantity;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use store::{Change, EventKind, Key, Write};
@@ -167,45 +168,20 @@ fn lacking(server: &dyn Server, pod: &Value, node: &Value) -> Option<String> {
     ["cpu", "memory"].into_iter().find_map(|resource| {
         let room = quantity(at(node, &["status", "allocatable", resource]))?;
         let want = requests(pod, resource);
-        let used: f64 = on_node.iter().map(|p| requests(p, resource)).sum();
-        (want > 0.0 && used + want > room).then(|| format!("Insufficient {resource}"))
+        let used: i128 = on_node.iter().map(|p| requests(p, resource)).sum();
+        (want > 0 && used + want > room).then(|| format!("Insufficient {resource}"))
     })
 }
 
 /// Sum over containers, or the largest init container if that is more.
-fn requests(pod: &Value, resource: &str) -> f64 {
-    let of = |c: &Value| quantity(at(c, &["resources", "requests", resource])).unwrap_or(0.0);
-    let sum: f64 = list_at(pod, &["spec", "containers"]).iter().map(of).sum();
-    list_at(pod, &["spec", "initContainers"]).iter().map(of).fold(sum, f64::max)
+fn requests(pod: &Value, resource: &str) -> i128 {
+    let of = |c: &Value| quantity(at(c, &["resources", "requests", resource])).unwrap_or(0);
+    let sum: i128 = list_at(pod, &["spec", "containers"]).iter().map(of).sum();
+    list_at(pod, &["spec", "initContainers"]).iter().map(of).fold(sum, i128::max)
 }
 
-/// A Kubernetes quantity as a number (cores, bytes). Exact enough to compare sums.
-fn quantity(value: &Value) -> Option<f64> {
-    if let Some(number) = value.as_f64() {
-        return Some(number);
-    }
-    let text = value.as_str()?;
-    let split =
-        text.find(|c: char| !(c.is_ascii_digit() || matches!(c, '.' | '+' | '-'))).unwrap_or(text.len());
-    let number: f64 = text[..split].parse().ok()?;
-    let factor = match &text[split..] {
-        "" => 1.0,
-        "n" => 1e-9,
-        "u" => 1e-6,
-        "m" => 1e-3,
-        "k" => 1e3,
-        "M" => 1e6,
-        "G" => 1e9,
-        "T" => 1e12,
-        "P" => 1e15,
-        "E" => 1e18,
-        "Ki" => 1024.0,
-        "Mi" => 1024f64.powi(2),
-        "Gi" => 1024f64.powi(3),
-        "Ti" => 1024f64.powi(4),
-        "Pi" => 1024f64.powi(5),
-        "Ei" => 1024f64.powi(6),
-        exponent => 10f64.powi(exponent.strip_prefix(['e', 'E'])?.parse().ok()?),
-    };
-    Some(number * factor)
+/// In billionths of a core or a byte, so that sums are exact.
+fn quantity(value: &Value) -> Option<i128> {
+    let text = value.as_str().map_or_else(|| value.to_string(), String::from);
+    Quantity::parse(&text).map(|quantity| quantity.nanos())
 }

@@ -1,52 +1,25 @@
 //! Kubernetes quantities (`500m`, `128Mi`) as whole numbers.
 
+use schema::quantity::Quantity;
 use serde_json::Value;
 
 /// In thousandths, rounded up: millicores for CPU.
 pub(crate) fn millis(value: &Value) -> Option<u64> {
-    scaled(value, 1000.0)
+    parse(value).map(|quantity| quantity.millis().max(0).unsigned_abs())
 }
 
 /// In whole units, rounded up: bytes for memory.
 pub(crate) fn whole(value: &Value) -> Option<u64> {
-    scaled(value, 1.0)
-}
-
-fn scaled(value: &Value, by: f64) -> Option<u64> {
-    let number = number(value)?;
-    // Not a hair above because of binary fractions.
-    let scaled = (number * by - 1e-6).ceil();
-    (0.0..1.8e19).contains(&scaled.max(0.0)).then(|| scaled.max(0.0) as u64)
+    parse(value).map(|quantity| quantity.value().max(0).unsigned_abs())
 }
 
 pub(crate) fn number(value: &Value) -> Option<f64> {
-    if value.is_number() {
-        return value.to_string().parse().ok();
-    }
-    let text = value.as_str()?;
-    let end =
-        text.find(|c: char| !(c.is_ascii_digit() || matches!(c, '.' | '+' | '-'))).unwrap_or(text.len());
-    let number: f64 = text[..end].parse().ok()?;
-    let factor = match &text[end..] {
-        "" => 1.0,
-        "n" => 1e-9,
-        "u" => 1e-6,
-        "m" => 1e-3,
-        "k" => 1e3,
-        "M" => 1e6,
-        "G" => 1e9,
-        "T" => 1e12,
-        "P" => 1e15,
-        "E" => 1e18,
-        "Ki" => 1024.0,
-        "Mi" => 1024f64.powi(2),
-        "Gi" => 1024f64.powi(3),
-        "Ti" => 1024f64.powi(4),
-        "Pi" => 1024f64.powi(5),
-        "Ei" => 1024f64.powi(6),
-        exponent => 10f64.powi(exponent.strip_prefix(['e', 'E'])?.parse().ok()?),
-    };
-    Some(number * factor)
+    parse(value).map(|quantity| quantity.nanos() as f64 / 1e9)
+}
+
+fn parse(value: &Value) -> Option<Quantity> {
+    let text = value.as_str().map_or_else(|| value.to_string(), String::from);
+    Quantity::parse(&text)
 }
 
 #[cfg(test)]
