@@ -148,8 +148,8 @@ mod tests {
 
     #[test]
     fn the_longest_chain_is_found() {
-        let chain = longest_chain(&graph("cli -> session\nsession -> devloop\ncli -> yaml\nyaml -> diag"));
-        assert_eq!(chain, ["cli", "session", "devloop"]);
+        let arrows = "cli -> session\nsession -> devloop\ndevloop -> tiltfile\ncli -> yaml\nyaml -> diag";
+        assert_eq!(longest_chain(&graph(arrows)), ["cli", "session", "devloop", "tiltfile"]);
     }
 
     #[test]
