@@ -101,7 +101,7 @@ fn save(measured: &Measured) -> anyhow::Result<()> {
 
 fn table(all: &[Measured]) -> String {
     let mut out = format!(
-        "\n| {:<66} | {:>12} | {:>12} |\n| {:-<66} | {:->12} | {:->12} |\n",
+        "\n| {:<72} | {:>12} | {:>12} |\n| {:-<72} | {:->12} | {:->12} |\n",
         "what", "measured", "budget", "", ":", ":"
     );
     for measured in all {
@@ -109,7 +109,7 @@ fn table(all: &[Measured]) -> String {
         let budget = measured.budget.map(number).unwrap_or_default();
         let mark = if measured.budget.is_some_and(|budget| measured.value > budget) { " ✗" } else { "" };
         out.push_str(&format!(
-            "| {:<66} | {:>12} | {:>12} |{mark}\n",
+            "| {:<72} | {:>12} | {:>12} |{mark}\n",
             measured.about,
             number(measured.value),
             budget
