@@ -108,17 +108,30 @@ fn running(dir: &ClusterDir, found: DaemonFile, started: bool) -> Result<Running
     Ok(Running { settings, dir: dir.clone(), server: found.server, pid: found.pid, started })
 }
 
-/// A daemon that somebody else is just starting holds the lock before it has written its file.
+/// The daemon that holds the lock, once it answers. One that is just starting has not written its file yet; one that
+/// was killed a moment ago may still hold the lock, and is waited for until it is gone.
 fn wait_for_living(dir: &ClusterDir) -> Option<DaemonFile> {
     let until = Instant::now() + Duration::from_secs(10);
     loop {
         let locked = dir.lock().exists() && matches!(files::try_lock(&dir.lock()), Ok(None));
-        match daemon::living(dir) {
-            Some(found) if locked => return Some(found),
-            _ if !locked || Instant::now() > until => return None,
-            _ => std::thread::sleep(Duration::from_millis(20)),
+        if !locked || Instant::now() > until {
+            return None;
         }
+        if let Some(found) = daemon::living(dir).filter(answers) {
+            return Some(found);
+        }
+        std::thread::sleep(Duration::from_millis(20));
     }
+}
+
+/// Whether the process is there and its API takes connections.
+fn answers(found: &DaemonFile) -> bool {
+    let stat = std::fs::read_to_string(format!("/proc/{}/stat", found.pid)).unwrap_or_default();
+    let state = stat.rsplit_once(") ").map_or("", |(_, rest)| rest).chars().next();
+    let address = found.server.strip_prefix("https://").and_then(|a| a.parse().ok());
+    let connects =
+        |address| std::net::TcpStream::connect_timeout(&address, Duration::from_millis(500)).is_ok();
+    !matches!(state, None | Some('Z' | 'X')) && address.is_some_and(connects)
 }
 
 fn spawn(dir: &ClusterDir, name: &str, tell: &mut dyn FnMut(&BootLine)) -> Result<(), ControlError> {
