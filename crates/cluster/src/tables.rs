@@ -35,7 +35,7 @@ fn one_service(service: &Value, slices: &SlicesOf, api: SocketAddr) -> Service {
     let namespace = str_at(service, &["metadata", "namespace"]).to_string();
     let name = str_at(service, &["metadata", "name"]).to_string();
     let cluster_ip: Option<Ipv4Addr> = str_at(service, &["spec", "clusterIP"]).parse().ok();
-    let own = slices.get(&(namespace.clone(), name.clone())).map_or(&[][..], Vec::as_slice);
+    let own = own_slices(slices, service);
     let external = str_at(service, &["spec", "externalName"]);
     let ports = list_at(service, &["spec", "ports"]).iter().filter_map(|port| {
         let is_api = cluster_ip == Some(API_VIP) && namespace == "default";
@@ -156,7 +156,7 @@ fn backend_of(
         Some(number) => int_at(p, &["port"]) == Some(number),
         None => str_at(p, &["name"]) == port_name,
     });
-    let own = slices.get(&(namespace.to_string(), name.to_string())).map_or(&[][..], Vec::as_slice);
+    let own = own_slices(slices, &service);
     let endpoints = port.map_or_else(Vec::new, |p| endpoints_of(own, str_at(p, &["name"])));
     (label, endpoints)
 }
@@ -192,34 +192,57 @@ fn pem_of(secret: &Value, field: &str) -> Option<String> {
     String::from_utf8(bytes).ok().filter(|text| !text.is_empty())
 }
 
-/// The endpoints of a LoadBalancer Service with this port, for a port of the host that is mapped to it.
-pub fn load_balancer(view: &dyn View, port: u16) -> Option<Vec<Endpoint>> {
+/// Where each of these cluster ports leads: to a LoadBalancer Service with that port, else to a node port. A port that
+/// no Service has is left out.
+pub fn mapped_ports(view: &dyn View, ports: impl IntoIterator<Item = u16>) -> HashMap<u16, Vec<Endpoint>> {
     let slices = slices(view);
-    view.list("services", "").iter().filter(|s| str_at(s, &["spec", "type"]) == "LoadBalancer").find_map(
-        |service| {
-            let entry = list_at(service, &["spec", "ports"])
-                .iter()
-                .find(|p| int_at(p, &["port"]) == Some(port.into()))?;
-            let key = (
-                str_at(service, &["metadata", "namespace"]).to_string(),
-                str_at(service, &["metadata", "name"]).to_string(),
-            );
-            Some(endpoints_of(slices.get(&key).map_or(&[][..], Vec::as_slice), str_at(entry, &["name"])))
-        },
-    )
+    let services = view.list("services", "");
+    let find = |number: u16, field: &str, kind: Option<&str>| {
+        let wanted = services.iter().filter(|s| kind.is_none_or(|kind| str_at(s, &["spec", "type"]) == kind));
+        wanted.into_iter().find_map(|service| {
+            let mut entries = list_at(service, &["spec", "ports"]).iter();
+            let entry = entries.find(|p| int_at(p, &[field]) == Some(number.into()))?;
+            Some(endpoints_of(own_slices(&slices, service), str_at(entry, &["name"])))
+        })
+    };
+    let lead = |number| find(number, "port", Some("LoadBalancer")).or_else(|| find(number, "nodePort", None));
+    ports.into_iter().filter_map(|number| Some((number, lead(number)?))).collect()
 }
 
-/// The endpoints behind a node port.
-pub fn node_port(view: &dyn View, port: u16) -> Option<Vec<Endpoint>> {
-    let slices = slices(view);
-    view.list("services", "").iter().find_map(|service| {
-        let entry = list_at(service, &["spec", "ports"])
-            .iter()
-            .find(|p| int_at(p, &["nodePort"]) == Some(port.into()))?;
-        let key = (
-            str_at(service, &["metadata", "namespace"]).to_string(),
-            str_at(service, &["metadata", "name"]).to_string(),
-        );
-        Some(endpoints_of(slices.get(&key).map_or(&[][..], Vec::as_slice), str_at(entry, &["name"])))
-    })
+fn own_slices<'a>(slices: &'a SlicesOf, service: &Value) -> &'a [Object] {
+    let part = |field| str_at(service, &["metadata", field]).to_string();
+    slices.get(&(part("namespace"), part("name"))).map_or(&[], Vec::as_slice)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+    use store::Fixture;
+
+    #[test]
+    fn a_mapped_port_leads_to_a_load_balancer_or_else_a_node_port() {
+        let service = |name: &str, kind: &str, port: u16, node_port: u16| {
+            let ports = json!([{"port": port, "nodePort": node_port}]);
+            json!({"metadata": {"namespace": "ns", "name": name}, "spec": {"type": kind, "ports": ports}})
+        };
+        let slice = |service: &str, ip: &str| {
+            let labels = json!({"kubernetes.io/service-name": service});
+            json!({
+                "metadata": {"namespace": "ns", "name": service, "labels": labels},
+                "ports": [{"name": "", "port": 9000}], "endpoints": [{"addresses": [ip]}],
+            })
+        };
+        let view = Fixture::default()
+            .with("services", service("balanced", "LoadBalancer", 5432, 30001))
+            .with("services", service("node", "NodePort", 80, 30002))
+            .with("services", service("inside", "ClusterIP", 5433, 0))
+            .with("discovery.k8s.io/endpointslices", slice("balanced", "10.42.0.2"))
+            .with("discovery.k8s.io/endpointslices", slice("node", "10.42.0.3"));
+        let found = mapped_ports(&view, [5432, 30001, 30002, 5433, 80]);
+        let pod = |ip: [u8; 4]| vec![Endpoint::Pod(SocketAddr::from((ip, 9000)))];
+        let wanted =
+            [(5432, pod([10, 42, 0, 2])), (30001, pod([10, 42, 0, 2])), (30002, pod([10, 42, 0, 3]))];
+        assert_eq!(found, HashMap::from(wanted));
+    }
 }

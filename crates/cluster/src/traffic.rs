@@ -68,13 +68,7 @@ impl Traffic {
         let mut certificates = tables::certificates(&view);
         certificates.push((None, self.ingress_pem.0.clone(), self.ingress_pem.1.clone()));
         self.ingress.set_certificates(certificates);
-        let mut targets = HashMap::new();
-        for port in &self.ports {
-            let found = tables::load_balancer(&view, port.cluster_port)
-                .or_else(|| tables::node_port(&view, port.cluster_port));
-            targets.extend(found.map(|endpoints| (port.cluster_port, endpoints)));
-        }
-        *self.targets.write() = targets;
+        *self.targets.write() = tables::mapped_ports(&view, self.ports.iter().map(|port| port.cluster_port));
         self.publish(&view);
     }
 

@@ -26,8 +26,6 @@ pub enum Error {
     Signal { id: String, source: std::io::Error },
     #[error("a container id may have letters, digits, '.', '_' and '-' only: {id:?}")]
     BadId { id: String },
-    #[error("{what} is not built yet")]
-    NotBuilt { what: &'static str },
 }
 
 impl Error {
