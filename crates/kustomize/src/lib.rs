@@ -28,6 +28,7 @@ mod id;
 mod load;
 mod merge;
 mod namereference;
+mod options;
 mod order;
 mod path;
 mod plugin;
@@ -44,34 +45,11 @@ use serde_json::Value;
 pub use disk::Disk;
 pub use error::Error;
 pub use files::{FileError, Files, Memory};
+pub use options::{Helm, LoadRestrictor, MergeKeys, Options, Plugins, Reorder};
 pub use spec::FILE_NAMES;
 
 /// The version of kustomize that the managed-by label names.
 const MANAGED_BY: &str = "kustomize-v5.8.1";
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum LoadRestrictor {
-    /// Files must lie in or below the directory of the kustomization that names them.
-    #[default]
-    RootOnly,
-    None,
-}
-
-/// `--reorder`; the kustomization's `sortOptions` has precedence.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Reorder {
-    #[default]
-    Unspecified,
-    Legacy,
-    None,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Options {
-    pub load_restrictor: LoadRestrictor,
-    pub reorder: Reorder,
-    pub managed_by_label: bool,
-}
 
 /// What a build gives.
 #[derive(Debug, Clone, PartialEq)]
@@ -95,7 +73,7 @@ pub fn build_noting_files(
     dir: &str,
     options: &Options,
 ) -> (Result<Built, Error>, Vec<String>) {
-    let session = accumulate::Session::new(files, *options);
+    let session = accumulate::Session::new(files, options.clone());
     let objects = build_objects(&session, dir, options);
     let (files, warnings) = session.finish();
     let built = objects.map(|objects| {

@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use kustomize::{LoadRestrictor, Memory, Options, Reorder, build};
+use kustomize::{Helm, LoadRestrictor, Memory, Options, Plugins, Reorder, build};
 use serde_json::Value;
 
 fn corpus() -> PathBuf {
@@ -52,6 +52,9 @@ fn judge(dir: &Path) -> (Level, String) {
             _ => Reorder::Unspecified,
         },
         managed_by_label: case["options"]["add_managed_by_label"] == true,
+        plugins: Plugins { enabled: case["options"]["enable_plugins"] == true, ..Plugins::default() },
+        helm: Helm { enabled: case["options"]["enable_helm"] == true, ..Helm::default() },
+        ..Options::default()
     };
     let result = build(&files, &root, &options);
     if case["expect"] == "error" {
