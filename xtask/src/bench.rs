@@ -4,13 +4,15 @@
 
 mod cluster;
 mod files;
+mod kustomize;
+mod manifests;
 mod project;
 
 use crate::root;
 use anyhow::{Context, ensure};
 use e2e::World;
 use serde_json::json;
-use std::io::Write;
+use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -28,7 +30,9 @@ pub struct Measured {
 type Bench = fn(&World) -> anyhow::Result<Vec<Measured>>;
 
 const BENCHES: &[(&str, Bench)] = &[
-    ("kustomize", files::kustomize),
+    ("kustomize", kustomize::overlay),
+    ("kustomize", kustomize::sizes),
+    ("kustomize", kustomize::crds),
     ("tiltfile", files::tiltfile),
     ("api", cluster::api_ready),
     ("pods", cluster::pods),
@@ -159,6 +163,26 @@ pub fn process_time(
         ensure!(status.success(), "{} {} failed", program.display(), arguments.join(" "));
     }
     Ok(samples)
+}
+
+/// The most megabytes that a process has in memory until it has written its output. It is asked while it writes: that
+/// blocks once the pipe is full, and what is to be written is there by then.
+pub fn resident_peak(world: &World, program: &Path, arguments: &[&str]) -> anyhow::Result<f64> {
+    let mut command = world.command(program, arguments);
+    command.stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::null());
+    let mut child = command.spawn().with_context(|| format!("cannot run {}", program.display()))?;
+    let status = format!("/proc/{}/status", child.id());
+    let mut output = child.stdout.take().context("the output is a pipe")?;
+    let mut chunk = vec![0; 1 << 20];
+    let mut peak = 0.0_f64;
+    while output.read(&mut chunk)? > 0 {
+        let text = std::fs::read_to_string(&status).unwrap_or_default();
+        let line = text.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+        let kilobytes = line.and_then(|rest| rest.trim().trim_end_matches(" kB").parse::<f64>().ok());
+        peak = peak.max(kilobytes.unwrap_or(0.0) * 1024.0 / 1e6);
+    }
+    ensure!(child.wait()?.success(), "{} {} failed", program.display(), arguments.join(" "));
+    Ok(peak)
 }
 
 fn say(text: &str) {
