@@ -138,12 +138,7 @@ pub fn crds(world: &World) -> anyhow::Result<Vec<Measured>> {
     Ok(out)
 }
 
-fn milliseconds(
-    name: &'static str,
-    about: &'static str,
-    budget: Option<f64>,
-    samples: Vec<f64>,
-) -> Measured {
+fn milliseconds(name: &'static str, about: &'static str, budget: Option<f64>, samples: Vec<f64>) -> Measured {
     Measured { name, about, unit: "ms", budget, value: percentile(&samples, 0.5), samples }
 }
 
