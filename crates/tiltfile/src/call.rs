@@ -1,5 +1,6 @@
 //! One call of a builtin: its arguments, taken apart as starlark-go does (error texts are part of the contract).
 
+use crate::catalog::{Param, ParamKind};
 use crate::env::Env;
 use crate::values::{self, GitRepo, sequence, text_of};
 use crate::{Position, plan};
@@ -74,6 +75,7 @@ pub(crate) use fail;
 
 pub(crate) struct Call<'v, 'c, 'a, 'e> {
     pub(crate) name: &'static str,
+    pub(crate) params: &'static [Param],
     pub(crate) positional: Vec<Value<'v>>,
     pub(crate) named: Vec<(String, Value<'v>)>,
     pub(crate) eval: &'c mut Evaluator<'v, 'a, 'e>,
@@ -103,22 +105,22 @@ impl<'v, 'a, 'e> Call<'v, '_, 'a, 'e> {
             .unwrap_or_else(|| Position { file: self.env().executing(), line: 1, column: 1 })
     }
 
-    /// Matches arguments with parameters. `?` after a name: it and all later ones are optional; `??`: `None` counts as not given.
-    pub(crate) fn unpack(&self, params: &[&'static str]) -> Result<Args<'v>> {
+    /// Matches the arguments with the parameters that the catalog has for this builtin.
+    pub(crate) fn args(&self) -> Result<Args<'v>> {
+        let params = self.params;
         let mut values: Vec<Option<Value<'v>>> = vec![None; params.len()];
         let mut by_keyword = vec![false; params.len()];
-        if self.positional.len() > params.len() {
-            let most = if params.is_empty() { String::new() } else { "at most ".to_owned() };
-            fail!("{}: got {} arguments, want {most}{}", self.name, self.positional.len(), params.len());
+        let positions = params.iter().filter(|p| p.kind == ParamKind::Plain).count();
+        if self.positional.len() > positions {
+            let most = if params.is_empty() { "" } else { "at most " };
+            fail!("{}: got {} arguments, want {most}{positions}", self.name, self.positional.len());
         }
         for (slot, value) in values.iter_mut().zip(&self.positional) {
             *slot = Some(*value);
         }
-        let names: Vec<&'static str> = params.iter().map(|p| p.trim_end_matches('?')).collect();
         for (name, value) in &self.named {
-            let Some(index) = names.iter().position(|n| n == name) else {
-                let near = nearest(name, &names);
-                let tail = near.map(|n| format!(" (did you mean {n}?)")).unwrap_or_default();
+            let Some(index) = params.iter().position(|p| p.name == name) else {
+                let tail = nearest(name, params).map(|n| format!(" (did you mean {n}?)")).unwrap_or_default();
                 fail!("{}: unexpected keyword argument {name:?}{tail}", self.name);
             };
             if values[index].is_some() {
@@ -127,17 +129,15 @@ impl<'v, 'a, 'e> Call<'v, '_, 'a, 'e> {
             values[index] = Some(*value);
             by_keyword[index] = true;
         }
-        let mut optional = false;
         for (param, value) in params.iter().zip(&mut values) {
-            optional |= param.ends_with('?');
-            if param.ends_with("??") && value.is_some_and(|v| v.is_none()) {
+            if param.none_is_unset && value.is_some_and(|v| v.is_none()) {
                 *value = None;
             }
-            if !optional && value.is_none() {
-                fail!("{}: missing argument for {param}", self.name);
+            if param.default.is_none() && value.is_none() {
+                fail!("{}: missing argument for {}", self.name, param.name);
             }
         }
-        Ok(Args { function: self.name, names, values, by_keyword, heap: self.heap(), dir: self.env().dir() })
+        Ok(Args { function: self.name, params, values, by_keyword, heap: self.heap(), dir: self.env().dir() })
     }
 
     pub(crate) fn none(&self) -> Result<Value<'v>> {
@@ -145,10 +145,11 @@ impl<'v, 'a, 'e> Call<'v, '_, 'a, 'e> {
     }
 }
 
-/// A name of the list that differs by a letter or two.
-fn nearest<'n>(name: &str, names: &[&'n str]) -> Option<&'n str> {
+/// A parameter whose name differs by a letter or two.
+fn nearest(name: &str, params: &'static [Param]) -> Option<&'static str> {
     let limit = name.len() / 2;
-    names.iter().map(|n| (distance(name, n), *n)).filter(|(d, _)| *d <= limit).min().map(|(_, n)| n)
+    let near = params.iter().map(|p| (distance(name, p.name), p.name)).filter(|(d, _)| *d <= limit);
+    near.min().map(|(_, n)| n)
 }
 
 pub(crate) fn distance(a: &str, b: &str) -> usize {
@@ -170,7 +171,7 @@ pub(crate) fn distance(a: &str, b: &str) -> usize {
 /// Arguments by parameter name.
 pub(crate) struct Args<'v> {
     function: &'static str,
-    names: Vec<&'static str>,
+    params: &'static [Param],
     values: Vec<Option<Value<'v>>>,
     by_keyword: Vec<bool>,
     heap: Heap<'v>,
@@ -178,9 +179,12 @@ pub(crate) struct Args<'v> {
 }
 
 impl<'v> Args<'v> {
+    fn index(&self, name: &str) -> Option<usize> {
+        self.params.iter().position(|p| p.name == name)
+    }
+
     pub(crate) fn get(&self, name: &str) -> Option<Value<'v>> {
-        let index =
-            self.names.iter().position(|n| *n == name).expect("a builtin asks for its own parameters");
+        let index = self.index(name).expect("a builtin asks for the parameters that the catalog gives it");
         self.values[index]
     }
 
@@ -190,7 +194,7 @@ impl<'v> Args<'v> {
     }
 
     pub(crate) fn wrong(&self, name: &str, message: impl fmt::Display) -> Failure {
-        let quoted = self.names.iter().position(|n| *n == name).is_some_and(|i| self.by_keyword[i]);
+        let quoted = self.index(name).is_some_and(|i| self.by_keyword[i]);
         let name = if quoted { format!("{name:?}") } else { name.to_owned() };
         Failure::new(format!("{}: for parameter {name}: {message}", self.function))
     }
@@ -496,7 +500,7 @@ pub(crate) fn clean(path: &Path) -> PathBuf {
 impl Args<'_> {
     /// The builtin has such a parameter.
     pub(crate) fn has(&self, name: &str) -> bool {
-        self.names.contains(&name)
+        self.index(name).is_some()
     }
 }
 

@@ -49,7 +49,7 @@ pub(crate) fn define_object<'v>(call: &mut Call<'v, '_, '_, '_>) -> Result<Value
 }
 
 fn define<'v>(call: &mut Call<'v, '_, '_, '_>, kind: Kind) -> Result<Value<'v>> {
-    let args = call.unpack(&["name", "args?", "usage?"])?;
+    let args = call.args()?;
     let (name, positional, usage) = (args.text("name")?, args.boolean("args", false)?, args.text("usage")?);
     if name.is_empty() {
         fail!("'name' is required");
@@ -70,7 +70,7 @@ fn define<'v>(call: &mut Call<'v, '_, '_, '_>, kind: Kind) -> Result<Value<'v>> 
 }
 
 pub(crate) fn parse<'v>(call: &mut Call<'v, '_, '_, '_>) -> Result<Value<'v>> {
-    call.unpack(&[])?;
+    call.args()?;
     let env = call.env();
     let here = env.dir();
     if let Some(before) = env.reg().config.parsed_in.clone().filter(|before| *before != here) {
@@ -248,7 +248,7 @@ fn bad_args(definitions: &[Definition], what: &str) -> Failure {
 }
 
 pub(crate) fn set_enabled_resources<'v>(call: &mut Call<'v, '_, '_, '_>) -> Result<Value<'v>> {
-    let args = call.unpack(&["resources"])?;
+    let args = call.args()?;
     let value = args.get("resources").expect("it is required");
     let Some(items) = iterable(value, call.heap()) else {
         return Err(args.wrong(
@@ -262,7 +262,7 @@ pub(crate) fn set_enabled_resources<'v>(call: &mut Call<'v, '_, '_, '_>) -> Resu
 }
 
 pub(crate) fn clear_enabled_resources<'v>(call: &mut Call<'v, '_, '_, '_>) -> Result<Value<'v>> {
-    call.unpack(&[])?;
+    call.args()?;
     call.env().reg_mut().config.cleared = true;
     call.none()
 }

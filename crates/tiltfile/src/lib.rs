@@ -6,6 +6,7 @@
 mod assemble;
 mod builtins;
 mod call;
+pub mod catalog;
 mod config;
 #[expect(
     unsafe_code,

@@ -46,7 +46,7 @@ impl<'v> StarlarkValue<'v> for Builtin {
         let (name, function) = builtins::TABLE[self.index];
         let positional: Vec<Value<'v>> = args.positions(eval.heap())?.collect();
         let named = args.names_map()?.into_iter().map(|(k, v)| (k.as_str().to_owned(), v)).collect();
-        let mut call = Call { name, positional, named, eval };
+        let mut call = Call { name, params: crate::catalog::params(name), positional, named, eval };
         function(&mut call).map_err(Failure::into_starlark)
     }
 }

@@ -10,7 +10,7 @@ use starlark::values::list::AllocList;
 
 /// The text of the file in `paths`, or `None` if it is missing and there is a default.
 fn read<'v>(call: &mut Call<'v, '_, '_, '_>) -> Result<(String, Option<String>, Option<Value<'v>>)> {
-    let args = call.unpack(&["paths", "default?"])?;
+    let args = call.args()?;
     let path = args.path("paths")?.ok_or_else(|| Failure::new("paths must be given"))?;
     let default = args.get("default");
     match call.env().read(&path) {
@@ -23,7 +23,7 @@ fn read<'v>(call: &mut Call<'v, '_, '_, '_>) -> Result<(String, Option<String>, 
 }
 
 fn input(call: &mut Call<'_, '_, '_, '_>, name: &'static str) -> Result<(String, String)> {
-    let args = call.unpack(&[name])?;
+    let args = call.args()?;
     let value = args.get(name).expect("it is required");
     let source = match Blob::from_value(value) {
         Some(blob) => blob.source.clone(),
@@ -60,7 +60,7 @@ fn json<'v>(call: &Call<'v, '_, '_, '_>, source: &str, text: &str) -> Result<Val
 }
 
 pub(crate) fn encode_json<'v>(call: &mut Call<'v, '_, '_, '_>) -> Result<Value<'v>> {
-    let args = call.unpack(&["obj"])?;
+    let args = call.args()?;
     let value = to_json(args.get("obj").expect("it is required"))
         .map_err(|e| Failure::new(format!("error converting object from starlark: {e}")))?;
     let text = serde_json::to_string_pretty(&sorted(value)).expect("a JSON value can be written");
@@ -122,14 +122,14 @@ fn documents<'v>(call: &Call<'v, '_, '_, '_>, source: &str, text: &str) -> Resul
 }
 
 pub(crate) fn encode_yaml<'v>(call: &mut Call<'v, '_, '_, '_>) -> Result<Value<'v>> {
-    let args = call.unpack(&["obj"])?;
+    let args = call.args()?;
     let value = to_json(args.get("obj").expect("it is required"))
         .map_err(|e| Failure::new(format!("error converting object from starlark: {e}")))?;
     Ok(call.alloc(Blob { text: manifest::emit(&value).into(), source: "encode_yaml".to_owned() }))
 }
 
 pub(crate) fn encode_yaml_stream<'v>(call: &mut Call<'v, '_, '_, '_>) -> Result<Value<'v>> {
-    let args = call.unpack(&["objs"])?;
+    let args = call.args()?;
     let list = args.get("objs").expect("it is required");
     let Some(items) = iterable(list, call.heap()) else {
         return Err(args.wrong("objs", format_args!("got {}, want iterable", list.get_type())));

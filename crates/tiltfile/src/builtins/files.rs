@@ -11,7 +11,7 @@ use starlark::values::list::AllocList;
 use std::path::{Path, PathBuf};
 
 pub(crate) fn local<'v>(call: &mut Call<'v, '_, '_, '_>) -> Result<Value<'v>> {
-    let args = call.unpack(&["command", "quiet?", "command_bat?", "echo_off?", "env?", "dir?", "stdin?"])?;
+    let args = call.args()?;
     let env = call.env();
     let quiet = args.boolean("quiet", false)?;
     let echo_off = args.boolean("echo_off", false)?;
@@ -71,7 +71,7 @@ fn shown_command(argv: &[String]) -> String {
 }
 
 pub(crate) fn read_file<'v>(call: &mut Call<'v, '_, '_, '_>) -> Result<Value<'v>> {
-    let args = call.unpack(&["paths", "default?"])?;
+    let args = call.args()?;
     let path = args.path("paths")?.ok_or_else(|| Failure::new("paths must be given"))?;
     let default = match args.some("default") {
         None => None,
@@ -92,7 +92,7 @@ pub(crate) fn read_file<'v>(call: &mut Call<'v, '_, '_, '_>) -> Result<Value<'v>
 }
 
 pub(crate) fn watch_file<'v>(call: &mut Call<'v, '_, '_, '_>) -> Result<Value<'v>> {
-    let args = call.unpack(&["paths"])?;
+    let args = call.args()?;
     for path in args.paths("paths")? {
         call.env().reads(path);
     }
@@ -100,7 +100,7 @@ pub(crate) fn watch_file<'v>(call: &mut Call<'v, '_, '_, '_>) -> Result<Value<'v
 }
 
 pub(crate) fn listdir<'v>(call: &mut Call<'v, '_, '_, '_>) -> Result<Value<'v>> {
-    let args = call.unpack(&["dir", "recursive?"])?;
+    let args = call.args()?;
     let dir = args.path("dir")?.ok_or_else(|| Failure::new("dir must be given"))?;
     let recursive = args.boolean("recursive", false)?;
     if recursive {
@@ -130,7 +130,7 @@ fn list(
 }
 
 pub(crate) fn blob<'v>(call: &mut Call<'v, '_, '_, '_>) -> Result<Value<'v>> {
-    let args = call.unpack(&["input"])?;
+    let args = call.args()?;
     let source = format!("Tiltfile blob() call at {}", call.position());
     let value = args.get("input").expect("it is required");
     match value.unpack_str() {
@@ -140,7 +140,7 @@ pub(crate) fn blob<'v>(call: &mut Call<'v, '_, '_, '_>) -> Result<Value<'v>> {
 }
 
 pub(crate) fn local_git_repo<'v>(call: &mut Call<'v, '_, '_, '_>) -> Result<Value<'v>> {
-    let args = call.unpack(&["paths"])?;
+    let args = call.args()?;
     let path = args.path("paths")?.ok_or_else(|| Failure::new("paths must be given"))?;
     let env = call.env();
     if env.host.kind(&path).is_none() {
@@ -157,7 +157,7 @@ fn host_failure(e: HostError) -> Failure {
 }
 
 pub(crate) fn kustomize<'v>(call: &mut Call<'v, '_, '_, '_>) -> Result<Value<'v>> {
-    let args = call.unpack(&["paths", "kustomize_bin?", "flags?"])?;
+    let args = call.args()?;
     let dir = args.path("paths")?.ok_or_else(|| Failure::new("paths must be given"))?;
     let program = args.text("kustomize_bin")?;
     let request = KustomizeRequest {
@@ -174,8 +174,7 @@ pub(crate) fn kustomize<'v>(call: &mut Call<'v, '_, '_, '_>) -> Result<Value<'v>
 }
 
 pub(crate) fn helm<'v>(call: &mut Call<'v, '_, '_, '_>) -> Result<Value<'v>> {
-    let args =
-        call.unpack(&["paths", "name?", "namespace?", "values?", "set?", "kube_version?", "skip_crds?"])?;
+    let args = call.args()?;
     let env = call.env();
     let chart = args.path("paths")?.ok_or_else(|| Failure::new("paths must be given"))?;
     let shown = args.get("paths").and_then(text_of).unwrap_or_default().to_owned();

@@ -11,29 +11,7 @@ use starlark::values::Value;
 use std::path::{Path, PathBuf};
 
 pub(crate) fn docker_build<'v>(call: &mut Call<'v, '_, '_, '_>) -> Result<Value<'v>> {
-    let args = call.unpack(&[
-        "ref",
-        "context",
-        "build_args?",
-        "dockerfile??",
-        "dockerfile_contents?",
-        "cache?",
-        "live_update?",
-        "match_in_env_vars?",
-        "ignore?",
-        "only?",
-        "entrypoint?",
-        "container_args?",
-        "target?",
-        "ssh?",
-        "secret?",
-        "network?",
-        "extra_tag?",
-        "cache_from?",
-        "pull?",
-        "platform?",
-        "extra_hosts?",
-    ])?;
+    let args = call.args()?;
     let env = call.env();
     let (written, reference) = image_ref(&args)?;
     let Some(context) = args.path("context")? else { fail!("docker_build: missing argument for context") };
@@ -95,25 +73,7 @@ pub(crate) fn docker_build<'v>(call: &mut Call<'v, '_, '_, '_>) -> Result<Value<
 }
 
 pub(crate) fn custom_build<'v>(call: &mut Call<'v, '_, '_, '_>) -> Result<Value<'v>> {
-    let args = call.unpack(&[
-        "ref",
-        "command",
-        "deps",
-        "tag?",
-        "disable_push?",
-        "skips_local_docker?",
-        "live_update?",
-        "match_in_env_vars?",
-        "ignore?",
-        "entrypoint?",
-        "container_args?",
-        "command_bat_val?",
-        "outputs_image_ref_to?",
-        "command_bat?",
-        "image_deps?",
-        "env?",
-        "dir?",
-    ])?;
+    let args = call.args()?;
     let env = call.env();
     let (written, reference) = image_ref(&args)?;
     let deps = args.paths("deps").map_err(|e| Failure::new(format!("Argument 3 (deps): {e}")))?;
@@ -399,7 +359,7 @@ fn fill_in(text: &str, known: &[(String, String)]) -> String {
 }
 
 pub(crate) fn default_registry<'v>(call: &mut Call<'v, '_, '_, '_>) -> Result<Value<'v>> {
-    let args = call.unpack(&["host", "host_from_cluster?", "single_name?"])?;
+    let args = call.args()?;
     let registry = Registry {
         host: args.text("host")?,
         host_from_cluster: args.text("host_from_cluster")?,

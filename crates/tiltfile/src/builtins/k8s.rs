@@ -45,7 +45,7 @@ fn parse_input(text: &str, source: &str) -> Result<Vec<serde_json::Value>> {
 }
 
 pub(crate) fn k8s_yaml<'v>(call: &mut Call<'v, '_, '_, '_>) -> Result<Value<'v>> {
-    let args = call.unpack(&["yaml", "allow_duplicates?"])?;
+    let args = call.args()?;
     let value = args.get("yaml").expect("it is required");
     let allow_duplicates = args.boolean("allow_duplicates", false)?;
     let at = call.position();
@@ -84,7 +84,7 @@ pub(crate) fn k8s_yaml<'v>(call: &mut Call<'v, '_, '_, '_>) -> Result<Value<'v>>
 }
 
 pub(crate) fn filter_yaml<'v>(call: &mut Call<'v, '_, '_, '_>) -> Result<Value<'v>> {
-    let args = call.unpack(&["yaml", "labels?", "name?", "namespace?", "kind?", "api_version?"])?;
+    let args = call.args()?;
     let labels = args.string_map("labels")?;
     let patterns = [
         ("name", args.text("name")?),
@@ -134,20 +134,7 @@ fn partial(pattern: &str) -> Result<Option<regex::Regex>> {
 }
 
 pub(crate) fn k8s_resource<'v>(call: &mut Call<'v, '_, '_, '_>) -> Result<Value<'v>> {
-    let args = call.unpack(&[
-        "workload?",
-        "new_name?",
-        "port_forwards?",
-        "extra_pod_selectors?",
-        "trigger_mode?",
-        "resource_deps?",
-        "objects?",
-        "auto_init?",
-        "pod_readiness?",
-        "links?",
-        "labels?",
-        "discovery_strategy?",
-    ])?;
+    let args = call.args()?;
     let workload = args.text("workload")?;
     let new_name = args.segment("new_name")?;
     let objects = args.strings("objects")?;
@@ -325,7 +312,7 @@ fn valid_host(host: &str) -> Result<String> {
 }
 
 pub(crate) fn port_forward<'v>(call: &mut Call<'v, '_, '_, '_>) -> Result<Value<'v>> {
-    let args = call.unpack(&["local_port", "container_port?", "name?", "link_path?", "host?"])?;
+    let args = call.args()?;
     let local = args.int("local_port", 0)?;
     let container = args.int("container_port", 0)?;
     let host = args.text("host")?;
@@ -340,22 +327,7 @@ pub(crate) fn port_forward<'v>(call: &mut Call<'v, '_, '_, '_>) -> Result<Value<
 }
 
 pub(crate) fn k8s_custom_deploy<'v>(call: &mut Call<'v, '_, '_, '_>) -> Result<Value<'v>> {
-    let args = call.unpack(&[
-        "name",
-        "apply_cmd",
-        "delete_cmd",
-        "deps",
-        "image_selector?",
-        "live_update?",
-        "apply_dir?",
-        "apply_env?",
-        "apply_cmd_bat?",
-        "delete_dir?",
-        "delete_env?",
-        "delete_cmd_bat?",
-        "container_selector?",
-        "image_deps?",
-    ])?;
+    let args = call.args()?;
     let name = args.segment("name")?;
     let Some(apply) = args.command("apply_cmd", "apply_dir", "apply_env")? else {
         fail!("apply_cmd cannot be empty")
@@ -430,8 +402,7 @@ pub(crate) fn k8s_kind<'v>(call: &mut Call<'v, '_, '_, '_>) -> Result<Value<'v>>
     if call.positional.len() > 1 {
         fail!("k8s_kind: got {} arguments, want at most 1", call.positional.len());
     }
-    let args =
-        call.unpack(&["kind", "image_json_path?", "api_version?", "image_object?", "pod_readiness?"])?;
+    let args = call.args()?;
     let paths = args.strings("image_json_path")?;
     let selector = ObjectSelector {
         kind: args.text("kind")?,
@@ -504,7 +475,7 @@ fn check_json_path(path: &str) -> Result<()> {
 }
 
 pub(crate) fn k8s_image_json_path<'v>(call: &mut Call<'v, '_, '_, '_>) -> Result<Value<'v>> {
-    let args = call.unpack(&["paths", "api_version?", "kind?", "name?", "namespace?"])?;
+    let args = call.args()?;
     let value = args.get("paths").expect("it is required");
     let items = sequence(value).unwrap_or_else(|| vec![value]);
     if let Some(bad) = items.iter().find(|i| i.unpack_str().is_none()) {
@@ -534,7 +505,7 @@ pub(crate) fn k8s_image_json_path<'v>(call: &mut Call<'v, '_, '_, '_>) -> Result
 }
 
 pub(crate) fn workload_to_resource_function<'v>(call: &mut Call<'v, '_, '_, '_>) -> Result<Value<'v>> {
-    let args = call.unpack(&["func"])?;
+    let args = call.args()?;
     let function = args.get("func").expect("it is required");
     if function.get_type() != "function" {
         return Err(args.wrong("func", format_args!("got {}, want function", function.get_type())));
@@ -547,19 +518,19 @@ pub(crate) fn workload_to_resource_function<'v>(call: &mut Call<'v, '_, '_, '_>)
 }
 
 pub(crate) fn k8s_context<'v>(call: &mut Call<'v, '_, '_, '_>) -> Result<Value<'v>> {
-    call.unpack(&[])?;
+    call.args()?;
     let name = call.env().context.as_ref().map(|c| c.name.clone()).unwrap_or_default();
     Ok(call.alloc(name))
 }
 
 pub(crate) fn k8s_namespace<'v>(call: &mut Call<'v, '_, '_, '_>) -> Result<Value<'v>> {
-    call.unpack(&[])?;
+    call.args()?;
     let name = call.env().context.as_ref().map(|c| c.namespace.clone()).unwrap_or_default();
     Ok(call.alloc(name))
 }
 
 pub(crate) fn allow_k8s_contexts<'v>(call: &mut Call<'v, '_, '_, '_>) -> Result<Value<'v>> {
-    let args = call.unpack(&["contexts"])?;
+    let args = call.args()?;
     let contexts = args.strings("contexts")?;
     call.env().reg_mut().settings.allowed_contexts.extend(contexts);
     call.none()

@@ -17,13 +17,13 @@ fn add(call: &Call<'_, '_, '_, '_>, step: Step) -> usize {
 }
 
 pub(crate) fn initial_sync<'v>(call: &mut Call<'v, '_, '_, '_>) -> Result<Value<'v>> {
-    call.unpack(&[])?;
+    call.args()?;
     let index = add(call, Step::InitialSync);
     Ok(call.alloc(InitialSyncStep { index }))
 }
 
 pub(crate) fn fall_back_on<'v>(call: &mut Call<'v, '_, '_, '_>) -> Result<Value<'v>> {
-    let args = call.unpack(&["paths"])?;
+    let args = call.args()?;
     let files = args.strings("paths")?;
     let dir = call.env().dir();
     let index = add(call, Step::FallBackOn(files.iter().map(|f| absolute(&dir, f)).collect()));
@@ -31,7 +31,7 @@ pub(crate) fn fall_back_on<'v>(call: &mut Call<'v, '_, '_, '_>) -> Result<Value<
 }
 
 pub(crate) fn sync<'v>(call: &mut Call<'v, '_, '_, '_>) -> Result<Value<'v>> {
-    let args = call.unpack(&["local_path", "remote_path"])?;
+    let args = call.args()?;
     let local = args.path("local_path")?.ok_or_else(|| Failure::new("sync: local_path must be given"))?;
     let container = args.text("remote_path")?;
     let local_is_file = call.env().host.kind(&local) == Some(crate::FileKind::File);
@@ -40,7 +40,7 @@ pub(crate) fn sync<'v>(call: &mut Call<'v, '_, '_, '_>) -> Result<Value<'v>> {
 }
 
 pub(crate) fn run<'v>(call: &mut Call<'v, '_, '_, '_>) -> Result<Value<'v>> {
-    let args = call.unpack(&["cmd", "trigger?", "echo_off?"])?;
+    let args = call.args()?;
     let command = args.get("cmd").expect("it is required");
     let argv = argv_of(command, call.heap()).map_err(Failure::new)?;
     if argv.is_empty() {
@@ -54,7 +54,7 @@ pub(crate) fn run<'v>(call: &mut Call<'v, '_, '_, '_>) -> Result<Value<'v>> {
 }
 
 pub(crate) fn restart_container<'v>(call: &mut Call<'v, '_, '_, '_>) -> Result<Value<'v>> {
-    call.unpack(&[])?;
+    call.args()?;
     let index = add(call, Step::RestartContainer);
     Ok(call.alloc(RestartContainerStep { index }))
 }

@@ -21,27 +21,7 @@ pub(crate) fn test<'v>(call: &mut Call<'v, '_, '_, '_>) -> Result<Value<'v>> {
 }
 
 fn register<'v>(call: &mut Call<'v, '_, '_, '_>, parallel: bool) -> Result<Value<'v>> {
-    let args = call.unpack(&[
-        "name",
-        "cmd?",
-        "deps?",
-        "trigger_mode?",
-        "resource_deps?",
-        "ignore?",
-        "auto_init?",
-        "serve_cmd?",
-        "cmd_bat?",
-        "serve_cmd_bat?",
-        "allow_parallel?",
-        "links?",
-        "labels?",
-        "tags?",
-        "env?",
-        "serve_env?",
-        "readiness_probe?",
-        "dir?",
-        "serve_dir?",
-    ])?;
+    let args = call.args()?;
     let name = args.segment("name")?;
     let env = call.env();
     let cmd = args.command("cmd", "dir", "env")?;
@@ -99,7 +79,7 @@ pub(super) fn trigger_mode_arg(args: &Args<'_>) -> Result<Option<TriggerMode>> {
 }
 
 pub(crate) fn trigger_mode<'v>(call: &mut Call<'v, '_, '_, '_>) -> Result<Value<'v>> {
-    let args = call.unpack(&["trigger_mode"])?;
+    let args = call.args()?;
     let Some(mode) = trigger_mode_arg(&args)? else {
         fail!("trigger_mode: missing argument for trigger_mode")
     };
@@ -151,7 +131,7 @@ fn make_link(url: &str, name: &str) -> std::result::Result<Link, String> {
 }
 
 pub(crate) fn link<'v>(call: &mut Call<'v, '_, '_, '_>) -> Result<Value<'v>> {
-    let args = call.unpack(&["url", "name?"])?;
+    let args = call.args()?;
     let link = make_link(&args.text("url")?, &args.text("name")?).map_err(Failure::new)?;
     Ok(call.alloc(AllocStruct([("url", link.url), ("name", link.name)])))
 }
@@ -160,16 +140,7 @@ pub(crate) fn probe<'v>(call: &mut Call<'v, '_, '_, '_>) -> Result<Value<'v>> {
     const NUMBERS: [&str; 5] =
         ["initial_delay_secs", "timeout_secs", "period_secs", "success_threshold", "failure_threshold"];
     const HANDLERS: [&str; 3] = ["exec", "http_get", "tcp_socket"];
-    let args = call.unpack(&[
-        "initial_delay_secs?",
-        "timeout_secs?",
-        "period_secs?",
-        "success_threshold?",
-        "failure_threshold?",
-        "exec?",
-        "http_get?",
-        "tcp_socket?",
-    ])?;
+    let args = call.args()?;
     let mut fields: Vec<(&str, Value<'v>)> = Vec::new();
     for name in NUMBERS {
         let value = args.int32(name)?;
@@ -185,13 +156,13 @@ pub(crate) fn probe<'v>(call: &mut Call<'v, '_, '_, '_>) -> Result<Value<'v>> {
 }
 
 pub(crate) fn exec_action<'v>(call: &mut Call<'v, '_, '_, '_>) -> Result<Value<'v>> {
-    let args = call.unpack(&["command"])?;
+    let args = call.args()?;
     let argv = argv_of(args.get("command").expect("it is required"), call.heap()).map_err(Failure::new)?;
     Ok(call.alloc(AllocStruct([("command", argv)])))
 }
 
 pub(crate) fn http_get_action<'v>(call: &mut Call<'v, '_, '_, '_>) -> Result<Value<'v>> {
-    let args = call.unpack(&["port", "host?", "scheme?", "path?"])?;
+    let args = call.args()?;
     let port = args.int32("port")?;
     let fields = [
         ("port", call.alloc(port)),
@@ -203,7 +174,7 @@ pub(crate) fn http_get_action<'v>(call: &mut Call<'v, '_, '_, '_>) -> Result<Val
 }
 
 pub(crate) fn tcp_socket_action<'v>(call: &mut Call<'v, '_, '_, '_>) -> Result<Value<'v>> {
-    let args = call.unpack(&["port", "host?"])?;
+    let args = call.args()?;
     let port = args.int32("port")?;
     Ok(call.alloc(AllocStruct([("port", call.alloc(port)), ("host", call.alloc(args.text("host")?))])))
 }

@@ -7,12 +7,12 @@ use starlark::values::list::AllocList;
 use std::path::{Component, Path, PathBuf};
 
 pub(crate) fn getcwd<'v>(call: &mut Call<'v, '_, '_, '_>) -> Result<Value<'v>> {
-    call.unpack(&[])?;
+    call.args()?;
     Ok(call.alloc(call.env().dir().to_string_lossy().into_owned()))
 }
 
 pub(crate) fn getenv<'v>(call: &mut Call<'v, '_, '_, '_>) -> Result<Value<'v>> {
-    let args = call.unpack(&["key", "default?"])?;
+    let args = call.args()?;
     match (call.env().getenv(&args.text("key")?), args.get("default")) {
         (Some(value), _) => Ok(call.alloc(value)),
         (None, Some(default)) => Ok(default),
@@ -21,14 +21,14 @@ pub(crate) fn getenv<'v>(call: &mut Call<'v, '_, '_, '_>) -> Result<Value<'v>> {
 }
 
 pub(crate) fn putenv<'v>(call: &mut Call<'v, '_, '_, '_>) -> Result<Value<'v>> {
-    let args = call.unpack(&["key", "value"])?;
+    let args = call.args()?;
     let (key, value) = (args.text("key")?, args.text("value")?);
     vars(call, |v| v.changed.insert(key, Some(value)));
     call.none()
 }
 
 pub(crate) fn unsetenv<'v>(call: &mut Call<'v, '_, '_, '_>) -> Result<Value<'v>> {
-    let args = call.unpack(&["key"])?;
+    let args = call.args()?;
     let key = args.text("key")?;
     vars(call, |v| v.changed.insert(key, None));
     call.none()
@@ -39,7 +39,7 @@ fn vars<R>(call: &Call<'_, '_, '_, '_>, f: impl FnOnce(&mut EnvVars) -> R) -> R 
 }
 
 fn path_arg(call: &mut Call<'_, '_, '_, '_>) -> Result<String> {
-    call.unpack(&["path"])?.text("path")
+    call.args()?.text("path")
 }
 
 pub(crate) fn abspath<'v>(call: &mut Call<'v, '_, '_, '_>) -> Result<Value<'v>> {
@@ -84,7 +84,7 @@ pub(crate) fn realpath<'v>(call: &mut Call<'v, '_, '_, '_>) -> Result<Value<'v>>
 }
 
 pub(crate) fn relpath<'v>(call: &mut Call<'v, '_, '_, '_>) -> Result<Value<'v>> {
-    let args = call.unpack(&["targpath", "basepath?"])?;
+    let args = call.args()?;
     let dir = call.env().dir();
     let target = absolute(&dir, &args.text("targpath")?);
     let base = absolute(&dir, &args.text("basepath")?);
@@ -128,7 +128,7 @@ pub(crate) fn join<'v>(call: &mut Call<'v, '_, '_, '_>) -> Result<Value<'v>> {
 }
 
 pub(crate) fn environ_clear<'v>(call: &mut Call<'v, '_, '_, '_>) -> Result<Value<'v>> {
-    call.unpack(&[])?;
+    call.args()?;
     vars(call, |v| {
         for key in v.all().into_keys() {
             v.changed.insert(key, None);
@@ -142,22 +142,22 @@ pub(crate) fn environ_get<'v>(call: &mut Call<'v, '_, '_, '_>) -> Result<Value<'
 }
 
 pub(crate) fn environ_items<'v>(call: &mut Call<'v, '_, '_, '_>) -> Result<Value<'v>> {
-    call.unpack(&[])?;
+    call.args()?;
     Ok(call.alloc(AllocList(vars(call, |v| v.all()))))
 }
 
 pub(crate) fn environ_keys<'v>(call: &mut Call<'v, '_, '_, '_>) -> Result<Value<'v>> {
-    call.unpack(&[])?;
+    call.args()?;
     Ok(call.alloc(AllocList(vars(call, |v| v.all()).into_keys())))
 }
 
 pub(crate) fn environ_values<'v>(call: &mut Call<'v, '_, '_, '_>) -> Result<Value<'v>> {
-    call.unpack(&[])?;
+    call.args()?;
     Ok(call.alloc(AllocList(vars(call, |v| v.all()).into_values())))
 }
 
 pub(crate) fn environ_pop<'v>(call: &mut Call<'v, '_, '_, '_>) -> Result<Value<'v>> {
-    let args = call.unpack(&["key", "default?"])?;
+    let args = call.args()?;
     let key = args.text("key")?;
     match (vars(call, |v| v.get(&key)), args.get("default")) {
         (Some(value), _) => {
@@ -170,7 +170,7 @@ pub(crate) fn environ_pop<'v>(call: &mut Call<'v, '_, '_, '_>) -> Result<Value<'
 }
 
 pub(crate) fn environ_popitem<'v>(call: &mut Call<'v, '_, '_, '_>) -> Result<Value<'v>> {
-    call.unpack(&[])?;
+    call.args()?;
     match vars(call, |v| v.all()).into_iter().next() {
         Some((key, value)) => {
             vars(call, |v| v.changed.insert(key.clone(), None));
@@ -181,7 +181,7 @@ pub(crate) fn environ_popitem<'v>(call: &mut Call<'v, '_, '_, '_>) -> Result<Val
 }
 
 pub(crate) fn environ_setdefault<'v>(call: &mut Call<'v, '_, '_, '_>) -> Result<Value<'v>> {
-    let args = call.unpack(&["key", "default?"])?;
+    let args = call.args()?;
     let (key, default) = (args.text("key")?, args.text("default")?);
     let value = vars(call, |v| match v.get(&key) {
         Some(value) => value,
@@ -209,7 +209,7 @@ pub(crate) fn environ_update<'v>(call: &mut Call<'v, '_, '_, '_>) -> Result<Valu
 }
 
 pub(crate) fn shlex_quote<'v>(call: &mut Call<'v, '_, '_, '_>) -> Result<Value<'v>> {
-    let text = call.unpack(&["s"])?.text("s")?;
+    let text = call.args()?.text("s")?;
     let plain = |c: char| c.is_ascii_alphanumeric() || "@%+=:,./-_".contains(c);
     if !text.is_empty() && text.chars().all(plain) {
         return Ok(call.alloc(text));

@@ -9,12 +9,7 @@ use crate::plan::Ignore;
 use starlark::values::Value;
 
 pub(crate) fn update_settings<'v>(call: &mut Call<'v, '_, '_, '_>) -> Result<Value<'v>> {
-    let args = call.unpack(&[
-        "max_parallel_updates?",
-        "k8s_upsert_timeout_secs?",
-        "suppress_unused_image_warnings?",
-        "k8s_server_side_apply?",
-    ])?;
+    let args = call.args()?;
     let env = call.env();
     if let Some(v) = args.some("max_parallel_updates") {
         if v.get_type() != "int" {
@@ -49,7 +44,7 @@ pub(crate) fn update_settings<'v>(call: &mut Call<'v, '_, '_, '_>) -> Result<Val
 }
 
 pub(crate) fn watch_settings<'v>(call: &mut Call<'v, '_, '_, '_>) -> Result<Value<'v>> {
-    let args = call.unpack(&["ignore"])?;
+    let args = call.args()?;
     let patterns = super::images::glob_list(&args, "ignore")?;
     let env = call.env();
     let ignore = Ignore { base: env.dir(), source: "watch_settings()".to_owned(), patterns };
@@ -84,7 +79,7 @@ pub(crate) fn tiltignore(env: &Env<'_>) -> Result<()> {
 }
 
 pub(crate) fn ci_settings<'v>(call: &mut Call<'v, '_, '_, '_>) -> Result<Value<'v>> {
-    let args = call.unpack(&["k8s_grace_period?", "timeout?", "readiness_timeout?"])?;
+    let args = call.args()?;
     let mut reg = call.env().reg_mut();
     let ci = &mut reg.settings.ci;
     if let Some(ms) = args.duration_ms("k8s_grace_period")? {
@@ -101,7 +96,7 @@ pub(crate) fn ci_settings<'v>(call: &mut Call<'v, '_, '_, '_>) -> Result<Value<'
 }
 
 pub(crate) fn docker_prune_settings<'v>(call: &mut Call<'v, '_, '_, '_>) -> Result<Value<'v>> {
-    let args = call.unpack(&["disable?", "max_age_mins?", "num_builds?", "interval_hrs?", "keep_recent?"])?;
+    let args = call.args()?;
     let num_builds = args.int("num_builds", 0)?;
     let interval = args.int("interval_hrs", 0)?;
     if num_builds != 0 && interval != 0 {
@@ -121,14 +116,14 @@ pub(crate) fn docker_prune_settings<'v>(call: &mut Call<'v, '_, '_, '_>) -> Resu
 }
 
 pub(crate) fn secret_settings<'v>(call: &mut Call<'v, '_, '_, '_>) -> Result<Value<'v>> {
-    let args = call.unpack(&["disable_scrub"])?;
+    let args = call.args()?;
     let disable = args.boolean("disable_scrub", false)?;
     call.env().reg_mut().settings.secret_scrubbing = !disable;
     call.none()
 }
 
 pub(crate) fn version_settings<'v>(call: &mut Call<'v, '_, '_, '_>) -> Result<Value<'v>> {
-    let args = call.unpack(&["check_updates?", "constraint?"])?;
+    let args = call.args()?;
     let mut reg = call.env().reg_mut();
     let version = &mut reg.settings.version;
     version.check_updates = args.boolean("check_updates", version.check_updates)?;
@@ -141,7 +136,7 @@ pub(crate) fn version_settings<'v>(call: &mut Call<'v, '_, '_, '_>) -> Result<Va
 }
 
 pub(crate) fn set_team<'v>(call: &mut Call<'v, '_, '_, '_>) -> Result<Value<'v>> {
-    let args = call.unpack(&["team_id"])?;
+    let args = call.args()?;
     let team = args.text("team_id")?;
     if team.is_empty() {
         fail!("team_id cannot be empty");
@@ -157,7 +152,7 @@ pub(crate) fn set_team<'v>(call: &mut Call<'v, '_, '_, '_>) -> Result<Value<'v>>
 }
 
 pub(crate) fn analytics_settings<'v>(call: &mut Call<'v, '_, '_, '_>) -> Result<Value<'v>> {
-    call.unpack(&["enable"])?.boolean("enable", false)?;
+    call.args()?.boolean("enable", false)?;
     call.none()
 }
 
@@ -183,7 +178,7 @@ const OBSOLETE: [&str; 9] = [
 ];
 
 fn set_feature<'v>(call: &mut Call<'v, '_, '_, '_>, on: bool) -> Result<Value<'v>> {
-    let args = call.unpack(&["msg"])?;
+    let args = call.args()?;
     let name = args.text("msg")?;
     if OBSOLETE.contains(&name.as_str()) {
         let position = call.position();
@@ -205,7 +200,7 @@ pub(crate) fn disable_feature<'v>(call: &mut Call<'v, '_, '_, '_>) -> Result<Val
 }
 
 pub(crate) fn disable_snapshots<'v>(call: &mut Call<'v, '_, '_, '_>) -> Result<Value<'v>> {
-    call.unpack(&[])?;
+    call.args()?;
     call.env().reg_mut().settings.features.insert("snapshots".to_owned(), false);
     call.none()
 }

@@ -8,13 +8,13 @@ use starlark::values::dict::AllocDict;
 use starlark::values::structs::AllocStruct;
 
 pub(crate) fn include<'v>(call: &mut Call<'v, '_, '_, '_>) -> Result<Value<'v>> {
-    let args = call.unpack(&["path"])?;
+    let args = call.args()?;
     eval::load(call.env(), &args.text("path")?)?;
     call.none()
 }
 
 pub(crate) fn load_dynamic<'v>(call: &mut Call<'v, '_, '_, '_>) -> Result<Value<'v>> {
-    let args = call.unpack(&["path"])?;
+    let args = call.args()?;
     let module = eval::load(call.env(), &args.text("path")?)?;
     let heap = call.heap();
     let mut entries = Vec::new();
@@ -45,7 +45,7 @@ pub(crate) fn print<'v>(call: &mut Call<'v, '_, '_, '_>) -> Result<Value<'v>> {
 }
 
 pub(crate) fn warn<'v>(call: &mut Call<'v, '_, '_, '_>) -> Result<Value<'v>> {
-    let args = call.unpack(&["msg"])?;
+    let args = call.args()?;
     let message = args.get("msg").expect("it is required");
     let text = text_of(message).map(str::to_owned).unwrap_or_else(|| message.to_str());
     let position = call.position();
@@ -54,13 +54,13 @@ pub(crate) fn warn<'v>(call: &mut Call<'v, '_, '_, '_>) -> Result<Value<'v>> {
 }
 
 pub(crate) fn fail_<'v>(call: &mut Call<'v, '_, '_, '_>) -> Result<Value<'v>> {
-    let args = call.unpack(&["msg"])?;
+    let args = call.args()?;
     let message = args.get("msg").expect("it is required");
     Err(Failure::new(text_of(message).map(str::to_owned).unwrap_or_else(|| message.to_str())))
 }
 
 pub(crate) fn exit<'v>(call: &mut Call<'v, '_, '_, '_>) -> Result<Value<'v>> {
-    let args = call.unpack(&["code?"])?;
+    let args = call.args()?;
     if let Some(code) = args.some("code") {
         call.env().say(Level::Info, &code.to_str());
     }
