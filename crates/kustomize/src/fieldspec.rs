@@ -1,5 +1,7 @@
 //! Field specs: which path of which kinds a transformer touches, and the walk to it.
 
+use std::sync::Arc;
+
 use serde_json::{Map, Value};
 
 use crate::error::{Error, Result};
@@ -10,10 +12,28 @@ pub(crate) struct FieldSpec {
     pub(crate) gvk: Gvk,
     pub(crate) path: String,
     pub(crate) create: bool,
-    segments: Vec<Segment>,
+    segments: FieldPath,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+/// The segments of a spec's path.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub(crate) struct FieldPath(Arc<[Segment]>);
+
+impl FieldPath {
+    /// Calls `visit` on every map at the path.
+    pub(crate) fn each(&self, object: &mut Value, visit: &mut dyn FnMut(&mut Map<String, Value>)) {
+        let visited = walk(object, &self.0, false, Leaf::Never, &mut |value| {
+            if let Value::Object(map) = value {
+                visit(map);
+            }
+            Ok(())
+        });
+        // a scalar on the way: nothing is there
+        drop(visited);
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 struct Segment {
     name: String,
     /// Written with `[]`: never created.
@@ -43,7 +63,11 @@ impl FieldSpec {
                 Segment { name, list }
             })
             .collect();
-        FieldSpec { gvk, path: path.to_string(), create, segments }
+        FieldSpec { gvk, path: path.to_string(), create, segments: FieldPath(segments) }
+    }
+
+    pub(crate) fn field_path(&self) -> &FieldPath {
+        &self.segments
     }
 
     /// Calls `set` on every value at the path, if the object is one of the spec's kinds.
@@ -66,7 +90,7 @@ impl FieldSpec {
         leaf: Leaf,
         set: &mut dyn FnMut(&mut Value) -> Result<()>,
     ) -> Result<()> {
-        walk(object, &self.segments, self.create && leaf != Leaf::Never, leaf, set)
+        walk(object, &self.segments.0, self.create && leaf != Leaf::Never, leaf, set)
             .map_err(|e| e.doing(format!("considering field '{}'", self.path)))
     }
 }

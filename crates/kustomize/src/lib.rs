@@ -37,6 +37,7 @@ mod resmap;
 mod resource;
 mod schema;
 mod select;
+mod shared;
 mod spec;
 mod transform;
 

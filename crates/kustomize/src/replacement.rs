@@ -103,10 +103,12 @@ fn apply_target(target: &ReplacementTarget, value: &Value, resources: &mut ResMa
             continue;
         }
         for path in &paths {
-            resources.change(at, |resource| {
+            resources.change(at, |resource| -> Result<()> {
                 path.change(&mut resource.object, target.options.create, &mut |field| {
                     write(field, value, &target.options)
-                })
+                })?;
+                resource.shared.follow(&mut resource.object);
+                Ok(())
             })?;
         }
     }

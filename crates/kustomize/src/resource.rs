@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::{Map, Value};
 
 use crate::id::{Gvk, ResId};
+use crate::shared::Shared;
 
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Resource {
@@ -15,6 +16,7 @@ pub(crate) struct Resource {
     pub(crate) prefixes: Vec<String>,
     pub(crate) suffixes: Vec<String>,
     pub(crate) needs_hash: bool,
+    pub(crate) shared: Shared,
 }
 
 const BUILD_ANNOTATIONS: &str = "internal.config.kubernetes.io/";
@@ -30,6 +32,7 @@ impl Resource {
             prefixes: Vec::new(),
             suffixes: Vec::new(),
             needs_hash: false,
+            shared: Shared::default(),
         };
         if resource.meta_map("annotations").is_some() {
             resource.restore_history();

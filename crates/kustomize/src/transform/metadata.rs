@@ -41,20 +41,35 @@ pub(crate) fn set_pairs(
     let fields = ByKind::new(fields);
     for resource in resources.resources_mut() {
         let id = resource.id();
+        let mut added: Vec<(&str, &str, &FieldSpec)> = Vec::new();
         for field in fields.of(&id.gvk.kind) {
             field
-                .apply(&mut resource.object, Leaf::Map, &mut |value| insert(value, pairs))
+                .apply(&mut resource.object, Leaf::Map, &mut |value| {
+                    insert(value, pairs, &mut |key, text| added.push((key, text, field)))
+                })
                 .map_err(|e| e.doing(format!("setting labels or annotations of '{id}'")))?;
+        }
+        resource.shared.follow(&mut resource.object);
+        for (key, text) in pairs {
+            let places = added.iter().filter(|(added, ..)| added == key);
+            resource.shared.add(key, text, places.map(|(.., field)| field.field_path().clone()).collect());
         }
     }
     Ok(())
 }
 
-fn insert(value: &mut Value, pairs: &BTreeMap<String, String>) -> Result<()> {
+/// Tells `added` which pairs were not there.
+fn insert<'p>(
+    value: &mut Value,
+    pairs: &'p BTreeMap<String, String>,
+    added: &mut dyn FnMut(&'p str, &'p str),
+) -> Result<()> {
     match value {
         Value::Object(map) => {
             for (key, text) in pairs {
-                map.insert(key.clone(), Value::String(text.clone()));
+                if map.insert(key.clone(), Value::String(text.clone())).is_none() {
+                    added(key, text);
+                }
             }
             Ok(())
         }

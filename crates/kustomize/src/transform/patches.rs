@@ -141,6 +141,7 @@ fn apply_operations(
                 resource.store_previous_id();
             }
             let id = resource.id();
+            resource.shared.clear();
             patch::json_patch(&mut resource.object, operations)
                 .map_err(|e| Error::new(e.to_string()).doing(format!("patching '{id}'")))?;
             let whole = resource.is_empty() || (!resource.kind().is_empty() && !resource.name().is_empty());
@@ -207,5 +208,6 @@ fn merge_keeping(resource: &mut Resource, patch: &Value, allow: Allow) -> Result
         resource.set_meta("name", &id.name);
     }
     resource.set_meta("namespace", &id.namespace);
+    resource.shared.follow(&mut resource.object);
     Ok(())
 }
