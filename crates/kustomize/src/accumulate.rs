@@ -2,11 +2,15 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeSet;
+use std::rc::Rc;
 
 use crate::config::Config;
 use crate::decode::Source;
 use crate::error::{Error, Result};
 use crate::files::Files;
+use crate::outside::Outside;
+use crate::remote::{self, Opened};
+use crate::repository::Repository;
 use crate::resmap::ResMap;
 use crate::resource::Resource;
 use crate::spec::{self, FILE_NAMES, Kustomization, Named, SortOptions};
@@ -14,8 +18,9 @@ use crate::{LoadRestrictor, Options, generate, load, path, transform};
 
 /// One build: where files come from, and what was read on the way.
 pub(crate) struct Session<'f> {
-    files: &'f dyn Files,
-    options: Options,
+    pub(crate) files: &'f dyn Files,
+    pub(crate) outside: Option<&'f dyn Outside>,
+    pub(crate) options: Options,
     config: Config,
     read: RefCell<BTreeSet<String>>,
     warnings: RefCell<Vec<String>>,
@@ -24,17 +29,26 @@ pub(crate) struct Session<'f> {
 
 /// The directory of one kustomization: what its paths are relative to.
 pub(crate) struct Root<'s, 'f> {
-    session: &'s Session<'f>,
+    pub(crate) session: &'s Session<'f>,
     pub(crate) dir: String,
-    canonical: String,
+    pub(crate) canonical: String,
     /// The canonical directories on the way here, for cycles.
-    visited: Vec<String>,
+    pub(crate) visited: Vec<String>,
+    /// The repositories on the way here; this directory lies in the last of them.
+    pub(crate) clones: Vec<Rc<remote::Clone>>,
+    /// The `namespace` of this kustomization, or of the nearest above that has one: for Helm charts.
+    pub(crate) namespace: RefCell<String>,
 }
 
 impl<'f> Session<'f> {
-    pub(crate) fn new(files: &'f dyn Files, options: Options) -> Session<'f> {
+    pub(crate) fn new(
+        files: &'f dyn Files,
+        outside: Option<&'f dyn Outside>,
+        options: Options,
+    ) -> Session<'f> {
         Session {
             files,
+            outside,
             options,
             config: Config::defaults(),
             read: RefCell::default(),
@@ -51,23 +65,38 @@ impl<'f> Session<'f> {
         self.managed_by_label.get()
     }
 
+    pub(crate) fn warn(&self, warnings: impl IntoIterator<Item = String>) {
+        self.warnings.borrow_mut().extend(warnings);
+    }
+
     /// The files that were read or missed, and the warnings.
     pub(crate) fn finish(self) -> (Vec<String>, Vec<String>) {
         (self.read.into_inner().into_iter().collect(), self.warnings.into_inner())
     }
 
-    pub(crate) fn build(&self, dir: &str) -> Result<(ResMap, Option<SortOptions>)> {
-        let dir = path::clean(dir);
-        if !self.files.is_dir(&dir) {
-            return Err(Error::new(format!("'{dir}' doesn't exist or is no directory"))
-                .hint("name a directory that holds a kustomization.yaml"));
-        }
-        let root = Root {
+    fn root(&self, dir: &str) -> Result<Root<'_, 'f>> {
+        let root = |dir: String, canonical: String| Root {
             session: self,
-            canonical: self.files.canonical(&dir).map_err(Error::from)?,
             dir,
+            canonical,
             visited: Vec::new(),
+            clones: Vec::new(),
+            namespace: RefCell::default(),
         };
+        let local = path::clean(dir);
+        if self.files.is_dir(&local) {
+            let canonical = self.files.canonical(&local)?;
+            return Ok(root(local, canonical));
+        }
+        if let Ok(repository) = Repository::parse(dir) {
+            return root(".".to_string(), String::new()).clone_repository(repository);
+        }
+        Err(Error::new(format!("'{local}' doesn't exist or is no directory"))
+            .hint("name a directory that holds a kustomization.yaml"))
+    }
+
+    pub(crate) fn build(&self, dir: &str) -> Result<(ResMap, Option<SortOptions>)> {
+        let root = self.root(dir)?;
         let kustomization = root.kustomization()?;
         self.managed_by_label.set(kustomization.managed_by_label);
         let sort = kustomization.sort.clone();
@@ -77,8 +106,11 @@ impl<'f> Session<'f> {
 }
 
 impl<'s, 'f> Root<'s, 'f> {
+    /// Clones do not change under a watcher.
     fn note(&self, path: &str) {
-        self.session.read.borrow_mut().insert(path.to_string());
+        if self.clones.is_empty() {
+            self.session.read.borrow_mut().insert(path.to_string());
+        }
     }
 
     fn kustomization(&self) -> Result<Kustomization> {
@@ -113,8 +145,8 @@ impl<'s, 'f> Root<'s, 'f> {
 
     /// Reads a file named in the kustomization. Gives its path, as seen from where the build started, and its bytes.
     pub(crate) fn load(&self, name: &str) -> Result<(String, Vec<u8>)> {
-        if is_remote(name) {
-            return Err(remote(name));
+        if remote::is_remote_file(name) {
+            return Ok((name.to_string(), self.fetch(name)?));
         }
         let file = path::join(&self.dir, name);
         self.note(&file);
@@ -122,12 +154,13 @@ impl<'s, 'f> Root<'s, 'f> {
             return Err(Error::new(format!("'{name}' must resolve to a file")));
         }
         if !self.session.files.exists(&file) {
-            return Err(Error::new(format!("'{name}' doesn't exist: no file {file}")));
+            return Err(remote::ambiguous(name)
+                .unwrap_or_else(|| Error::new(format!("'{name}' doesn't exist: no file {file}"))));
         }
         let canonical = self.session.files.canonical(&file)?;
-        if self.session.options.load_restrictor == LoadRestrictor::RootOnly
-            && !path::is_below(&canonical, &self.canonical)
-        {
+        let restricted = self.session.options.load_restrictor == LoadRestrictor::RootOnly;
+        // what came from elsewhere never reaches for files of this machine
+        if (restricted || !self.clones.is_empty()) && !path::is_below(&canonical, &self.canonical) {
             let message = format!("security; file '{canonical}' is not in or below '{}'", self.canonical);
             return Err(Error::new(message)
                 .hint("move the file, or build with --load-restrictor LoadRestrictionsNone"));
@@ -143,6 +176,9 @@ impl<'s, 'f> Root<'s, 'f> {
     }
 
     fn accumulate(&self, k: &Kustomization, mut resources: ResMap) -> Result<ResMap> {
+        if !k.namespace.is_empty() {
+            self.namespace.replace(k.namespace.clone());
+        }
         for entry in &k.resources {
             self.accumulate_resource(entry, &mut resources)
                 .map_err(|e| e.at_place(&entry.place).doing("accumulating resources"))?;
@@ -158,39 +194,28 @@ impl<'s, 'f> Root<'s, 'f> {
 
     fn accumulate_resource(&self, entry: &Named, resources: &mut ResMap) -> Result<()> {
         let name = &entry.text;
-        let full = path::join(&self.dir, name);
-        if is_remote(name) && !self.session.files.exists(&full) {
-            return Err(remote(name));
+        match self.open(name)? {
+            Opened::Base(below) => {
+                let inner = below.accumulate_base(name)?;
+                resources
+                    .append_all(inner)
+                    .map_err(|e| e.doing(format!("recursed merging from path '{name}'")))
+            }
+            Opened::File { objects } => objects
+                .into_iter()
+                .try_for_each(|object| resources.append(Resource::new(object)))
+                .map_err(|e| e.doing(format!("merging resources from '{name}'"))),
         }
-        if self.session.files.is_dir(&full) {
-            let inner = self.accumulate_directory(name)?;
-            return resources
-                .append_all(inner)
-                .map_err(|e| e.doing(format!("recursed merging from path '{name}'")));
-        }
-        let doing = format!("accumulating resources from '{name}'");
-        let (file, text) = self.load_text(name).map_err(|e| e.doing(&doing))?;
-        let objects = load::objects(Source { file: &file, text: &text }).map_err(|e| e.doing(&doing))?;
-        objects
-            .into_iter()
-            .try_for_each(|object| resources.append(Resource::new(object)))
-            .map_err(|e| e.doing(format!("merging resources from '{name}'")))
     }
 
-    pub(crate) fn is_dir(&self, name: &str) -> bool {
-        self.session.files.is_dir(&path::join(&self.dir, name))
-    }
-
-    /// The resources of a kustomization in another directory.
-    pub(crate) fn accumulate_directory(&self, name: &str) -> Result<ResMap> {
-        let below = self.descend(name)?;
-        let kustomization = below.kustomization()?;
+    /// The resources of a kustomization that is named as a base.
+    pub(crate) fn accumulate_base(&self, name: &str) -> Result<ResMap> {
+        let kustomization = self.kustomization()?;
         if kustomization.is_component {
             return Err(Error::new(format!("expected kind != 'Component' for path '{name}'"))
                 .hint("name it under components"));
         }
-        below
-            .accumulate(&kustomization, ResMap::default())
+        self.accumulate(&kustomization, ResMap::default())
             .map_err(|e| e.doing(format!("recursed accumulation of path '{name}'")))
     }
 
@@ -198,15 +223,15 @@ impl<'s, 'f> Root<'s, 'f> {
     fn accumulate_component(&self, entry: &Named, resources: &mut ResMap) -> Result<()> {
         let name = &entry.text;
         let full = path::join(&self.dir, name);
-        if is_remote(name) && !self.session.files.exists(&full) {
-            return Err(remote(name));
-        }
-        if !self.session.files.is_dir(&full) {
-            return Err(Error::new(format!(
-                "loader.New \"must build at directory: '{name}' is no directory\""
-            )));
-        }
-        let below = self.descend(name)?;
+        let below = match Repository::parse(name) {
+            _ if self.session.files.is_dir(&full) => self.descend(name)?,
+            Ok(repository) => self.clone_repository(repository)?,
+            Err(_) => {
+                return Err(Error::new(format!(
+                    "loader.New \"must build at directory: '{name}' is no directory\""
+                )));
+            }
+        };
         let kustomization = below.kustomization()?;
         if !kustomization.is_component {
             let message = format!(
@@ -220,36 +245,34 @@ impl<'s, 'f> Root<'s, 'f> {
         Ok(())
     }
 
-    fn descend(&self, name: &str) -> Result<Root<'s, 'f>> {
+    pub(crate) fn descend(&self, name: &str) -> Result<Root<'s, 'f>> {
         if name.starts_with('/') {
             return Err(Error::new(format!("new root '{name}' cannot be absolute")));
         }
         let dir = path::join(&self.dir, name);
         let canonical = self.session.files.canonical(&dir)?;
-        let mut visited = self.visited.clone();
-        visited.push(self.canonical.clone());
-        if let Some(seen) = visited.iter().find(|seen| path::is_below(seen, &canonical)) {
+        self.check_contained(&canonical)?;
+        let below = self.below(dir, canonical, self.clones.clone());
+        if let Some(seen) = below.visited.iter().find(|seen| path::is_below(seen, &below.canonical)) {
             return Err(Error::new(format!(
-                "cycle detected: candidate root '{canonical}' contains visited root '{seen}'"
+                "cycle detected: candidate root '{}' contains visited root '{seen}'",
+                below.canonical
             )));
         }
-        Ok(Root { session: self.session, dir, canonical, visited })
+        Ok(below)
     }
-}
 
-/// Looks like a URL or a git repository.
-fn is_remote(name: &str) -> bool {
-    name.contains("://")
-        || name.starts_with("git::")
-        || name.starts_with("github.com/")
-        || name.starts_with("github.com:")
-        || (name.contains('@')
-            && name.contains(':')
-            && !name.contains('\n')
-            && name.find('@') < name.find(':'))
-}
-
-fn remote(name: &str) -> Error {
-    Error::new(format!("remote resources are not supported yet: '{name}'"))
-        .hint("fetch it into the project, and name the local path")
+    /// Another directory, named by this one.
+    pub(crate) fn below(
+        &self,
+        dir: String,
+        canonical: String,
+        clones: Vec<Rc<remote::Clone>>,
+    ) -> Root<'s, 'f> {
+        let mut visited = self.visited.clone();
+        if !self.canonical.is_empty() {
+            visited.push(self.canonical.clone());
+        }
+        Root { session: self.session, dir, canonical, visited, clones, namespace: self.namespace.clone() }
+    }
 }

@@ -30,9 +30,12 @@ mod merge;
 mod namereference;
 mod options;
 mod order;
+mod outside;
 mod path;
 mod plugin;
+mod remote;
 mod replacement;
+mod repository;
 mod resmap;
 mod resource;
 mod schema;
@@ -47,6 +50,8 @@ pub use disk::Disk;
 pub use error::Error;
 pub use files::{FileError, Files, Memory};
 pub use options::{Helm, LoadRestrictor, MergeKeys, Options, Plugins, Reorder};
+pub use outside::{Checkout, Fetched, Output, Outside, OutsideError, Program};
+pub use repository::{NoRepository, Repository};
 pub use spec::FILE_NAMES;
 
 /// The version of kustomize that the managed-by label names.
@@ -74,7 +79,18 @@ pub fn build_noting_files(
     dir: &str,
     options: &Options,
 ) -> (Result<Built, Error>, Vec<String>) {
-    let session = accumulate::Session::new(files, options.clone());
+    build_with(files, None, dir, options)
+}
+
+/// The same, with a way to what is outside of the files: addresses, repositories, programs. Without one, a build that
+/// needs it fails and says so. `dir` may be the address of a repository.
+pub fn build_with(
+    files: &dyn Files,
+    outside: Option<&dyn Outside>,
+    dir: &str,
+    options: &Options,
+) -> (Result<Built, Error>, Vec<String>) {
+    let session = accumulate::Session::new(files, outside, options.clone());
     let objects = build_objects(&session, dir, options);
     let (files, warnings) = session.finish();
     let built = objects.map(|objects| {

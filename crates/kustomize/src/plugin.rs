@@ -8,6 +8,7 @@ use yaml::{Duplicates, Keys, Options, Rules, Spanned};
 use crate::accumulate::Root;
 use crate::decode::{Fields, Source};
 use crate::error::{Error, Result};
+use crate::remote::Opened;
 use crate::resmap::ResMap;
 use crate::spec::read as config;
 use crate::spec::{Named, Patch, Place};
@@ -19,12 +20,13 @@ fn configs(root: &Root<'_, '_>, entry: &Named) -> Result<Vec<Value>> {
     if entry.text.contains('\n') {
         return load::objects(Source { file: &entry.place.file, text: &entry.text });
     }
-    if root.is_dir(&entry.text) {
-        let resources = root.accumulate_directory(&entry.text)?;
-        return Ok(resources.into_resources().into_iter().map(|r| r.finish(None)).collect());
+    match root.open(&entry.text)? {
+        Opened::File { objects } => Ok(objects),
+        Opened::Base(below) => {
+            let resources = below.accumulate_base(&entry.text)?;
+            Ok(resources.into_resources().into_iter().map(|r| r.finish(None)).collect())
+        }
     }
-    let (file, text) = root.load_text(&entry.text)?;
-    load::objects(Source { file: &file, text: &text })
 }
 
 /// All generators of the `generators` field.
