@@ -53,10 +53,12 @@ pub enum Command {
         #[command(subcommand)]
         command: NodeCommand,
     },
-    /// Render a kustomization
+    /// Build, create and edit kustomizations, with the words of kustomize
+    #[command(disable_help_flag = true, disable_version_flag = true)]
     Kustomize {
-        #[command(subcommand)]
-        command: KustomizeCommand,
+        /// build, version, …: `coracle kustomize help` tells
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "WORD")]
+        words: Vec<String>,
     },
     /// Print what the Tiltfile means, as JSON
     TiltfileResult(TiltfileArgs),
@@ -330,18 +332,6 @@ pub enum NodeCommand {
     List {
         #[arg(long)]
         no_headers: bool,
-    },
-}
-
-#[derive(Debug, Subcommand)]
-pub enum KustomizeCommand {
-    /// Print the manifests of a kustomization
-    Build {
-        #[arg(default_value = ".")]
-        dir: PathBuf,
-        /// Write to a file
-        #[arg(short, long, value_name = "FILE")]
-        output: Option<PathBuf>,
     },
 }
 

@@ -4,11 +4,12 @@ mod args;
 mod clusters;
 mod failure;
 mod images;
+mod kustomize;
 mod printer;
 mod up;
 
-use crate::args::{Cli, Command, KustomizeCommand, NodeCommand, RegistryCommand};
-use crate::failure::{Done, Failure, USAGE, YOURS};
+use crate::args::{Cli, Command, NodeCommand, RegistryCommand};
+use crate::failure::{Done, Failure, USAGE};
 use crate::printer::Printer;
 use clap::Parser;
 use cluster::paths::DataDir;
@@ -36,7 +37,7 @@ pub fn main() -> ExitCode {
     trace(cli.verbose);
     let printer = Arc::new(Printer::new(cli.quiet));
     match run(cli.command, &printer) {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         Err(failure) => {
             printer.error(&failure.message, &failure.causes, failure.hint.as_deref());
             ExitCode::from(failure.exit)
@@ -44,13 +45,17 @@ pub fn main() -> ExitCode {
     }
 }
 
-/// Called as `kustomize`, the first word is that tool's command; `tilt` and `k3d` have ours.
+/// Called as `kustomize`, the first word is that tool's command, as kubectl's plugin it is a directory; `tilt` and
+/// `k3d` have our commands.
 fn by_name(mut arguments: Vec<OsString>) -> Vec<OsString> {
     let name =
         arguments.first().and_then(|a| Path::new(a).file_name()).map(|n| n.to_string_lossy().into_owned());
-    if name.as_deref() == Some("kustomize") {
-        arguments.insert(1, "kustomize".into());
-    }
+    let inserted: &[&str] = match name.as_deref() {
+        Some("kustomize") => &["kustomize"],
+        Some("kubectl-kustomize") => &["kustomize", "build"],
+        _ => &[],
+    };
+    arguments.splice(1..1, inserted.iter().map(OsString::from));
     arguments
 }
 
@@ -85,8 +90,8 @@ fn daemon(arguments: &[OsString]) -> ExitCode {
     cluster::daemon::run(&DataDir::at(data.into()).cluster(name))
 }
 
-fn run(command: Command, printer: &Arc<Printer>) -> Done {
-    match command {
+fn run(command: Command, printer: &Arc<Printer>) -> Result<ExitCode, Failure> {
+    let done = match command {
         Command::Up(args) => up::up(&args, false, printer),
         Command::Ci(args) => up::up(&args, true, printer),
         Command::Down(args) => up::down(&args, printer),
@@ -97,9 +102,8 @@ fn run(command: Command, printer: &Arc<Printer>) -> Done {
             clusters::registries(no_headers, printer)
         }
         Command::Node { command: NodeCommand::List { no_headers } } => clusters::nodes(no_headers, printer),
-        Command::Kustomize { command: KustomizeCommand::Build { dir, output } } => {
-            kustomize(&dir, output.as_deref(), printer)
-        }
+        // has exit codes and errors of its own
+        Command::Kustomize { words } => return Ok(kustomize::run(&words, printer)),
         Command::TiltfileResult(args) => up::tiltfile_result(&args, printer),
         Command::Version => {
             printer.data(&format!(
@@ -110,20 +114,8 @@ fn run(command: Command, printer: &Arc<Printer>) -> Done {
             Ok(())
         }
         Command::Completion { shell } => completion(&shell, printer),
-    }
-}
-
-fn kustomize(dir: &Path, output: Option<&Path>, printer: &Printer) -> Done {
-    let rendered = session::kustomize(dir, &[])
-        .map_err(|e| Failure { hint: e.hint, ..Failure::new(YOURS, e.message) })?;
-    match output {
-        None => printer.data(&rendered.yaml),
-        Some(path) => std::fs::write(path, rendered.yaml).map_err(|e| Failure {
-            causes: vec![e.to_string()],
-            ..Failure::new(USAGE, format!("cannot write {}", path.display()))
-        })?,
-    }
-    Ok(())
+    };
+    done.map(|()| ExitCode::SUCCESS)
 }
 
 fn completion(shell: &str, printer: &Printer) -> Done {

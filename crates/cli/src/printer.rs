@@ -55,6 +55,10 @@ impl Printer {
         Self { colour, quiet, state: Mutex::default() }
     }
 
+    pub fn is_coloured(&self) -> bool {
+        self.colour
+    }
+
     fn paint(&self, colour: Colour, text: &str) -> String {
         if self.colour { format!("\x1b[{}m{text}\x1b[0m", colour.code()) } else { text.to_string() }
     }

@@ -59,6 +59,16 @@ impl Error {
         Error::While { doing: doing.into(), cause: Box::new(self) }
     }
 
+    /// The whole on one line as kustomize words it: what was being done, from the outside in, then what is wrong.
+    /// Where it is wrong, [`Error::to_diagnostic`] says.
+    pub fn chain(&self) -> String {
+        match self {
+            Error::Input { diagnostic } | Error::NotBuilt { diagnostic, .. } => diagnostic.message.clone(),
+            Error::File(e) => e.to_string(),
+            Error::While { doing, cause } => format!("{doing}: {}", cause.chain()),
+        }
+    }
+
     /// One diagnostic for the whole: the innermost place and hint, the way there as notes.
     pub fn to_diagnostic(&self) -> Diagnostic {
         match self {

@@ -22,6 +22,7 @@ mod error;
 mod fieldpath;
 mod fieldspec;
 mod files;
+mod flags;
 mod generate;
 mod hash;
 mod id;
@@ -44,18 +45,26 @@ mod shared;
 mod spec;
 mod transform;
 
+use std::collections::BTreeSet;
+
 use serde_json::Value;
+
+use crate::id::ResId;
 
 pub use disk::Disk;
 pub use error::Error;
 pub use files::{FileError, Files, Memory};
+pub use flags::{BUILD_FLAGS, BuildCommand, Flag, FlagError, FlagKind, Words};
 pub use options::{Helm, LoadRestrictor, MergeKeys, Options, Plugins, Reorder};
 pub use outside::{Checkout, Fetched, Output, Outside, OutsideError, Program};
 pub use repository::{NoRepository, Repository};
 pub use spec::FILE_NAMES;
 
-/// The version of kustomize that the managed-by label names.
+/// The version of kustomize that this one is compatible with, as the managed-by label names it.
 const MANAGED_BY: &str = "kustomize-v5.8.1";
+
+/// The version of kustomize that this one is compatible with.
+pub const VERSION: &str = "v5.8.1";
 
 /// What a build gives.
 #[derive(Debug, Clone, PartialEq)]
@@ -66,6 +75,25 @@ pub struct Built {
     pub files: Vec<String>,
     /// As kustomize prints them on stderr, a line each.
     pub warnings: Vec<String>,
+}
+
+impl Built {
+    /// A file for each object: its name and its text. Where objects of several namespaces occur, the names of
+    /// namespaced objects begin with theirs.
+    pub fn to_files(&self) -> Vec<(String, String)> {
+        let ids: Vec<ResId> = self.objects.iter().map(ResId::of).collect();
+        let namespaces: BTreeSet<&str> =
+            ids.iter().filter(|id| !id.gvk.is_cluster_scoped()).map(ResId::effective_namespace).collect();
+        let name = |id: &ResId| {
+            let namespace = Some(id.effective_namespace())
+                .filter(|_| namespaces.len() > 1 && !id.gvk.is_cluster_scoped())
+                .unwrap_or_default();
+            let parts = [namespace, &id.gvk.group, &id.gvk.version, &id.gvk.kind, &id.name];
+            let parts: Vec<&str> = parts.into_iter().filter(|part| !part.is_empty()).collect();
+            format!("{}.yaml", parts.join("_").to_lowercase())
+        };
+        ids.iter().map(name).zip(self.objects.iter().map(yaml::to_string)).collect()
+    }
 }
 
 /// Builds the kustomization in `dir`.
@@ -113,4 +141,35 @@ fn build_objects(
     order::sort(&mut resources, sort.as_ref(), options.reorder);
     let managed_by = options.managed_by_label || session.managed_by_label();
     Ok(resources.into_iter().map(|r| r.finish(managed_by.then_some(MANAGED_BY))).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Memory, Options, build};
+
+    #[test]
+    fn files_are_named_by_namespace_where_there_are_several() {
+        let resource = |kind: &str, name: &str, namespace: &str| {
+            format!(
+                "apiVersion: rbac.authorization.k8s.io/v1\nkind: {kind}\nmetadata: {{name: {name}, namespace: {namespace}}}\n---\n"
+            )
+        };
+        let names = |resources: &[String]| {
+            let files = Memory::new()
+                .with("/app/kustomization.yaml", "resources: [r.yaml]\n")
+                .with("/app/r.yaml", resources.concat());
+            let built = build(&files, "/app", &Options::default()).unwrap();
+            built.to_files().into_iter().map(|(name, _)| name).collect::<Vec<_>>().join(" ")
+        };
+        let (role, cluster_role) = (resource("Role", "A", "x"), resource("ClusterRole", "c", "''"));
+        assert_eq!(
+            names(&[role.clone(), cluster_role.clone()]),
+            "rbac.authorization.k8s.io_v1_role_a.yaml rbac.authorization.k8s.io_v1_clusterrole_c.yaml"
+        );
+        assert_eq!(
+            names(&[role, cluster_role, resource("Role", "b", "''")]),
+            "default_rbac.authorization.k8s.io_v1_role_b.yaml x_rbac.authorization.k8s.io_v1_role_a.yaml \
+             rbac.authorization.k8s.io_v1_clusterrole_c.yaml"
+        );
+    }
 }

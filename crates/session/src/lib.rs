@@ -28,4 +28,4 @@ pub use error::SessionError;
 pub use host::OsHost;
 pub use local::run_command;
 pub use output::{LogSource, Output};
-pub use render::kustomize;
+pub use render::{kustomize, wants_managed_by_label};

@@ -1,22 +1,52 @@
-//! `kustomize build` in this process, for Tiltfiles and for the command line.
+//! `kustomize build` in this process, for Tiltfiles.
 
-use kustomize::Options;
+use kustomize::BuildCommand;
 use std::path::{Path, PathBuf};
 use tiltfile::{HostError, Rendered};
 
-/// Renders a folder. Flags that are not known are refused, not dropped.
+/// Renders a folder. The flags are those of the command line; what makes no sense here is refused, not dropped.
 pub fn kustomize(dir: &Path, flags: &[String]) -> Result<Rendered, HostError> {
-    if let Some(flag) = flags.first() {
-        return Err(HostError {
-            message: format!("kustomize flag {flag} is not built yet in Coracle"),
-            hint: Some("kustomize_bin= runs a kustomize program instead".into()),
-        });
+    let refuse = |message: String, hint: &str| HostError { message, hint: Some(hint.into()) };
+    let command = BuildCommand::read(flags)
+        .map_err(|e| refuse(e.to_string(), "`coracle kustomize build --help` lists the flags"))?;
+    if command.target != "." {
+        return Err(refuse(
+            format!("{:?} among the flags of kustomize() is not a flag", command.target),
+            "the directory is the first argument",
+        ));
     }
-    let (built, files) =
-        kustomize::build_noting_files(&kustomize::Disk, &dir.to_string_lossy(), &Options::default());
+    if command.output.is_some() {
+        return Err(refuse("kustomize() returns the manifests and writes none".into(), "leave -o out"));
+    }
+    let mut options = command.options;
+    options.managed_by_label |= wants_managed_by_label();
+    let (built, files) = kustomize::build_noting_files(&kustomize::Disk, &dir.to_string_lossy(), &options);
     let built = built.map_err(|error| {
         let diagnostic = error.to_diagnostic();
         HostError { message: diagnostic.to_string(), hint: diagnostic.hint.clone() }
     })?;
     Ok(Rendered { yaml: built.yaml, files_read: files.iter().map(PathBuf::from).collect() })
+}
+
+/// kustomize's own variable for builds whose resources are labelled.
+pub fn wants_managed_by_label() -> bool {
+    std::env::var("KUSTOMIZE_ENABLE_MANAGEDBY_LABEL").is_ok_and(|value| value == "on")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::kustomize;
+    use std::path::Path;
+
+    #[test]
+    fn flags_are_those_of_the_command_line() {
+        let refused = |flags: &[&str]| {
+            let flags: Vec<String> = flags.iter().map(|f| f.to_string()).collect();
+            kustomize(Path::new("/nonexistent"), &flags).unwrap_err().message
+        };
+        assert_eq!(refused(&["--nope"]), "unknown flag: --nope");
+        assert!(refused(&["-o", "x"]).contains("writes none"));
+        assert!(refused(&["other"]).contains("not a flag"));
+        assert!(refused(&["--enable-helm", "--reorder=none"]).contains("/nonexistent"));
+    }
 }
