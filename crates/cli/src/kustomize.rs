@@ -15,7 +15,7 @@ use std::process::ExitCode;
 pub(crate) struct Failure {
     message: String,
     /// Place and remedy; its message is not shown.
-    details: Option<Diagnostic>,
+    details: Option<Box<Diagnostic>>,
 }
 
 impl Failure {
@@ -24,7 +24,7 @@ impl Failure {
     }
 
     fn hint(self, hint: impl Into<String>) -> Self {
-        Self { details: Some(Diagnostic::error("").hint(hint)), ..self }
+        Self { details: Some(Box::new(Diagnostic::error("").hint(hint))), ..self }
     }
 
     /// Wrong words, in a command whose help may tell more.
@@ -38,7 +38,7 @@ impl From<kustomize::Error> for Failure {
         let mut details = error.to_diagnostic();
         // the message has them already
         details.notes.retain(|note| !note.starts_with("while "));
-        Self { message: error.chain(), details: Some(details) }
+        Self { message: error.chain(), details: Some(Box::new(details)) }
     }
 }
 
@@ -137,8 +137,11 @@ fn render(failure: &Failure, colour: bool) -> String {
     let mut out = format!("Error: {}\n", printer::escape(failure.message.trim_end(), false));
     let Some(details) = &failure.details else { return out };
     let source = details.file.as_ref().and_then(|file| std::fs::read_to_string(file).ok());
-    let rendered =
-        diag::render(&Diagnostic { message: String::new(), ..details.clone() }, source.as_deref(), colour);
+    let rendered = diag::render(
+        &Diagnostic { message: String::new(), ..(**details).clone() },
+        source.as_deref(),
+        colour,
+    );
     out.push_str(rendered.split_once('\n').map_or("", |(_, rest)| rest));
     out
 }

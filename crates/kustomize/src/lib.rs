@@ -168,7 +168,7 @@ mod tests {
         );
         assert_eq!(
             names(&[role, cluster_role, resource("Role", "b", "''")]),
-            "default_rbac.authorization.k8s.io_v1_role_b.yaml x_rbac.authorization.k8s.io_v1_role_a.yaml \
+            "x_rbac.authorization.k8s.io_v1_role_a.yaml default_rbac.authorization.k8s.io_v1_role_b.yaml \
              rbac.authorization.k8s.io_v1_clusterrole_c.yaml"
         );
     }
