@@ -8,13 +8,14 @@ use crate::config::Config;
 use crate::decode::Source;
 use crate::error::{Error, Result};
 use crate::files::Files;
+use crate::origin::{BuildMetadata, Location, Record};
 use crate::outside::Outside;
 use crate::remote::{self, Opened};
 use crate::repository::Repository;
 use crate::resmap::ResMap;
 use crate::resource::Resource;
 use crate::spec::{self, FILE_NAMES, Kustomization, Named, SortOptions};
-use crate::{LoadRestrictor, Options, generate, load, path, transform};
+use crate::{LoadRestrictor, Options, generate, load, origin, path, plugin, transform};
 
 /// One build: where files come from, and what was read on the way.
 pub(crate) struct Session<'f> {
@@ -24,7 +25,7 @@ pub(crate) struct Session<'f> {
     config: Config,
     read: RefCell<BTreeSet<String>>,
     warnings: RefCell<Vec<String>>,
-    managed_by_label: Cell<bool>,
+    build_metadata: Cell<BuildMetadata>,
 }
 
 /// The directory of one kustomization: what its paths are relative to.
@@ -38,6 +39,8 @@ pub(crate) struct Root<'s, 'f> {
     pub(crate) clones: Vec<Rc<remote::Clone>>,
     /// The `namespace` of this kustomization, or of the nearest above that has one: for Helm charts.
     pub(crate) namespace: RefCell<String>,
+    /// Where this is seen from the top, if origins are recorded.
+    pub(crate) origin: Option<Location>,
 }
 
 impl<'f> Session<'f> {
@@ -53,7 +56,7 @@ impl<'f> Session<'f> {
             config: Config::defaults(),
             read: RefCell::default(),
             warnings: RefCell::default(),
-            managed_by_label: Cell::new(false),
+            build_metadata: Cell::default(),
         }
     }
 
@@ -61,8 +64,8 @@ impl<'f> Session<'f> {
         &self.config
     }
 
-    pub(crate) fn managed_by_label(&self) -> bool {
-        self.managed_by_label.get()
+    pub(crate) fn build_metadata(&self) -> BuildMetadata {
+        self.build_metadata.get()
     }
 
     pub(crate) fn warn(&self, warnings: impl IntoIterator<Item = String>) {
@@ -82,6 +85,7 @@ impl<'f> Session<'f> {
             visited: Vec::new(),
             clones: Vec::new(),
             namespace: RefCell::default(),
+            origin: None,
         };
         let local = path::clean(dir);
         if self.files.is_dir(&local) {
@@ -96,9 +100,10 @@ impl<'f> Session<'f> {
     }
 
     pub(crate) fn build(&self, dir: &str) -> Result<(ResMap, Option<SortOptions>)> {
-        let root = self.root(dir)?;
+        let mut root = self.root(dir)?;
         let kustomization = root.kustomization()?;
-        self.managed_by_label.set(kustomization.managed_by_label);
+        self.build_metadata.set(kustomization.build_metadata);
+        root.origin = kustomization.build_metadata.any.then(Location::default);
         let sort = kustomization.sort.clone();
         let resources = root.accumulate(&kustomization, ResMap::default())?;
         Ok((resources, sort))
@@ -138,7 +143,8 @@ impl<'s, 'f> Root<'s, 'f> {
         self.note(file);
         let text = load::text(self.session.files.read(file)?, file)?;
         let source = Source { file, text: &text };
-        let kustomization = spec::read_kustomization(source, &self.canonical)?;
+        let mut kustomization = spec::read_kustomization(source, &self.canonical)?;
+        kustomization.file_name = path::base_name(file).to_string();
         self.session.warnings.borrow_mut().extend(kustomization.warnings.iter().cloned());
         Ok(kustomization)
     }
@@ -189,10 +195,11 @@ impl<'s, 'f> Root<'s, 'f> {
                 .map_err(|e| e.at_place(&entry.place).doing("accumulating components"))?;
         }
         transform::run(self, k, &self.session.config, &mut resources)?;
+        plugin::validate(self, k, &mut resources)?;
         Ok(resources)
     }
 
-    fn accumulate_resource(&self, entry: &Named, resources: &mut ResMap) -> Result<()> {
+    pub(crate) fn accumulate_resource(&self, entry: &Named, resources: &mut ResMap) -> Result<()> {
         let name = &entry.text;
         match self.open(name)? {
             Opened::Base(below) => {
@@ -203,9 +210,20 @@ impl<'s, 'f> Root<'s, 'f> {
             }
             Opened::File { objects } => objects
                 .into_iter()
-                .try_for_each(|object| resources.append(Resource::new(object)))
+                .try_for_each(|object| {
+                    let mut resource = Resource::new(object);
+                    if let Some(origin) = &self.origin {
+                        resource.set_annotation(origin::ORIGIN, origin.of_file(name).text());
+                    }
+                    resources.append(resource)
+                })
                 .map_err(|e| e.doing(format!("merging resources from '{name}'"))),
         }
+    }
+
+    /// What a field of the kustomization that a builtin plugin carries out is recorded as.
+    pub(crate) fn builtin_origin(&self, k: &Kustomization, kind: &str) -> Option<Record> {
+        self.origin.as_ref().map(|origin| origin.of_builtin(&k.file_name, kind))
     }
 
     /// The resources of a kustomization that is named as a base.
@@ -252,7 +270,7 @@ impl<'s, 'f> Root<'s, 'f> {
         let dir = path::join(&self.dir, name);
         let canonical = self.session.files.canonical(&dir)?;
         self.check_contained(&canonical)?;
-        let below = self.below(dir, canonical, self.clones.clone());
+        let below = self.below(name, dir, canonical, self.clones.clone());
         if let Some(seen) = below.visited.iter().find(|seen| path::is_below(seen, &below.canonical)) {
             return Err(Error::new(format!(
                 "cycle detected: candidate root '{}' contains visited root '{seen}'",
@@ -262,9 +280,10 @@ impl<'s, 'f> Root<'s, 'f> {
         Ok(below)
     }
 
-    /// Another directory, named by this one.
+    /// Another directory, named so by this one.
     pub(crate) fn below(
         &self,
+        name: &str,
         dir: String,
         canonical: String,
         clones: Vec<Rc<remote::Clone>>,
@@ -273,6 +292,14 @@ impl<'s, 'f> Root<'s, 'f> {
         if !self.canonical.is_empty() {
             visited.push(self.canonical.clone());
         }
-        Root { session: self.session, dir, canonical, visited, clones, namespace: self.namespace.clone() }
+        Root {
+            session: self.session,
+            dir,
+            canonical,
+            visited,
+            clones,
+            namespace: self.namespace.clone(),
+            origin: self.origin.as_ref().map(|origin| origin.below(name)),
+        }
     }
 }

@@ -8,7 +8,8 @@ use yaml::{Entry, Node, Spanned};
 
 use crate::error::{Error, Result};
 
-/// The text that a node came from.
+/// The text that a node came from. A plugin's configuration is printed anew before it is read: it has no file, and
+/// as upstream its unknown fields do not matter.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Source<'a> {
     pub(crate) file: &'a str,
@@ -24,6 +25,15 @@ impl Source<'_> {
         Error::Input { diagnostic: Box::new(self.diagnostic(span, message)) }
     }
 
+    /// The configuration of a plugin.
+    pub(crate) fn of_plugin(text: &str) -> Source<'_> {
+        Source { file: "", text }
+    }
+
+    fn is_plugin(&self) -> bool {
+        self.file.is_empty()
+    }
+
     fn mismatch(&self, node: &Spanned, field: &str, wanted: &str) -> Error {
         let found = match &node.node {
             Node::Mapping(_) => "object",
@@ -33,9 +43,10 @@ impl Source<'_> {
             Node::Scalar(Value::String(_)) => "string",
             Node::Scalar(_) => "null",
         };
+        let doing = if self.is_plugin() { "error unmarshaling JSON: while decoding JSON: " } else { "" };
         let error = self.error(
             node.span,
-            format!("json: cannot unmarshal {found} into Go struct field {field} of type {wanted}"),
+            format!("{doing}json: cannot unmarshal {found} into Go struct field {field} of type {wanted}"),
         );
         if wanted == "string" && matches!(node.node, Node::Scalar(_)) {
             error.hint("put it in quotes")
@@ -168,6 +179,9 @@ impl<'a> Fields<'a> {
     }
 
     pub(crate) fn finish(self) -> Result<()> {
+        if self.source.is_plugin() {
+            return Ok(());
+        }
         let known: HashSet<String> = self.taken.iter().map(|name| name.to_lowercase()).collect();
         let unknown = self.entries.iter().find(|(name, _)| !known.contains(*name));
         let Some((_, entry)) = unknown else { return Ok(()) };

@@ -7,10 +7,11 @@ use serde_json::{Map, json};
 
 use crate::accumulate::Root;
 use crate::error::{Error, Result};
+use crate::origin::Record;
 use crate::resmap::ResMap;
 use crate::resource::Resource;
-use crate::spec::{Generator, GeneratorOptions, Kustomization};
-use crate::{path, plugin};
+use crate::spec::{Behavior, Generator, GeneratorOptions, Kustomization};
+use crate::{origin, path, plugin};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Kind {
@@ -23,32 +24,34 @@ pub(crate) fn run(root: &Root<'_, '_>, k: &Kustomization, resources: &mut ResMap
     let config_maps = k.config_maps.iter().map(|g| (Kind::ConfigMap, g));
     let secrets = k.secrets.iter().map(|g| (Kind::Secret, g));
     for (kind, generator) in config_maps.chain(secrets) {
-        add(root, kind, generator, &k.generator_options, resources)
+        let plugin = if kind == Kind::Secret { "SecretGenerator" } else { "ConfigMapGenerator" };
+        generate(root, kind, generator, &k.generator_options)
+            .and_then(|resource| {
+                let record = root.builtin_origin(k, plugin);
+                absorb(resource, generator.behavior, record.as_ref(), resources)
+            })
             .map_err(|e| e.at_place(&generator.place))?;
     }
-    plugin::generate(root, &k.generators, resources)
+    plugin::generate(root, k, resources)
 }
 
 /// One generator by itself, to which the kustomization's options do not apply.
-pub(crate) fn one(
-    root: &Root<'_, '_>,
-    secret: bool,
-    generator: &Generator,
-    resources: &mut ResMap,
-) -> Result<()> {
+pub(crate) fn one(root: &Root<'_, '_>, secret: bool, generator: &Generator) -> Result<Resource> {
     let kind = if secret { Kind::Secret } else { Kind::ConfigMap };
-    add(root, kind, generator, &GeneratorOptions::default(), resources)
+    generate(root, kind, generator, &GeneratorOptions::default())
 }
 
-fn add(
-    root: &Root<'_, '_>,
-    kind: Kind,
-    generator: &Generator,
-    base: &GeneratorOptions,
+/// Adds a generated object to the others.
+pub(crate) fn absorb(
+    mut resource: Resource,
+    behavior: Behavior,
+    record: Option<&Record>,
     resources: &mut ResMap,
 ) -> Result<()> {
-    let resource = generate(root, kind, generator, base)?;
-    resources.absorb(resource, generator.behavior).map_err(|e| e.doing("merging from generator"))
+    if let Some(record) = record {
+        origin::record_generated(&mut resource, record);
+    }
+    resources.absorb(resource, behavior).map_err(|e| e.doing("merging from generator"))
 }
 
 fn generate(

@@ -31,6 +31,7 @@ mod merge;
 mod namereference;
 mod options;
 mod order;
+mod origin;
 mod outside;
 mod path;
 mod plugin;
@@ -59,9 +60,6 @@ pub use options::{Helm, LoadRestrictor, MergeKeys, Options, Plugins, Reorder};
 pub use outside::{Checkout, Fetched, Output, Outside, OutsideError, Program};
 pub use repository::{NoRepository, Repository};
 pub use spec::FILE_NAMES;
-
-/// The version of kustomize that this one is compatible with, as the managed-by label names it.
-const MANAGED_BY: &str = "kustomize-v5.8.1";
 
 /// The version of kustomize that this one is compatible with.
 pub const VERSION: &str = "v5.8.1";
@@ -139,8 +137,9 @@ fn build_objects(
     resources.drop_local_config();
     let mut resources = resources.into_resources();
     order::sort(&mut resources, sort.as_ref(), options.reorder);
-    let managed_by = options.managed_by_label || session.managed_by_label();
-    Ok(resources.into_iter().map(|r| r.finish(managed_by.then_some(MANAGED_BY))).collect())
+    let mut keep = session.build_metadata();
+    keep.managed_by |= options.managed_by_label;
+    Ok(resources.into_iter().map(|r| r.finish(keep)).collect())
 }
 
 #[cfg(test)]

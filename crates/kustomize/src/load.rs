@@ -10,6 +10,13 @@ use crate::error::{Error, Result};
 pub(crate) const RESOURCE_YAML: Options =
     Options { rules: Rules::Kyaml, duplicates: Duplicates::Refuse, keys: Keys::Refuse };
 
+/// What an unquoted scalar means in a resource file.
+pub(crate) fn plain_scalar(text: &str) -> Value {
+    let documents = yaml::parse_documents_with(&format!("v: {text}"), &RESOURCE_YAML).unwrap_or_default();
+    let value = documents.first().and_then(|d| d.get("v")).cloned();
+    value.filter(|v| !v.is_object() && !v.is_array()).unwrap_or_else(|| Value::String(text.to_string()))
+}
+
 pub(crate) fn text(bytes: Vec<u8>, file: &str) -> Result<String> {
     let text = String::from_utf8(bytes).map_err(|e| {
         Error::new(format!("{file} is not UTF-8 from byte {} on", e.utf8_error().valid_up_to()))

@@ -1,91 +1,185 @@
-//! The built-in generators and transformers, written out as objects in `generators:` and `transformers:`.
+//! Plugins: generators, transformers and validators that are written out as objects of their own.
 //!
-//! Each does what a field of the kustomization does, with field specs of its own instead of the default ones.
+//! Those with `apiVersion: builtin` do what a field of the kustomization does, with field specs of their own instead
+//! of the default ones, or what no field does.
 
-use serde_json::Value;
-use yaml::{Duplicates, Keys, Options, Rules, Spanned};
+mod generators;
+mod transformers;
+mod valueadd;
+
+use std::collections::HashMap;
+
+use yaml::{Duplicates, Keys, Options, Rules};
 
 use crate::accumulate::Root;
 use crate::decode::{Fields, Source};
 use crate::error::{Error, Result};
-use crate::remote::Opened;
+use crate::id::ResId;
+use crate::origin::{self, BuildMetadata, Record};
 use crate::resmap::ResMap;
-use crate::spec::read as config;
-use crate::spec::{Named, Patch, Place};
-use crate::transform::{NamespaceRule, Subjects, images, metadata, names, patches};
-use crate::{generate, load, replacement};
+use crate::resource::Resource;
+use crate::spec::{Kustomization, Named};
+use crate::{generate, load};
 
-/// The configurations that an entry names: inline text, a file, or a directory with a kustomization.
-fn configs(root: &Root<'_, '_>, entry: &Named) -> Result<Vec<Value>> {
-    if entry.text.contains('\n') {
-        return load::objects(Source { file: &entry.place.file, text: &entry.text });
-    }
-    match root.open(&entry.text)? {
-        Opened::File { objects } => Ok(objects),
-        Opened::Base(below) => {
-            let resources = below.accumulate_base(&entry.text)?;
-            Ok(resources.into_resources().into_iter().map(|r| r.finish(None)).collect())
-        }
-    }
+/// One plugin with its configuration.
+struct Plugin {
+    config: Resource,
+    /// Which entry of the kustomization named it.
+    entry: usize,
 }
 
 /// All generators of the `generators` field.
-pub(crate) fn generate(root: &Root<'_, '_>, entries: &[Named], resources: &mut ResMap) -> Result<()> {
-    each(root, entries, |kind, f| {
-        let secret = match kind {
-            "ConfigMapGenerator" => false,
-            "SecretGenerator" => true,
-            _ => return Ok(false),
-        };
-        let generator = config::read_generator_plugin(f, secret)?;
-        generate::one(root, secret, &generator, resources)?;
-        Ok(true)
-    })
-}
-
-/// All transformers of the `transformers` field.
-pub(crate) fn transform(root: &Root<'_, '_>, entries: &[Named], resources: &mut ResMap) -> Result<()> {
-    each(root, entries, |kind, f| {
-        let known = transform_one(root, kind, f, resources)?;
-        resources.drop_empty();
-        Ok(known)
-    })
-}
-
-/// Calls `run` with the kind and the fields of each configuration; it says whether it knows the kind.
-fn each(
-    root: &Root<'_, '_>,
-    entries: &[Named],
-    mut run: impl FnMut(&str, &mut Fields<'_>) -> Result<bool>,
-) -> Result<()> {
-    for entry in entries {
-        for object in configs(root, entry).map_err(|e| e.at_place(&entry.place))? {
-            one(&object, &mut run).map_err(|e| e.at_place(&entry.place))?;
+pub(crate) fn generate(root: &Root<'_, '_>, k: &Kustomization, resources: &mut ResMap) -> Result<()> {
+    let doing = "loading generator plugins";
+    let plugins = load_all(root, k, &k.generators).map_err(|e| e.doing(doing))?;
+    for plugin in &plugins {
+        let place = &k.generators[plugin.entry].place;
+        let made = plugin
+            .configure(|kind, f| generators::run(root, kind, f))
+            .and_then(|made| {
+                made.ok_or_else(|| Error::new(format!("plugin {} not a generator", plugin.id())))
+            })
+            .map_err(|e| e.doing("failed to load generator").doing(doing).at_place(place))?;
+        let record = Record::of_plugin(&plugin.config)?;
+        for (resource, behavior) in made {
+            generate::absorb(resource, behavior, record.as_ref(), resources)
+                .map_err(|e| e.at_place(place))?;
         }
     }
     Ok(())
 }
 
-fn one(object: &Value, run: &mut dyn FnMut(&str, &mut Fields<'_>) -> Result<bool>) -> Result<()> {
-    let text_of = |field: &str| object.get(field).and_then(Value::as_str).unwrap_or("");
-    let (api_version, kind) = (text_of("apiVersion"), text_of("kind"));
-    if api_version != "builtin" {
-        return Err(Error::new(format!(
-            "external plugins disabled; unable to load external plugin '{kind}'"
-        ))
-        .hint("only kustomize's own plugins, with apiVersion: builtin, are supported"));
+/// All transformers of the `transformers` field.
+pub(crate) fn transform(root: &Root<'_, '_>, k: &Kustomization, resources: &mut ResMap) -> Result<()> {
+    for plugin in load_all(root, k, &k.transformers)? {
+        plugin.transform(root, resources).map_err(|e| e.at_place(&k.transformers[plugin.entry].place))?;
+        if let Some(record) = Record::of_plugin(&plugin.config)? {
+            origin::record_transformed(resources, &record)?;
+        }
+        resources.drop_empty();
     }
-    // as upstream: printed, and read again by YAML 1.1
-    let text = yaml::to_string(object);
-    let options = Options { rules: Rules::Sigs, duplicates: Duplicates::LastWins, keys: Keys::ToText };
-    let documents = yaml::parse_spanned_with(&text, &options)?;
-    let Some(document) = documents.first() else { return Ok(()) };
-    let doing = format!("plugin {kind}");
-    let mut fields = Fields::new(Source { file: "", text: &text }, document, "Config")?;
-    match run(kind, &mut fields).map_err(|e| forget_place(e).doing(&doing))? {
-        true => Ok(()),
-        false => Err(Error::new(format!("unable to load builtin {kind}.builtin.[noGrp]"))
-            .hint("this plugin is not supported yet, or not known")),
+    Ok(())
+}
+
+const VALIDATED_BY: &str = "validated-by";
+
+/// All validators: transformers that must leave the resources as they are, but for one label.
+pub(crate) fn validate(root: &Root<'_, '_>, k: &Kustomization, resources: &mut ResMap) -> Result<()> {
+    for plugin in load_all(root, k, &k.validators)? {
+        let place = &k.validators[plugin.entry].place;
+        let before = resources.clone();
+        plugin.transform(root, resources).map_err(|e| e.at_place(place))?;
+        let difference = difference(&before, resources);
+        if let Some(difference) = difference {
+            return Err(Error::new(format!("validator shouldn't modify the resource map: {difference}"))
+                .hint("name it under transformers if it is to change them")
+                .at_place(place));
+        }
+    }
+    Ok(())
+}
+
+/// How the resources differ, in upstream's words where they hold no addresses of memory.
+fn difference(before: &ResMap, after: &ResMap) -> Option<String> {
+    let (before, after) = (before.resources(), after.resources());
+    if before.len() != after.len() {
+        return Some(format!(
+            "lists have different number of entries: {} doesn't equal {}",
+            before.len(),
+            after.len()
+        ));
+    }
+    let mut by_id: HashMap<ResId, Vec<&Resource>> = HashMap::new();
+    for resource in after {
+        by_id.entry(resource.id().normal()).or_default().push(resource);
+    }
+    before.iter().find_map(|resource| {
+        let id = resource.id();
+        match by_id.get(&id.normal()).map(Vec::as_slice) {
+            None | Some([]) => Some(format!("id in self missing from other; id: {id}")),
+            Some([other]) => {
+                let (mut resource, mut other) = ((*resource).clone(), (*other).clone());
+                resource.remove_label(VALIDATED_BY);
+                other.remove_label(VALIDATED_BY);
+                (resource.object != other.object).then(|| format!("nodes unequal: {id}"))
+            }
+            Some(others) => Some(format!("id in self matches {} in other; id: {id}", others.len())),
+        }
+    })
+}
+
+/// The plugins that a list of entries configures: first those that are written inline, then those from files and
+/// directories. They must differ in their ids.
+fn load_all(root: &Root<'_, '_>, k: &Kustomization, entries: &[Named]) -> Result<Vec<Plugin>> {
+    let mut plugins = Vec::new();
+    let mut all = ResMap::default();
+    let inline: Vec<Option<Vec<Resource>>> = entries.iter().map(|entry| inline(root, k, entry)).collect();
+    for (at, resources) in inline.iter().enumerate() {
+        for resource in resources.iter().flatten() {
+            all.append(resource.clone()).map_err(|e| e.at_place(&entries[at].place))?;
+        }
+        plugins.resize(all.resources().len(), at);
+    }
+    for (at, entry) in entries.iter().enumerate().filter(|(at, _)| inline[*at].is_none()) {
+        root.accumulate_resource(entry, &mut all).map_err(|e| e.at_place(&entry.place))?;
+        plugins.resize(all.resources().len(), at);
+    }
+    let configs = all.into_resources().into_iter().zip(plugins);
+    Ok(configs.map(|(config, entry)| Plugin { config, entry }).collect())
+}
+
+/// The objects of an entry that is no path.
+fn inline(root: &Root<'_, '_>, k: &Kustomization, entry: &Named) -> Option<Vec<Resource>> {
+    let objects = load::objects(Source { file: &entry.place.file, text: &entry.text }).ok()?;
+    let record = root.origin.as_ref().map(|origin| origin.of_file(&k.file_name).text());
+    let resource = |object| {
+        let mut resource = Resource::new(object);
+        if let Some(record) = &record {
+            resource.set_annotation(origin::ORIGIN, record.clone());
+        }
+        resource
+    };
+    Some(objects.into_iter().map(resource).collect())
+}
+
+impl Plugin {
+    fn id(&self) -> ResId {
+        self.config.original_id()
+    }
+
+    fn transform(&self, root: &Root<'_, '_>, resources: &mut ResMap) -> Result<()> {
+        let known = self.configure(|kind, f| transformers::configure(root, kind, f))?;
+        let transformer =
+            known.ok_or_else(|| Error::new(format!("plugin {} not a transformer", self.id())))?;
+        transformer.run(root, resources)
+    }
+
+    /// Reads the configuration. `None`: the plugin is of the other sort.
+    fn configure<T>(
+        &self,
+        read: impl FnOnce(&str, &mut Fields<'_>) -> Result<Option<T>>,
+    ) -> Result<Option<T>> {
+        let kind = self.config.kind();
+        if self.config.gvk().api_version() != "builtin" {
+            return Err(Error::new(format!(
+                "external plugins disabled; unable to load external plugin '{kind}'"
+            ))
+            .hint("only kustomize's own plugins, with apiVersion: builtin, are supported"));
+        }
+        if !generators::KINDS.contains(&kind) && !transformers::KINDS.contains(&kind) {
+            let error = Error::new(format!("unable to load builtin {}", self.config.gvk()));
+            let near = generators::KINDS.iter().chain(transformers::KINDS);
+            let list: Vec<&str> = near.copied().collect();
+            return Err(error.hint(&format!("builtin plugins are {}", list.join(", "))));
+        }
+        // as upstream: printed, and read again by YAML 1.1
+        let text = yaml::to_string(&self.config.clone().finish(BuildMetadata::default()));
+        let options = Options { rules: Rules::Sigs, duplicates: Duplicates::LastWins, keys: Keys::ToText };
+        let documents = yaml::parse_spanned_with(&text, &options)?;
+        let document = documents.first().expect("a printed object is a document");
+        let mut fields = Fields::new(Source::of_plugin(&text), document, "Config")?;
+        read(kind, &mut fields)
+            .map_err(|e| forget_place(e).doing(format!("plugin {} fails configuration", self.id())))
     }
 }
 
@@ -100,83 +194,4 @@ fn forget_place(error: Error) -> Error {
         }
         other => other,
     }
-}
-
-fn transform_one(
-    root: &Root<'_, '_>,
-    kind: &str,
-    f: &mut Fields<'_>,
-    resources: &mut ResMap,
-) -> Result<bool> {
-    let has_specs = f.has("fieldSpecs");
-    let specs = f.each("fieldSpecs", "FieldSpec", |mut f| config::read_loose_fieldspec(&mut f))?;
-    match kind {
-        "AnnotationsTransformer" => metadata::set_pairs(&f.string_map("annotations")?, &specs, resources)?,
-        "LabelTransformer" => metadata::set_pairs(&f.string_map("labels")?, &specs, resources)?,
-        "NamespaceTransformer" => names::namespace(&namespace_rule(f)?, &specs, resources)?,
-        "PrefixTransformer" | "SuffixTransformer" | "PrefixSuffixTransformer" => {
-            if !has_specs {
-                return Err(Error::new("fieldSpecs is not expected to be nil"));
-            }
-            names::prefix(&f.string("prefix")?, &specs, resources)?;
-            names::suffix(&f.string("suffix")?, &specs, resources)?;
-        }
-        "ImageTagTransformer" => {
-            let image = f.one("imageTag", "Image", config::read_image)?.unwrap_or_default();
-            images::set(&[image], &specs, resources)?;
-        }
-        "ReplicaCountTransformer" => {
-            let replica = f.one("replica", "Replica", config::read_replica)?.unwrap_or_default();
-            metadata::replicas(&replica, &specs, resources)?;
-        }
-        "ReplacementTransformer" => {
-            let fields = f.each("replacements", "ReplacementField", config::read_replacement)?;
-            replacement::run(root, &fields, resources)?;
-        }
-        "HashTransformer" => resources.add_hash_suffixes()?,
-        "PatchTransformer" | "PatchJson6902Transformer" | "PatchStrategicMergeTransformer" => {
-            patch(root, kind, f, resources)?;
-        }
-        _ => return Ok(false),
-    }
-    Ok(true)
-}
-
-fn namespace_rule(f: &mut Fields<'_>) -> Result<NamespaceRule> {
-    let namespace =
-        f.node("metadata").and_then(|m| m.get("namespace")).and_then(Spanned::as_str).unwrap_or("");
-    let subjects = match f.string("setRoleBindingSubjects")?.as_str() {
-        "" | "defaultOnly" => Subjects::DefaultOnly,
-        "allServiceAccounts" => Subjects::AllServiceAccounts,
-        "none" => Subjects::None,
-        other => {
-            return Err(Error::new(format!(
-                "invalid value {other:?} for setRoleBindingSubjects: must be one of none, defaultOnly or allServiceAccounts"
-            )));
-        }
-    };
-    Ok(NamespaceRule { namespace: namespace.to_string(), unset_only: f.bool("unsetOnly")?, subjects })
-}
-
-fn patch(root: &Root<'_, '_>, kind: &str, f: &mut Fields<'_>, resources: &mut ResMap) -> Result<()> {
-    if kind == "PatchStrategicMergeTransformer" {
-        let inline = f.string("patches")?;
-        let mut entries = f.strings("paths")?;
-        if entries.is_empty() && inline.trim().is_empty() {
-            return Err(Error::new("empty file path and empty patch content"));
-        }
-        entries.extend((!inline.trim().is_empty()).then_some(inline));
-        for text in entries {
-            patches::strategic(root, &Named { text, place: Place::default() }, resources)?;
-        }
-        return Ok(());
-    }
-    let json = kind == "PatchJson6902Transformer";
-    let entry = Patch {
-        path: f.string("path")?,
-        patch: f.string(if json { "jsonOp" } else { "patch" })?,
-        target: f.one("target", "Selector", config::read_selector)?,
-        ..config::read_patch_options(f)?
-    };
-    if json { patches::json(root, &entry, resources) } else { patches::any(root, &entry, resources) }
 }

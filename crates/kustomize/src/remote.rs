@@ -124,8 +124,9 @@ impl<'s, 'f> Root<'s, 'f> {
             return Err(Error::new(format!("\"{dir}\" refers to directory outside of repo \"{top}\"")));
         }
         let mut clones = self.clones.clone();
+        let raw = repository.raw.clone();
         clones.push(Rc::new(Clone { repository, dir: top, commit: checkout.commit }));
-        Ok(self.below(dir, canonical, clones))
+        Ok(self.below(&raw, dir, canonical, clones))
     }
 
     /// A kustomization that came from elsewhere may not reach for files of this machine.

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use crate::error::{Error, Result};
 use crate::hash;
 use crate::id::ResId;
+use crate::origin;
 use crate::resource::Resource;
 use crate::spec::Behavior;
 
@@ -50,6 +51,11 @@ impl ResMap {
             self.any = None;
         }
         result
+    }
+
+    /// For changes that leave ids alone.
+    pub(crate) fn get_for_annotations(&mut self, at: usize) -> &mut Resource {
+        &mut self.list[at]
     }
 
     fn current(&mut self) -> &mut HashMap<ResId, Vec<usize>> {
@@ -108,6 +114,9 @@ impl ResMap {
                 generated.inherit(&old);
                 if behavior == Behavior::Merge {
                     merge_data(&mut generated, &old);
+                    if let Some(text) = old.annotation(origin::ORIGIN) {
+                        generated.set_annotation(origin::ORIGIN, text);
+                    }
                 }
                 self.change(at, |resource| *resource = generated);
                 Ok(())

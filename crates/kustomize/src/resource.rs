@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::{Map, Value};
 
 use crate::id::{Gvk, ResId};
+use crate::origin::{self, BuildMetadata};
 use crate::shared::Shared;
 
 #[derive(Debug, Clone, PartialEq)]
@@ -137,6 +138,21 @@ impl Resource {
         }
     }
 
+    pub(crate) fn remove_label(&mut self, key: &str) {
+        let Some(Value::Object(meta)) = self.object.get_mut("metadata") else { return };
+        let Some(Value::Object(labels)) = meta.get_mut("labels") else { return };
+        if labels.shift_remove(key).is_some() && labels.is_empty() {
+            meta.shift_remove("labels");
+        }
+    }
+
+    pub(crate) fn set_annotation(&mut self, key: &str, value: String) {
+        let mut annotations: BTreeMap<String, Value> =
+            self.meta_map("annotations").cloned().unwrap_or_default().into_iter().collect();
+        annotations.insert(key.to_string(), Value::String(value));
+        self.set_meta_map("annotations", annotations);
+    }
+
     pub(crate) fn set_meta_map(&mut self, field: &str, pairs: BTreeMap<String, Value>) {
         if pairs.is_empty() {
             return;
@@ -168,24 +184,32 @@ impl Resource {
     }
 
     /// The object as it is printed.
-    pub(crate) fn finish(mut self, managed_by: Option<&str>) -> Value {
-        if let Some(version) = managed_by {
+    pub(crate) fn finish(mut self, keep: BuildMetadata) -> Value {
+        if keep.managed_by {
             let mut labels: BTreeMap<String, Value> =
                 self.meta_map("labels").cloned().unwrap_or_default().into_iter().collect();
-            labels.insert(MANAGED_BY.to_string(), Value::String(version.to_string()));
+            labels.insert(MANAGED_BY.to_string(), Value::String(format!("kustomize-{}", crate::VERSION)));
             self.set_meta_map("labels", labels);
         }
         if let Some(Value::Object(meta)) = self.object.get_mut("metadata")
             && let Some(Value::Object(annotations)) = meta.get_mut("annotations")
         {
-            let before = annotations.len();
-            annotations.retain(|key, _| !key.starts_with(BUILD_ANNOTATIONS));
+            annotations.retain(|key, _| {
+                !key.starts_with(BUILD_ANNOTATIONS)
+                    && (keep.origins || key != origin::ORIGIN)
+                    && (keep.transformations || key != origin::TRANSFORMATIONS)
+            });
             for value in annotations.values_mut().filter(|v| !v.is_string()) {
                 *value = Value::String(text(value));
             }
-            if annotations.is_empty() && before > 0 {
-                meta.shift_remove("annotations");
-            }
+        }
+        // upstream writes the annotations anew, if there are any
+        if let Some(Value::Object(meta)) = self.object.get_mut("metadata")
+            && meta
+                .get("annotations")
+                .is_some_and(|a| a.is_null() || a.as_object().is_some_and(Map::is_empty))
+        {
+            meta.shift_remove("annotations");
         }
         self.object
     }

@@ -8,6 +8,7 @@ use diag::Span;
 
 use crate::fieldspec::FieldSpec;
 use crate::id::Gvk;
+use crate::origin::BuildMetadata;
 
 pub(crate) use read::{read_kustomization, read_replacements};
 
@@ -38,8 +39,11 @@ pub(crate) struct Kustomization {
     /// Built-in plugins: paths or inline text.
     pub(crate) generators: Vec<Named>,
     pub(crate) transformers: Vec<Named>,
+    pub(crate) validators: Vec<Named>,
     pub(crate) sort: Option<SortOptions>,
-    pub(crate) managed_by_label: bool,
+    pub(crate) build_metadata: BuildMetadata,
+    /// The name of the file that all this was read from.
+    pub(crate) file_name: String,
     pub(crate) warnings: Vec<String>,
 }
 

@@ -11,8 +11,8 @@ use crate::error::Result;
 use crate::fieldspec::FieldSpec;
 use crate::id::Gvk;
 use crate::resmap::ResMap;
-use crate::spec::Kustomization;
-use crate::{plugin, replacement};
+use crate::spec::{Kustomization, Label};
+use crate::{origin, plugin, replacement};
 
 pub(crate) use names::{NamespaceRule, Subjects};
 
@@ -23,43 +23,99 @@ pub(crate) fn run(
     config: &Config,
     resources: &mut ResMap,
 ) -> Result<()> {
-    for entry in &k.patches_strategic_merge {
-        patches::strategic(root, entry, resources).map_err(|e| e.at_place(&entry.place))?;
-        resources.drop_empty();
+    let mut steps = Steps { root, k, resources };
+    if !k.patches_strategic_merge.is_empty() {
+        steps.run("PatchStrategicMergeTransformer", |resources| {
+            k.patches_strategic_merge.iter().try_for_each(|entry| {
+                patches::strategic(root, entry, resources).map_err(|e| e.at_place(&entry.place))
+            })
+        })?;
     }
     for patch in &k.patches {
-        patches::any(root, patch, resources).map_err(|e| e.at_place(&patch.place))?;
-        resources.drop_empty();
+        steps.run("PatchTransformer", |resources| {
+            patches::any(root, patch, resources).map_err(|e| e.at_place(&patch.place))
+        })?;
     }
-    let namespace = NamespaceRule { namespace: k.namespace.clone(), ..NamespaceRule::default() };
-    names::namespace(&namespace, &config.namespace, resources)?;
-    names::prefix(&k.name_prefix, &config.name_prefix, resources)?;
-    names::suffix(&k.name_suffix, &config.name_suffix, resources)?;
+    if !k.namespace.is_empty() {
+        let namespace = NamespaceRule { namespace: k.namespace.clone(), ..NamespaceRule::default() };
+        steps.run("NamespaceTransformer", |r| names::namespace(&namespace, &config.namespace, r))?;
+    }
+    if !k.name_prefix.is_empty() {
+        steps.run("PrefixTransformer", |r| names::prefix(&k.name_prefix, &config.name_prefix, r))?;
+    }
+    if !k.name_suffix.is_empty() {
+        steps.run("SuffixTransformer", |r| names::suffix(&k.name_suffix, &config.name_suffix, r))?;
+    }
     for label in &k.labels {
-        let mut fields = label.fields.clone();
-        if label.include_selectors {
-            fields.extend(config.common_labels.iter().cloned());
-        } else {
-            if label.include_templates {
-                fields.extend(config.template_labels.iter().cloned());
-            }
-            if label.include_volume_claim_templates {
-                fields.extend(config.volume_claim_template_labels.iter().cloned());
-            }
-            fields.push(FieldSpec::new(Gvk::default(), "metadata/labels", true));
-        }
-        metadata::set_pairs(&label.pairs, &fields, resources)?;
+        let fields = label_fields(label, config);
+        steps.run("LabelTransformer", |r| metadata::set_pairs(&label.pairs, &fields, r))?;
     }
-    metadata::set_pairs(&k.common_labels, &config.common_labels, resources)?;
-    metadata::set_pairs(&k.common_annotations, &config.common_annotations, resources)?;
+    // with `labels` alone, upstream counts the empty commonLabels as one more transformer
+    if !k.labels.is_empty() || !k.common_labels.is_empty() {
+        steps.run("LabelTransformer", |r| metadata::set_pairs(&k.common_labels, &config.common_labels, r))?;
+    }
+    if !k.common_annotations.is_empty() {
+        steps.run("AnnotationsTransformer", |r| {
+            metadata::set_pairs(&k.common_annotations, &config.common_annotations, r)
+        })?;
+    }
     for patch in &k.patches_json6902 {
-        patches::json(root, patch, resources).map_err(|e| e.at_place(&patch.place))?;
-        resources.drop_empty();
+        steps.run("PatchJson6902Transformer", |resources| {
+            patches::json(root, patch, resources).map_err(|e| e.at_place(&patch.place))
+        })?;
     }
     for replica in &k.replicas {
-        metadata::replicas(replica, &config.replicas, resources)?;
+        steps.run("ReplicaCountTransformer", |r| metadata::replicas(replica, &config.replicas, r))?;
     }
-    images::set(&k.images, &config.images, resources)?;
-    replacement::run(root, &k.replacements, resources)?;
-    plugin::transform(root, &k.transformers, resources)
+    steps.images(config)?;
+    if !k.replacements.is_empty() {
+        steps.run("ReplacementTransformer", |r| replacement::run(root, &k.replacements, r))?;
+    }
+    plugin::transform(root, k, resources)
+}
+
+/// The steps of one kustomization, each recorded if origins are.
+struct Steps<'a, 's, 'f> {
+    root: &'a Root<'s, 'f>,
+    k: &'a Kustomization,
+    resources: &'a mut ResMap,
+}
+
+impl Steps<'_, '_, '_> {
+    fn run(&mut self, kind: &str, step: impl FnOnce(&mut ResMap) -> Result<()>) -> Result<()> {
+        step(self.resources)?;
+        self.record(kind)?;
+        self.resources.drop_empty();
+        Ok(())
+    }
+
+    fn record(&mut self, kind: &str) -> Result<()> {
+        match self.root.builtin_origin(self.k, kind) {
+            Some(record) => origin::record_transformed(self.resources, &record),
+            None => Ok(()),
+        }
+    }
+
+    /// All at once, so that the resources are walked once; to upstream each image is a transformer.
+    fn images(&mut self, config: &Config) -> Result<()> {
+        images::set(&self.k.images, &config.images, self.resources)?;
+        self.k.images.iter().try_for_each(|_| self.record("ImageTagTransformer"))
+    }
+}
+
+/// Where an item of `labels` goes.
+fn label_fields(label: &Label, config: &Config) -> Vec<FieldSpec> {
+    let mut fields = label.fields.clone();
+    if label.include_selectors {
+        fields.extend(config.common_labels.iter().cloned());
+        return fields;
+    }
+    if label.include_templates {
+        fields.extend(config.template_labels.iter().cloned());
+    }
+    if label.include_volume_claim_templates {
+        fields.extend(config.volume_claim_template_labels.iter().cloned());
+    }
+    fields.push(FieldSpec::new(Gvk::default(), "metadata/labels", true));
+    fields
 }

@@ -1,7 +1,6 @@
 //! From YAML to [`Kustomization`].
 
 use diag::Diagnostic;
-use serde_json::Value;
 use yaml::{Duplicates, Keys, Node, Options, Rules, Spanned};
 
 use super::{
@@ -23,12 +22,11 @@ const DEPRECATED: [(&str, &str); 6] = [
 ];
 
 /// Fields that kustomize knows and that are refused, each with what to do instead.
-const NOT_BUILT: [(&str, &str); 8] = [
+const NOT_BUILT: [(&str, &str); 7] = [
     ("vars", "use replacements"),
     ("crds", "name the fields in replacements or patches"),
     ("configurations", "use labels[].fields, patches or replacements"),
     ("openapi", "use JSON6902 patches for lists of custom resources"),
-    ("validators", "check the output of the build"),
     ("helmCharts", "render the chart with helm template, and name the result in resources"),
     ("helmGlobals", "render the chart with helm template, and name the result in resources"),
     ("helmChartInflationGenerator", "render the chart with helm template, and name the result in resources"),
@@ -82,6 +80,7 @@ pub(crate) fn read_kustomization(source: Source<'_>, dir: &str) -> Result<Kustom
     k.components = read_named(&mut f, "components")?;
     k.generators = read_named(&mut f, "generators")?;
     k.transformers = read_named(&mut f, "transformers")?;
+    k.validators = read_named(&mut f, "validators")?;
     k.sort = read_sort(&mut f)?;
     read_build_metadata(&mut f, &mut k)?;
     f.finish()?;
@@ -405,12 +404,13 @@ fn read_sort(f: &mut Fields<'_>) -> Result<Option<SortOptions>> {
 fn read_build_metadata(f: &mut Fields<'_>, k: &mut Kustomization) -> Result<()> {
     let source = f.source;
     for node in f.list("buildMetadata")? {
-        match &node.node {
-            Node::Scalar(Value::String(s)) if s == "managedByLabel" => k.managed_by_label = true,
-            Node::Scalar(Value::String(s)) if s == "originAnnotations" || s == "transformerAnnotations" => {
-                let field = format!("buildMetadata: {s}");
-                return Err(not_built(source, node.span, &field, "leave it out: it only adds annotations"));
-            }
+        let metadata = &mut k.build_metadata;
+        metadata.any = true;
+        match source.string(node, "Kustomization.buildMetadata")?.as_str() {
+            "managedByLabel" => metadata.managed_by = true,
+            "originAnnotations" => metadata.origins = true,
+            "transformerAnnotations" => metadata.transformations = true,
+            // upstream does not mind others
             _ => {}
         }
     }

@@ -42,7 +42,12 @@ pub(crate) fn namespace(rule: &NamespaceRule, fields: &[FieldSpec], resources: &
         .hint("two resources of one kind and name came from different namespaces"))
 }
 
-fn set_namespace(resource: &mut Resource, rule: &NamespaceRule, fields: &[FieldSpec]) -> Result<()> {
+/// Sets the namespace of one object that has one.
+pub(crate) fn set_namespace(
+    resource: &mut Resource,
+    rule: &NamespaceRule,
+    fields: &[FieldSpec],
+) -> Result<()> {
     let namespace = rule.namespace.as_str();
     let gvk = resource.gvk();
     let core = gvk.api_version() == "v1";
