@@ -148,10 +148,9 @@ fn step<'v>(value: &'v mut Value, segment: &str) -> Result<&'v mut Value> {
         (Some((key, wanted)), Value::Array(items)) => {
             let is = |item: &Value| {
                 let found = if key.is_empty() { Some(item) } else { item.get(key) };
-                found.is_some_and(|found| match found {
-                    Value::String(text) => text == wanted,
-                    other => other.to_string() == wanted,
-                })
+                let text =
+                    found.map(|found| found.as_str().map_or_else(|| found.to_string(), str::to_string));
+                text.as_deref() == Some(wanted)
             };
             let at = items.iter().position(is).unwrap_or_else(|| {
                 let text = Value::String(wanted.to_string());
