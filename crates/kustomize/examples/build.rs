@@ -20,7 +20,10 @@ fn main() -> ExitCode {
     let built = build(&Disk, &dir, &options);
     let (text, code) = match &built {
         Ok(built) => (built.yaml.clone(), ExitCode::SUCCESS),
-        Err(e) => (diag::render(&e.to_diagnostic(), None, false), ExitCode::FAILURE),
+        Err(e) => {
+            let text = format!("Error: {}\n{}", e.chain(), diag::render(&e.to_diagnostic(), None, false));
+            (text, ExitCode::FAILURE)
+        }
     };
     let written = if built.is_ok() {
         std::io::stdout().write_all(text.as_bytes())

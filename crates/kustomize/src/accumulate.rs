@@ -4,6 +4,8 @@ use std::cell::{Cell, RefCell};
 use std::collections::BTreeSet;
 use std::rc::Rc;
 
+use serde_json::Value;
+
 use crate::config::Config;
 use crate::decode::Source;
 use crate::error::{Error, Result};
@@ -15,7 +17,7 @@ use crate::repository::Repository;
 use crate::resmap::ResMap;
 use crate::resource::Resource;
 use crate::spec::{self, FILE_NAMES, Kustomization, Named, SortOptions};
-use crate::{LoadRestrictor, Options, generate, load, origin, path, plugin, transform};
+use crate::{LoadRestrictor, Options, decode, generate, load, origin, path, plugin, transform};
 
 /// One build: where files come from, and what was read on the way.
 pub(crate) struct Session<'f> {
@@ -95,8 +97,7 @@ impl<'f> Session<'f> {
         if let Ok(repository) = Repository::parse(dir) {
             return root(".".to_string(), String::new()).clone_repository(repository);
         }
-        Err(Error::new(format!("'{local}' doesn't exist or is no directory"))
-            .hint("name a directory that holds a kustomization.yaml"))
+        Err(self.no_directory(dir, &local))
     }
 
     pub(crate) fn build(&self, dir: &str) -> Result<(ResMap, Option<SortOptions>)> {
@@ -107,6 +108,48 @@ impl<'f> Session<'f> {
         let sort = kustomization.sort.clone();
         let resources = root.accumulate(&kustomization, ResMap::default())?;
         Ok((resources, sort))
+    }
+}
+
+impl Session<'_> {
+    /// Why a path is no directory to build. `given` is how the user or the kustomization wrote it.
+    fn no_directory(&self, given: &str, path: &str) -> Error {
+        let error = if self.files.exists(path) {
+            Error::new(format!("'{given}': file is not directory"))
+        } else {
+            let absolute = self.files.canonical(".").map_or(path.to_string(), |here| path::join(&here, path));
+            self.missing(given, &absolute).prefixed("not a valid directory")
+        };
+        error.prefixed("must build at directory").hint("name a directory that holds a kustomization.yaml")
+    }
+
+    /// There is nothing at a path. `absolute` is the same path.
+    fn missing(&self, path: &str, absolute: &str) -> Error {
+        let mut first = absolute;
+        while let Some((parent, _)) = first.rsplit_once('/').filter(|(parent, _)| !parent.is_empty()) {
+            if self.files.exists(parent) {
+                break;
+            }
+            first = parent;
+        }
+        let (name, dir) = (path::base_name(absolute), path::join(absolute, ".."));
+        let error = Error::new(format!("there is no {absolute}"));
+        let error = if name.contains(['*', '?']) {
+            error.hint("kustomize has no globs: name each file")
+        } else if let Some(near) = self.near(&dir, name) {
+            error.hint(&format!("did you mean {near}?"))
+        } else {
+            error
+        };
+        error.worded(format!("evalsymlink failure on '{path}' : lstat {first}: no such file or directory"))
+    }
+
+    /// A name in a directory that is written nearly as the one that is not there.
+    fn near(&self, dir: &str, name: &str) -> Option<String> {
+        let stem = |name: &str| name.trim_end_matches(".yaml").trim_end_matches(".yml").to_string();
+        let names = self.files.list(dir).ok()?;
+        let same_stem = names.iter().find(|other| stem(other) == stem(name));
+        same_stem.or_else(|| names.iter().find(|other| decode::is_near(other, name))).cloned()
     }
 }
 
@@ -155,19 +198,19 @@ impl<'s, 'f> Root<'s, 'f> {
             return Ok((name.to_string(), self.fetch(name)?));
         }
         let file = path::join(&self.dir, name);
-        self.note(&file);
+        let absolute = path::join(&self.canonical, name);
         if self.session.files.is_dir(&file) {
-            return Err(Error::new(format!("'{name}' must resolve to a file")));
+            return Err(Error::new(format!("'{absolute}' must resolve to a file")));
         }
+        self.note(&file);
         if !self.session.files.exists(&file) {
-            return Err(remote::ambiguous(name)
-                .unwrap_or_else(|| Error::new(format!("'{name}' doesn't exist: no file {file}"))));
+            return Err(remote::ambiguous(name).unwrap_or_else(|| self.session.missing(&absolute, &absolute)));
         }
         let canonical = self.session.files.canonical(&file)?;
         let restricted = self.session.options.load_restrictor == LoadRestrictor::RootOnly;
         // what came from elsewhere never reaches for files of this machine
         if (restricted || !self.clones.is_empty()) && !path::is_below(&canonical, &self.canonical) {
-            let message = format!("security; file '{canonical}' is not in or below '{}'", self.canonical);
+            let message = format!("security; file '{absolute}' is not in or below '{}'", self.canonical);
             return Err(Error::new(message)
                 .hint("move the file, or build with --load-restrictor LoadRestrictionsNone"));
         }
@@ -199,26 +242,53 @@ impl<'s, 'f> Root<'s, 'f> {
         Ok(resources)
     }
 
+    /// As a file if it is one, else as a base, as upstream; what fails as both is told as both.
     pub(crate) fn accumulate_resource(&self, entry: &Named, resources: &mut ResMap) -> Result<()> {
         let name = &entry.text;
-        match self.open(name)? {
-            Opened::Base(below) => {
-                let inner = below.accumulate_base(name)?;
-                resources
-                    .append_all(inner)
-                    .map_err(|e| e.doing(format!("recursed merging from path '{name}'")))
-            }
-            Opened::File { objects } => objects
-                .into_iter()
-                .try_for_each(|object| {
-                    let mut resource = Resource::new(object);
-                    if let Some(origin) = &self.origin {
-                        resource.set_annotation(origin::ORIGIN, origin.of_file(name).text());
-                    }
-                    resources.append(resource)
-                })
-                .map_err(|e| e.doing(format!("merging resources from '{name}'"))),
-        }
+        let absolute = path::join(&self.canonical, name);
+        let is_dir = self.session.files.is_dir(&path::join(&self.dir, name));
+        let added = self.open(name).and_then(|opened| match opened {
+            Opened::Base(below) => below.add_to(resources),
+            Opened::File { objects } => self.add_objects(name, objects, resources),
+        });
+        let Err(error) = added else { return Ok(()) };
+        let (as_file, as_base) = if is_dir {
+            let as_file =
+                format!("accumulating resources from '{name}': '{absolute}' must resolve to a file");
+            (as_file, error.chain())
+        } else if self.is_remote(name) || error.is_malformed_yaml() {
+            return Err(error);
+        } else {
+            let Err(as_base) = self.descend(name) else { return Err(error) };
+            (error.chain(), as_base.chain())
+        };
+        Err(error.worded(format!("accumulation err='{as_file}': {as_base}")))
+    }
+
+    fn is_remote(&self, name: &str) -> bool {
+        remote::is_remote_file(name)
+            || (Repository::parse(name).is_ok() && !self.session.files.exists(&path::join(&self.dir, name)))
+    }
+
+    fn add_objects(&self, name: &str, objects: Vec<Value>, resources: &mut ResMap) -> Result<()> {
+        objects
+            .into_iter()
+            .try_for_each(|object| {
+                let mut resource = Resource::new(object);
+                if let Some(origin) = &self.origin {
+                    resource.set_annotation(origin::ORIGIN, origin.of_file(name).text());
+                }
+                resources.append(resource)
+            })
+            .map_err(|e| e.doing(format!("merging resources from '{name}'")))
+    }
+
+    /// Adds what this base holds to the resources of the kustomization that names it.
+    fn add_to(&self, resources: &mut ResMap) -> Result<()> {
+        let inner = self.accumulate_base()?;
+        resources
+            .append_all(inner)
+            .map_err(|e| e.doing(format!("recursed merging from path '{}'", self.canonical)))
     }
 
     /// What a field of the kustomization that a builtin plugin carries out is recorded as.
@@ -227,14 +297,19 @@ impl<'s, 'f> Root<'s, 'f> {
     }
 
     /// The resources of a kustomization that is named as a base.
-    pub(crate) fn accumulate_base(&self, name: &str) -> Result<ResMap> {
-        let kustomization = self.kustomization()?;
+    pub(crate) fn accumulate_base(&self) -> Result<ResMap> {
+        let kustomization = self.kustomization_of_path()?;
         if kustomization.is_component {
-            return Err(Error::new(format!("expected kind != 'Component' for path '{name}'"))
+            return Err(Error::new(format!("expected kind != 'Component' for path '{}'", self.canonical))
                 .hint("name it under components"));
         }
         self.accumulate(&kustomization, ResMap::default())
-            .map_err(|e| e.doing(format!("recursed accumulation of path '{name}'")))
+            .map_err(|e| e.doing(format!("recursed accumulation of path '{}'", self.canonical)))
+    }
+
+    fn kustomization_of_path(&self) -> Result<Kustomization> {
+        self.kustomization()
+            .map_err(|e| e.doing(format!("couldn't make target for path '{}'", self.canonical)))
     }
 
     /// A component works on what there is so far.
@@ -242,32 +317,40 @@ impl<'s, 'f> Root<'s, 'f> {
         let name = &entry.text;
         let full = path::join(&self.dir, name);
         let below = match Repository::parse(name) {
-            _ if self.session.files.is_dir(&full) => self.descend(name)?,
-            Ok(repository) => self.clone_repository(repository)?,
-            Err(_) => {
-                return Err(Error::new(format!(
-                    "loader.New \"must build at directory: '{name}' is no directory\""
-                )));
-            }
+            Ok(repository) if !self.session.files.is_dir(&full) => self.clone_repository(repository),
+            _ => self.descend(name),
         };
-        let kustomization = below.kustomization()?;
+        below
+            .map_err(|e| e.quoted("loader.New"))?
+            .add_as_component(resources)
+            .map_err(|e| e.quoted("accumulateDirectory:"))
+    }
+
+    fn add_as_component(&self, resources: &mut ResMap) -> Result<()> {
+        let kustomization = self.kustomization_of_path()?;
         if !kustomization.is_component {
-            let message = format!(
-                "accumulateDirectory: \"expected kind 'Component' for path '{name}' but got 'Kustomization'\""
-            );
+            let message =
+                format!("expected kind 'Component' for path '{}' but got 'Kustomization'", self.canonical);
             return Err(Error::new(message).hint("name it under resources"));
         }
-        *resources = below
+        *resources = self
             .accumulate(&kustomization, std::mem::take(resources))
-            .map_err(|e| e.doing(format!("recursed accumulation of path '{name}'")))?;
+            .map_err(|e| e.doing(format!("recursed accumulation of path '{}'", self.canonical)))?;
         Ok(())
     }
 
     pub(crate) fn descend(&self, name: &str) -> Result<Root<'s, 'f>> {
+        if name.is_empty() {
+            return Err(Error::new("new root cannot be empty"));
+        }
         if name.starts_with('/') {
             return Err(Error::new(format!("new root '{name}' cannot be absolute")));
         }
         let dir = path::join(&self.dir, name);
+        if !self.session.files.is_dir(&dir) {
+            let absolute = path::join(&self.canonical, name);
+            return Err(self.session.no_directory(&absolute, &absolute));
+        }
         let canonical = self.session.files.canonical(&dir)?;
         self.check_contained(&canonical)?;
         let below = self.below(name, dir, canonical, self.clones.clone());

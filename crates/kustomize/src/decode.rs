@@ -34,6 +34,7 @@ impl Source<'_> {
         self.file.is_empty()
     }
 
+    /// `field` is the struct of kustomize and the path in it: `Image.images.newTag`.
     fn mismatch(&self, node: &Spanned, field: &str, wanted: &str) -> Error {
         let found = match &node.node {
             Node::Mapping(_) => "object",
@@ -43,16 +44,21 @@ impl Source<'_> {
             Node::Scalar(Value::String(_)) => "string",
             Node::Scalar(_) => "null",
         };
+        let name = field.rsplit('.').next().unwrap_or(field);
+        let error = self.error(node.span, format!("{name} must be {}, not {}", kind(wanted), kind(found)));
+        let error = match (wanted, &node.node) {
+            ("string", Node::Scalar(Value::Bool(_))) => {
+                error.hint("put it in quotes: in YAML 1.1, y, n, yes, no, on and off are booleans")
+            }
+            ("string", Node::Scalar(_)) => error.hint("put it in quotes"),
+            ("bool" | "int64", Node::Scalar(Value::String(_))) => error.hint("leave the quotes out"),
+            ("[]string", Node::Scalar(_)) => error.hint("write it as a list: - ..."),
+            _ => error,
+        };
         let doing = if self.is_plugin() { "error unmarshaling JSON: while decoding JSON: " } else { "" };
-        let error = self.error(
-            node.span,
-            format!("{doing}json: cannot unmarshal {found} into Go struct field {field} of type {wanted}"),
-        );
-        if wanted == "string" && matches!(node.node, Node::Scalar(_)) {
-            error.hint("put it in quotes")
-        } else {
-            error
-        }
+        error.worded(format!(
+            "{doing}json: cannot unmarshal {found} into Go struct field {field} of type {wanted}"
+        ))
     }
 
     pub(crate) fn string(&self, node: &Spanned, field: &str) -> Result<String> {
@@ -64,10 +70,27 @@ impl Source<'_> {
     }
 }
 
+/// A type of Go's JSON in words.
+fn kind(go: &str) -> &str {
+    match go {
+        "string" => "text",
+        "bool" => "true or false",
+        "number" => "a number",
+        "int64" => "a whole number",
+        "object" => "a map",
+        "null" => "null",
+        go if go.starts_with("map[") => "a map",
+        go if go == "array" || go.starts_with("[]") => "a list",
+        _ => "a map",
+    }
+}
+
 /// The fields of one mapping, taken one by one; [`Fields::finish`] refuses what is left.
 pub(crate) struct Fields<'a> {
     pub(crate) source: Source<'a>,
     type_name: &'static str,
+    /// From the top, with a dot behind each.
+    path: String,
     entries: BTreeMap<String, &'a Entry>,
     taken: HashSet<&'static str>,
     pub(crate) span: Span,
@@ -76,11 +99,26 @@ pub(crate) struct Fields<'a> {
 impl<'a> Fields<'a> {
     pub(crate) fn new(source: Source<'a>, node: &'a Spanned, type_name: &'static str) -> Result<Fields<'a>> {
         if !matches!(node.node, Node::Mapping(_)) {
-            return Err(source.mismatch(node, type_name, "object"));
+            let error = source.mismatch(node, type_name, type_name);
+            let found = error.chain().replace(" Go struct field", " Go value");
+            return Err(error.worded(found));
         }
+        Ok(Fields::at(source, node, type_name, String::new()))
+    }
+
+    fn at(source: Source<'a>, node: &'a Spanned, type_name: &'static str, path: String) -> Fields<'a> {
         // a later field of the same name wins
         let entries = node.entries().iter().map(|e| (e.key.to_lowercase(), e)).collect();
-        Ok(Fields { source, type_name, entries, taken: HashSet::new(), span: node.span })
+        Fields { source, type_name, path, entries, taken: HashSet::new(), span: node.span }
+    }
+
+    /// The fields of a mapping that is the value of one of these.
+    fn below(&self, node: &'a Spanned, name: &str, type_name: &'static str) -> Result<Fields<'a>> {
+        if !matches!(node.node, Node::Mapping(_)) {
+            let wanted = format!("types.{type_name}");
+            return Err(self.source.mismatch(node, &self.path(name), &wanted));
+        }
+        Ok(Fields::at(self.source, node, type_name, format!("{}{name}.", self.path)))
     }
 
     pub(crate) fn entry(&mut self, name: &'static str) -> Option<&'a Entry> {
@@ -101,7 +139,7 @@ impl<'a> Fields<'a> {
     }
 
     fn path(&self, name: &str) -> String {
-        format!("{}.{name}", self.type_name)
+        format!("{}.{}{name}", self.type_name, self.path)
     }
 
     pub(crate) fn string(&mut self, name: &'static str) -> Result<String> {
@@ -120,7 +158,7 @@ impl<'a> Fields<'a> {
         match self.node(name) {
             None => Ok(&[]),
             Some(Spanned { node: Node::Sequence(items), .. }) => Ok(items),
-            Some(node) => Err(self.source.mismatch(node, &self.path(name), "array")),
+            Some(node) => Err(self.source.mismatch(node, &self.path(name), "[]string")),
         }
     }
 
@@ -149,7 +187,7 @@ impl<'a> Fields<'a> {
             Some(Spanned { node: Node::Mapping(entries), .. }) => {
                 entries.iter().map(|e| Ok((e.key.clone(), self.source.string(&e.value, &path)?))).collect()
             }
-            Some(node) => Err(self.source.mismatch(node, &path, "object")),
+            Some(node) => Err(self.source.mismatch(node, &path, "map[string]string")),
         }
     }
 
@@ -160,8 +198,7 @@ impl<'a> Fields<'a> {
         type_name: &'static str,
         read: impl Fn(Fields<'a>) -> Result<T>,
     ) -> Result<Vec<T>> {
-        let source = self.source;
-        self.list(name)?.iter().map(|node| read(Fields::new(source, node, type_name)?)).collect()
+        self.list(name)?.iter().map(|node| read(self.below(node, name, type_name)?)).collect()
     }
 
     pub(crate) fn one<T>(
@@ -170,8 +207,7 @@ impl<'a> Fields<'a> {
         type_name: &'static str,
         read: impl Fn(Fields<'a>) -> Result<T>,
     ) -> Result<Option<T>> {
-        let source = self.source;
-        self.node(name).map(|node| read(Fields::new(source, node, type_name)?)).transpose()
+        self.node(name).map(|node| read(self.below(node, name, type_name)?)).transpose()
     }
 
     pub(crate) fn error(&self, message: impl Into<String>) -> Error {
@@ -185,10 +221,10 @@ impl<'a> Fields<'a> {
         let known: HashSet<String> = self.taken.iter().map(|name| name.to_lowercase()).collect();
         let unknown = self.entries.iter().find(|(name, _)| !known.contains(*name));
         let Some((_, entry)) = unknown else { return Ok(()) };
-        let error = self.source.error(
-            entry.key_span,
-            format!("invalid {}: json: unknown field \"{}\"", self.type_name, entry.key),
-        );
+        let error = self
+            .source
+            .error(entry.key_span, format!("{} has no field {}", self.type_name, entry.key))
+            .worded(format!("json: unknown field \"{}\"", entry.key));
         let near = self.taken.iter().find(|name| is_near(&name.to_lowercase(), &entry.key.to_lowercase()));
         Err(match near {
             Some(near) => error.hint(&format!("did you mean {near}?")),
@@ -198,7 +234,7 @@ impl<'a> Fields<'a> {
 }
 
 /// Equal but for one character more, less or other.
-fn is_near(a: &str, b: &str) -> bool {
+pub(crate) fn is_near(a: &str, b: &str) -> bool {
     let (a, b): (Vec<char>, Vec<char>) = (a.chars().collect(), b.chars().collect());
     let head = a.iter().zip(&b).take_while(|(a, b)| a == b).count();
     let tail = a.iter().rev().zip(b.iter().rev()).take_while(|(a, b)| a == b).count();

@@ -18,6 +18,12 @@ pub enum Error {
     /// What was being done when the cause came up, from the outside in.
     #[error("{doing}: {cause}")]
     While { doing: String, cause: Box<Error> },
+    /// The same, where kustomize does not say it.
+    #[error("{cause}")]
+    Noted { note: String, cause: Box<Error> },
+    /// What kustomize says, word for word, where we say it better.
+    #[error("{upstream}")]
+    Worded { upstream: String, cause: Box<Error> },
 }
 
 impl Error {
@@ -31,7 +37,18 @@ impl Error {
                 diagnostic.hint = Some(hint.to_string());
                 Error::Input { diagnostic }
             }
-            other => other,
+            Error::File(e) => Error::new(e.to_string()).hint(hint),
+            other @ Error::NotBuilt { .. } => other,
+            outer => outer.map_cause(|cause| cause.hint(hint)),
+        }
+    }
+
+    fn map_cause(self, change: impl FnOnce(Error) -> Error) -> Error {
+        match self {
+            Error::While { doing, cause } => Error::While { doing, cause: Box::new(change(*cause)) },
+            Error::Noted { note, cause } => Error::Noted { note, cause: Box::new(change(*cause)) },
+            Error::Worded { upstream, cause } => Error::Worded { upstream, cause: Box::new(change(*cause)) },
+            innermost => innermost,
         }
     }
 
@@ -46,7 +63,9 @@ impl Error {
                 }
                 Error::Input { diagnostic }
             }
-            Error::While { doing, cause } => Error::While { doing, cause: Box::new(cause.at_place(place)) },
+            outer @ (Error::While { .. } | Error::Noted { .. } | Error::Worded { .. }) => {
+                outer.map_cause(|cause| cause.at_place(place))
+            }
             Error::File(e) => {
                 let error = Error::new(e.to_string());
                 error.at_place(place)
@@ -59,6 +78,39 @@ impl Error {
         Error::While { doing: doing.into(), cause: Box::new(self) }
     }
 
+    /// As [`Error::doing`], in our diagnostic alone.
+    pub(crate) fn noting(self, note: impl Into<String>) -> Error {
+        Error::Noted { note: note.into(), cause: Box::new(self) }
+    }
+
+    /// Kustomize's own words for the whole.
+    pub(crate) fn worded(self, upstream: impl Into<String>) -> Error {
+        Error::Worded { upstream: upstream.into(), cause: Box::new(self) }
+    }
+
+    /// Words that kustomize puts in front, and that explain nothing.
+    pub(crate) fn prefixed(self, prefix: &str) -> Error {
+        let upstream = format!("{prefix}: {}", self.chain());
+        self.worded(upstream)
+    }
+
+    /// The whole as kustomize puts it behind `%q`: in quotes, on one line.
+    pub(crate) fn quoted(self, prefix: &str) -> Error {
+        let upstream = format!("{prefix} {}", go_quote(&self.chain()));
+        self.worded(upstream)
+    }
+
+    /// Whether the cause is text that is no YAML.
+    pub(crate) fn is_malformed_yaml(&self) -> bool {
+        match self {
+            Error::Worded { upstream, cause } => {
+                upstream.starts_with(MALFORMED_YAML) || cause.is_malformed_yaml()
+            }
+            Error::While { cause, .. } | Error::Noted { cause, .. } => cause.is_malformed_yaml(),
+            _ => false,
+        }
+    }
+
     /// The whole on one line as kustomize words it: what was being done, from the outside in, then what is wrong.
     /// Where it is wrong, [`Error::to_diagnostic`] says.
     pub fn chain(&self) -> String {
@@ -66,6 +118,8 @@ impl Error {
             Error::Input { diagnostic } | Error::NotBuilt { diagnostic, .. } => diagnostic.message.clone(),
             Error::File(e) => e.to_string(),
             Error::While { doing, cause } => format!("{doing}: {}", cause.chain()),
+            Error::Noted { cause, .. } => cause.chain(),
+            Error::Worded { upstream, .. } => upstream.clone(),
         }
     }
 
@@ -74,13 +128,33 @@ impl Error {
         match self {
             Error::Input { diagnostic } | Error::NotBuilt { diagnostic, .. } => (**diagnostic).clone(),
             Error::File(e) => Diagnostic::error(format!("cannot read file: {}", e.reason)).in_file(&e.path),
-            Error::While { doing, cause } => {
+            Error::Worded { cause, .. } => cause.to_diagnostic(),
+            Error::While { doing, cause } | Error::Noted { note: doing, cause } => {
                 let mut diagnostic = cause.to_diagnostic();
                 diagnostic.notes.insert(0, format!("while {doing}"));
                 diagnostic
             }
         }
     }
+}
+
+/// What kustomize calls text that is no YAML.
+pub(crate) const MALFORMED_YAML: &str = "MalformedYAMLError";
+
+fn go_quote(text: &str) -> String {
+    let mut quoted = String::from("\"");
+    for c in text.chars() {
+        match c {
+            '"' | '\\' => quoted.extend(['\\', c]),
+            '\n' => quoted.push_str("\\n"),
+            '\t' => quoted.push_str("\\t"),
+            '\r' => quoted.push_str("\\r"),
+            c if c.is_control() => quoted.push_str(&format!("\\x{:02x}", u32::from(c))),
+            c => quoted.push(c),
+        }
+    }
+    quoted.push('"');
+    quoted
 }
 
 impl From<yaml::Error> for Error {

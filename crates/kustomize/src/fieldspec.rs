@@ -120,6 +120,7 @@ fn walk(
                 None => Ok(()),
             }
         }
-        _ => Err(Error::new(format!("'{}' lies below a value that is no map and no list", first.name))),
+        _ => Err(Error::new(format!("'{}' lies below a value that is no map and no list", first.name))
+            .worded("expected sequence or mapping node")),
     }
 }

@@ -4,7 +4,7 @@ use serde_json::Value;
 use yaml::{Duplicates, Keys, Node, Options, Rules, Spanned};
 
 use crate::decode::Source;
-use crate::error::{Error, Result};
+use crate::error::{Error, MALFORMED_YAML, Result};
 
 /// How resources and patches are read.
 pub(crate) const RESOURCE_YAML: Options =
@@ -37,13 +37,20 @@ pub(crate) fn patches(source: Source<'_>) -> Result<Vec<Value>> {
 
 fn read(source: Source<'_>, options: &Options) -> Result<Vec<Value>> {
     check_separators(source)?;
-    let documents = yaml::parse_spanned_with(source.text, options)
-        .map_err(|e| Error::from(e.in_file(source.file)).doing("reading YAML"))?;
+    let documents = yaml::parse_spanned_with(source.text, options).map_err(|e| malformed(source, e))?;
     let mut objects = Vec::new();
     for document in documents {
         expand(source, document, &mut objects)?;
     }
     Ok(objects)
+}
+
+/// Kustomize's words but for the file's name, which the caller knows as the kustomization has it.
+fn malformed(source: Source<'_>, error: yaml::Error) -> Error {
+    let line =
+        error.diagnostic.position.map(|position| format!("line {}: ", position.line)).unwrap_or_default();
+    let upstream = format!("{MALFORMED_YAML}: yaml: {line}{}", error.diagnostic.message);
+    Error::from(error.in_file(source.file)).worded(upstream)
 }
 
 /// Nothing but a comment may follow `---` on its line.
@@ -62,7 +69,9 @@ fn check_separators(source: Source<'_>) -> Result<()> {
 
 fn expand(source: Source<'_>, node: Spanned, objects: &mut Vec<Value>) -> Result<()> {
     if !matches!(node.node, Node::Mapping(_)) {
-        return Err(source.error(node.span, "a resource must be a map with apiVersion, kind and metadata"));
+        return Err(source
+            .error(node.span, "a resource must be a map with apiVersion, kind and metadata")
+            .worded("missing Resource metadata"));
     }
     let kind = node.get("kind").and_then(Spanned::as_str).unwrap_or("");
     if kind.ends_with("List") && node.entry("items").is_some() {

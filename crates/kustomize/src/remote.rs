@@ -61,7 +61,7 @@ impl<'s, 'f> Root<'s, 'f> {
             // a page for people instead of YAML, no answer at all or a bad one: it may be a repository still
             Err(as_file) => match self.clone_repository(repository) {
                 Ok(root) => Ok(Opened::Base(Box::new(root))),
-                Err(as_base) => Err(as_base.doing(format!("accumulation err='{as_file}'"))),
+                Err(as_base) => Err(as_base.prefixed(&format!("accumulation err='{}'", as_file.chain()))),
             },
         }
     }
@@ -69,7 +69,10 @@ impl<'s, 'f> Root<'s, 'f> {
     fn open_file(&self, name: &str) -> Result<Opened<'s, 'f>> {
         let doing = format!("accumulating resources from '{name}'");
         let (file, text) = self.load_text(name).map_err(|e| e.doing(&doing))?;
-        let objects = load::objects(Source { file: &file, text: &text }).map_err(|e| e.doing(&doing))?;
+        let objects = load::objects(Source { file: &file, text: &text }).map_err(|e| {
+            let named = format!("{} in File: {name}", e.chain());
+            if e.is_malformed_yaml() { e.worded(named) } else { e }.doing(&doing)
+        })?;
         Ok(Opened::File { objects })
     }
 

@@ -125,7 +125,7 @@ fn neither_file_nor_repository() {
         "//- /app/kustomization.yaml\nresources: [\"https://acme.test/a/b/c\"]\n",
         &World::default(),
         expect![[r#"
-            accumulating resources: accumulation err='accumulating resources from 'https://acme.test/a/b/c': Get "https://acme.test/a/b/c": no such host': /app/kustomization.yaml:1:13: failed to run 'git fetch https://acme.test/a/b': repository not found: exit status 128
+            accumulating resources: accumulation err='accumulating resources from 'https://acme.test/a/b/c': Get "https://acme.test/a/b/c": no such host': failed to run 'git fetch https://acme.test/a/b': repository not found: exit status 128
         "#]],
     );
 }
@@ -182,8 +182,8 @@ fn clones_do_not_reach_out() {
         &options,
         &world,
         expect![[r#"
-        accumulating resources: recursed accumulation of path 'https://acme.test/a/b.git': loading KV pairs: file sources: ["../../secret/key"]: /clones/b/kustomization.yaml:1:19: security; file '/secret/key' is not in or below '/clones/b'
-    "#]],
+            accumulating resources: recursed accumulation of path '/clones/b': loading KV pairs: file sources: ["../../secret/key"]: /clones/b/kustomization.yaml:1:19: security; file '/secret/key' is not in or below '/clones/b'
+        "#]],
     );
     let absolute = clone("secretGenerator: [{name: s, files: [/secret/key]}]");
     check_at(
@@ -192,8 +192,8 @@ fn clones_do_not_reach_out() {
         &options,
         &world,
         expect![[r#"
-        accumulating resources: recursed accumulation of path 'https://acme.test/a/b.git': loading KV pairs: file sources: ["/secret/key"]: /clones/b/kustomization.yaml:1:19: security; file '/secret/key' is not in or below '/clones/b'
-    "#]],
+            accumulating resources: recursed accumulation of path '/clones/b': loading KV pairs: file sources: ["/secret/key"]: /clones/b/kustomization.yaml:1:19: security; file '/secret/key' is not in or below '/clones/b'
+        "#]],
     );
     let base = clone("resources: [../../secret]");
     check_at(
@@ -202,8 +202,8 @@ fn clones_do_not_reach_out() {
         &options,
         &world,
         expect![[r#"
-        accumulating resources: recursed accumulation of path 'https://acme.test/a/b.git': accumulating resources: /clones/b/kustomization.yaml:1:13: security; bases in kustomizations found in cloned git repos must be within the repo, but base '/secret' is outside '/clones/b'
-    "#]],
+            accumulating resources: recursed accumulation of path '/clones/b': accumulating resources: accumulation err='accumulating resources from '../../secret': '/secret' must resolve to a file': security; bases in kustomizations found in cloned git repos must be within the repo, but base '/secret' is outside '/clones/b'
+        "#]],
     );
     let cycle = clone("resources: [\"https://acme.test/a/b.git\"]");
     check_at(
@@ -212,8 +212,8 @@ fn clones_do_not_reach_out() {
         &options,
         &world,
         expect![[r#"
-        accumulating resources: recursed accumulation of path 'https://acme.test/a/b.git': accumulating resources: /clones/b/kustomization.yaml:1:13: cycle detected: URI 'https://acme.test/a/b.git' referenced by previous URI 'https://acme.test/a/b.git'
-    "#]],
+            accumulating resources: recursed accumulation of path '/clones/b': accumulating resources: /clones/b/kustomization.yaml:1:13: cycle detected: URI 'https://acme.test/a/b.git' referenced by previous URI 'https://acme.test/a/b.git'
+        "#]],
     );
 }
 
@@ -272,7 +272,7 @@ fn a_segment_with_dots_inside() {
         "//- /app/kustomization.yaml\nresources: [\"base - ../x\"]\n//- /app/x/kustomization.yaml\nresources: []\n",
         &World::default(),
         expect![[r#"
-            accumulating resources: accumulating resources from 'base - ../x': /app/kustomization.yaml:1:13: path "base - ../x" is ambiguous: resolves to "../x" after normalization
+            accumulating resources: accumulation err='accumulating resources from 'base - ../x': path "base - ../x" is ambiguous: resolves to "../x" after normalization': must build at directory: not a valid directory: evalsymlink failure on '/app/base - ../x' : lstat /app/base - ..: no such file or directory
         "#]],
     );
 }

@@ -43,14 +43,16 @@ fn not_built(source: Source<'_>, span: diag::Span, field: &str, hint: &str) -> E
 /// Reads a kustomization file. `dir` is for the messages only.
 pub(crate) fn read_kustomization(source: Source<'_>, dir: &str) -> Result<Kustomization> {
     let options = Options { rules: Rules::Sigs, duplicates: Duplicates::LastWins, keys: Keys::ToText };
-    let documents =
-        yaml::parse_spanned_with(source.text, &options).map_err(|e| Error::from(e.in_file(source.file)))?;
+    let documents = yaml::parse_spanned_with(source.text, &options).map_err(|e| {
+        Error::from(e.in_file(source.file))
+            .prefixed("invalid Kustomization: error converting YAML to JSON: yaml")
+    })?;
     let empty = || {
         let diagnostic = Diagnostic::error("kustomization.yaml is empty").in_file(source.file);
         Error::Input { diagnostic: Box::new(diagnostic) }
     };
     let root = documents.first().ok_or_else(empty)?;
-    let mut f = Fields::new(source, root, "Kustomization")?;
+    let mut f = Fields::new(source, root, "Kustomization").map_err(invalid)?;
     let mut k = Kustomization::default();
     read_type(&mut f, &mut k, dir)?;
     let meta = |e: &&yaml::Entry| {
@@ -73,8 +75,21 @@ pub(crate) fn read_kustomization(source: Source<'_>, dir: &str) -> Result<Kustom
             return Err(not_built(source, entry.key_span, field, hint));
         }
     }
-    read_transformers(&mut f, &mut k)?;
-    read_generators(&mut f, &mut k)?;
+    read_fields(f, &mut k).map_err(invalid)?;
+    Ok(k)
+}
+
+fn invalid(error: Error) -> Error {
+    match error {
+        // only what the decoder of JSON says is prefixed so
+        Error::Worded { .. } => error.prefixed("invalid Kustomization"),
+        other => other,
+    }
+}
+
+fn read_fields(mut f: Fields<'_>, k: &mut Kustomization) -> Result<()> {
+    read_transformers(&mut f, k)?;
+    read_generators(&mut f, k)?;
     k.resources = read_named(&mut f, "resources")?;
     k.resources.extend(read_named(&mut f, "bases")?);
     k.components = read_named(&mut f, "components")?;
@@ -82,9 +97,8 @@ pub(crate) fn read_kustomization(source: Source<'_>, dir: &str) -> Result<Kustom
     k.transformers = read_named(&mut f, "transformers")?;
     k.validators = read_named(&mut f, "validators")?;
     k.sort = read_sort(&mut f)?;
-    read_build_metadata(&mut f, &mut k)?;
-    f.finish()?;
-    Ok(k)
+    read_build_metadata(&mut f, k)?;
+    f.finish()
 }
 
 fn is_empty(node: &Spanned) -> bool {
@@ -158,7 +172,12 @@ fn read_named(f: &mut Fields<'_>, field: &'static str) -> Result<Vec<Named>> {
     let source = f.source;
     f.list(field)?
         .iter()
-        .map(|node| Ok(Named { text: source.string(node, field)?, place: place_of(source, node.span) }))
+        .map(|node| {
+            Ok(Named {
+                text: source.string(node, &format!("Kustomization.{field}"))?,
+                place: place_of(source, node.span),
+            })
+        })
         .collect()
 }
 
@@ -392,7 +411,7 @@ fn read_sort(f: &mut Fields<'_>) -> Result<Option<SortOptions>> {
         })?;
         match order.as_str() {
             "fifo" if lists.is_some() => Err(f.error(
-                "the field 'sortOptions.legacySortOptions' is set but the selected sort order is fifo",
+                "the field 'sortOptions.legacySortOptions' is set but the selected sort order is 'fifo', not 'legacy'",
             )),
             "fifo" => f.finish().map(|()| SortOptions::Fifo),
             "legacy" => f.finish().map(|()| SortOptions::Legacy(lists)),

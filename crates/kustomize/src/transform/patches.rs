@@ -143,7 +143,7 @@ fn apply_operations(
             let id = resource.id();
             resource.shared.clear();
             patch::json_patch(&mut resource.object, operations)
-                .map_err(|e| Error::new(e.to_string()).doing(format!("patching '{id}'")))?;
+                .map_err(|e| Error::new(e.to_string()).noting(format!("patching '{id}'")))?;
             let whole = resource.is_empty() || (!resource.kind().is_empty() && !resource.name().is_empty());
             if whole {
                 Ok(())
@@ -181,7 +181,7 @@ fn merge_into(at: usize, patch: &Value, allow: Allow, resources: &mut ResMap) ->
             resource.store_previous_id();
         }
         let id = resource.id();
-        merge_keeping(resource, patch, allow).map_err(|e| e.doing(format!("patching '{id}'")))
+        merge_keeping(resource, patch, allow).map_err(|e| e.noting(format!("patching '{id}'")))
     })
 }
 
