@@ -3,10 +3,12 @@
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeSet;
 use std::rc::Rc;
+use std::sync::Arc;
 
 use serde_json::Value;
 
-use crate::config::Config;
+use crate::accumulator::Accumulator;
+use crate::config::{self, Config};
 use crate::decode::Source;
 use crate::error::{Error, Result};
 use crate::files::Files;
@@ -24,7 +26,6 @@ pub(crate) struct Session<'f> {
     pub(crate) files: &'f dyn Files,
     pub(crate) outside: Option<&'f dyn Outside>,
     pub(crate) options: Options,
-    config: Config,
     read: RefCell<BTreeSet<String>>,
     warnings: RefCell<Vec<String>>,
     build_metadata: Cell<BuildMetadata>,
@@ -55,15 +56,10 @@ impl<'f> Session<'f> {
             files,
             outside,
             options,
-            config: Config::defaults(),
             read: RefCell::default(),
             warnings: RefCell::default(),
             build_metadata: Cell::default(),
         }
-    }
-
-    pub(crate) fn config(&self) -> &Config {
-        &self.config
     }
 
     pub(crate) fn build_metadata(&self) -> BuildMetadata {
@@ -100,14 +96,14 @@ impl<'f> Session<'f> {
         Err(self.no_directory(dir, &local))
     }
 
-    pub(crate) fn build(&self, dir: &str) -> Result<(ResMap, Option<SortOptions>)> {
+    pub(crate) fn build(&self, dir: &str) -> Result<(Accumulator, Option<SortOptions>)> {
         let mut root = self.root(dir)?;
         let kustomization = root.kustomization()?;
         self.build_metadata.set(kustomization.build_metadata);
         root.origin = kustomization.build_metadata.any.then(Location::default);
         let sort = kustomization.sort.clone();
-        let resources = root.accumulate(&kustomization, ResMap::default())?;
-        Ok((resources, sort))
+        let accumulated = root.accumulate(&kustomization, Accumulator::default())?;
+        Ok((accumulated, sort))
     }
 }
 
@@ -224,32 +220,66 @@ impl<'s, 'f> Root<'s, 'f> {
         Ok((file, text))
     }
 
-    fn accumulate(&self, k: &Kustomization, mut resources: ResMap) -> Result<ResMap> {
+    fn accumulate(&self, k: &Kustomization, mut so_far: Accumulator) -> Result<Accumulator> {
         if !k.namespace.is_empty() {
             self.namespace.replace(k.namespace.clone());
         }
         for entry in &k.resources {
-            self.accumulate_resource(entry, &mut resources)
+            self.accumulate_resource(entry, &mut so_far)
                 .map_err(|e| e.at_place(&entry.place).doing("accumulating resources"))?;
         }
-        generate::run(self, k, &mut resources)?;
+        so_far.add_config(&self.config(k)?).map_err(|e| e.doing("merging config"))?;
+        so_far.add_config(&self.crds(k)?).map_err(|e| e.doing("merging CRDs"))?;
+        generate::run(self, k, &mut so_far.resources)?;
         for entry in &k.components {
-            self.accumulate_component(entry, &mut resources)
+            self.accumulate_component(entry, &mut so_far)
                 .map_err(|e| e.at_place(&entry.place).doing("accumulating components"))?;
         }
-        transform::run(self, k, &self.session.config, &mut resources)?;
-        plugin::validate(self, k, &mut resources)?;
-        Ok(resources)
+        transform::run(self, k, &so_far.config, &mut so_far.resources)?;
+        plugin::validate(self, k, &mut so_far.resources)?;
+        so_far.record_vars(&k.vars)?;
+        Ok(so_far)
+    }
+
+    /// The defaults and what `configurations` add.
+    fn config(&self, k: &Kustomization) -> Result<Arc<Config>> {
+        let mut config = Config::defaults();
+        for entry in &k.configurations {
+            let merged = if entry.text.contains(['\n', '\r']) {
+                config::read::merge(&mut config, Source { file: &entry.place.file, text: &entry.text })
+            } else {
+                self.load_text(&entry.text).and_then(|(file, text)| {
+                    config::read::merge(&mut config, Source { file: &file, text: &text })
+                })
+            };
+            merged.map_err(|e| e.at_place(&entry.place))?;
+        }
+        Ok(config)
+    }
+
+    fn crds(&self, k: &Kustomization) -> Result<Arc<Config>> {
+        let mut config = Config::empty();
+        for entry in &k.crds {
+            self.load_text(&entry.text)
+                .and_then(|(file, text)| {
+                    config::crds::merge(&mut config, Source { file: &file, text: &text }, &entry.text)
+                })
+                .map_err(|e| {
+                    let names: Vec<&str> = k.crds.iter().map(|entry| entry.text.as_str()).collect();
+                    e.at_place(&entry.place).doing(format!("loading CRDs [{}]", names.join(" ")))
+                })?;
+        }
+        Ok(config)
     }
 
     /// As a file if it is one, else as a base, as upstream; what fails as both is told as both.
-    pub(crate) fn accumulate_resource(&self, entry: &Named, resources: &mut ResMap) -> Result<()> {
+    pub(crate) fn accumulate_resource(&self, entry: &Named, so_far: &mut Accumulator) -> Result<()> {
         let name = &entry.text;
         let absolute = path::join(&self.canonical, name);
         let is_dir = self.session.files.is_dir(&path::join(&self.dir, name));
         let added = self.open(name).and_then(|opened| match opened {
-            Opened::Base(below) => below.add_to(resources),
-            Opened::File { objects } => self.add_objects(name, objects, resources),
+            Opened::Base(below) => below.add_to(so_far),
+            Opened::File { objects } => self.add_objects(name, objects, &mut so_far.resources),
         });
         let Err(error) = added else { return Ok(()) };
         let (as_file, as_base) = if is_dir {
@@ -284,11 +314,9 @@ impl<'s, 'f> Root<'s, 'f> {
     }
 
     /// Adds what this base holds to the resources of the kustomization that names it.
-    fn add_to(&self, resources: &mut ResMap) -> Result<()> {
+    fn add_to(&self, so_far: &mut Accumulator) -> Result<()> {
         let inner = self.accumulate_base()?;
-        resources
-            .append_all(inner)
-            .map_err(|e| e.doing(format!("recursed merging from path '{}'", self.canonical)))
+        so_far.merge(inner).map_err(|e| e.doing(format!("recursed merging from path '{}'", self.canonical)))
     }
 
     /// What a field of the kustomization that a builtin plugin carries out is recorded as.
@@ -296,14 +324,14 @@ impl<'s, 'f> Root<'s, 'f> {
         self.origin.as_ref().map(|origin| origin.of_builtin(&k.file_name, kind))
     }
 
-    /// The resources of a kustomization that is named as a base.
-    pub(crate) fn accumulate_base(&self) -> Result<ResMap> {
+    /// What a kustomization that is named as a base comes to.
+    pub(crate) fn accumulate_base(&self) -> Result<Accumulator> {
         let kustomization = self.kustomization_of_path()?;
         if kustomization.is_component {
             return Err(Error::new(format!("expected kind != 'Component' for path '{}'", self.canonical))
                 .hint("name it under components"));
         }
-        self.accumulate(&kustomization, ResMap::default())
+        self.accumulate(&kustomization, Accumulator::default())
             .map_err(|e| e.doing(format!("recursed accumulation of path '{}'", self.canonical)))
     }
 
@@ -313,7 +341,7 @@ impl<'s, 'f> Root<'s, 'f> {
     }
 
     /// A component works on what there is so far.
-    fn accumulate_component(&self, entry: &Named, resources: &mut ResMap) -> Result<()> {
+    fn accumulate_component(&self, entry: &Named, so_far: &mut Accumulator) -> Result<()> {
         let name = &entry.text;
         let full = path::join(&self.dir, name);
         let below = match Repository::parse(name) {
@@ -322,19 +350,19 @@ impl<'s, 'f> Root<'s, 'f> {
         };
         below
             .map_err(|e| e.quoted("loader.New"))?
-            .add_as_component(resources)
+            .add_as_component(so_far)
             .map_err(|e| e.quoted("accumulateDirectory:"))
     }
 
-    fn add_as_component(&self, resources: &mut ResMap) -> Result<()> {
+    fn add_as_component(&self, so_far: &mut Accumulator) -> Result<()> {
         let kustomization = self.kustomization_of_path()?;
         if !kustomization.is_component {
             let message =
                 format!("expected kind 'Component' for path '{}' but got 'Kustomization'", self.canonical);
             return Err(Error::new(message).hint("name it under resources"));
         }
-        *resources = self
-            .accumulate(&kustomization, std::mem::take(resources))
+        *so_far = self
+            .accumulate(&kustomization, std::mem::take(so_far))
             .map_err(|e| e.doing(format!("recursed accumulation of path '{}'", self.canonical)))?;
         Ok(())
     }

@@ -65,7 +65,7 @@ impl FieldPath {
 }
 
 /// At dots outside brackets and not behind a backslash.
-fn split(text: &str) -> Vec<String> {
+pub(crate) fn split(text: &str) -> Vec<String> {
     let mut segments = vec![String::new()];
     let (mut depth, mut escaped) = (0, false);
     for c in text.chars() {

@@ -1,11 +1,12 @@
 //! Field specs: which path of which kinds a transformer touches, and the walk to it.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
 use crate::error::{Error, Result};
-use crate::id::Gvk;
+use crate::id::{Gvk, ResId};
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
 pub(crate) struct FieldSpec {
@@ -90,8 +91,30 @@ impl FieldSpec {
         leaf: Leaf,
         set: &mut dyn FnMut(&mut Value) -> Result<()>,
     ) -> Result<()> {
-        walk(object, &self.segments.0, self.create && leaf != Leaf::Never, leaf, set)
-            .map_err(|e| e.doing(format!("considering field '{}'", self.path)))
+        let create = self.create && leaf != Leaf::Never;
+        walk(object, &self.segments.0, create, leaf, set).map_err(|e| {
+            e.doing(format!("considering field '{}' of object {}", self.path, ResId::of(object)))
+        })
+    }
+}
+
+/// Field specs by the kind that they are for, so that each object meets only its own.
+pub(crate) struct ByKind<'a> {
+    kinds: HashMap<&'a str, Vec<&'a FieldSpec>>,
+}
+
+impl<'a> ByKind<'a> {
+    pub(crate) fn new(fields: &'a [FieldSpec]) -> ByKind<'a> {
+        let mut kinds: HashMap<&str, Vec<&FieldSpec>> = HashMap::new();
+        for field in fields {
+            kinds.entry(&field.gvk.kind).or_default().push(field);
+        }
+        ByKind { kinds }
+    }
+
+    pub(crate) fn of(&self, kind: &str) -> impl Iterator<Item = &'a FieldSpec> + '_ {
+        let own = if kind.is_empty() { None } else { self.kinds.get(kind) };
+        self.kinds.get("").into_iter().chain(own).flatten().copied()
     }
 }
 

@@ -2,7 +2,8 @@
 //!
 //! The pipeline has kustomize's shape: [`build`] accumulates a target (resources, generators, components, then
 //! transformers in their fixed order, recursively), then once at the top adds hash suffixes, follows name
-//! references, sorts and prints. Files come through the [`Files`] trait; nothing here knows a disk. Resources are
+//! references, puts in vars, sorts and prints. Beside the resources, the accumulator carries the transformer
+//! configuration and the vars upwards. Files come through the [`Files`] trait; nothing here knows a disk. Resources are
 //! held as values with their history of names beside them, and are found through index maps, so that time grows
 //! with their number and not with its square.
 //!
@@ -15,10 +16,12 @@
 //! leaves volumeClaimTemplates alone. What is not supported is refused with its place: see `spec::read::NOT_BUILT`.
 
 mod accumulate;
+mod accumulator;
 mod config;
 mod decode;
 mod disk;
 mod error;
+mod expand;
 mod fieldpath;
 mod fieldspec;
 mod files;
@@ -45,11 +48,13 @@ mod select;
 mod shared;
 mod spec;
 mod transform;
+mod vars;
 
 use std::collections::BTreeSet;
 
 use serde_json::Value;
 
+use crate::accumulator::Accumulator;
 use crate::id::ResId;
 
 pub use disk::Disk;
@@ -131,9 +136,10 @@ fn build_objects(
     dir: &str,
     options: &Options,
 ) -> Result<Vec<Value>, Error> {
-    let (mut resources, sort) = session.build(dir)?;
+    let (Accumulator { mut resources, config, vars }, sort) = session.build(dir)?;
     resources.add_hash_suffixes()?;
-    namereference::fix(&mut resources, session.config())?;
+    namereference::fix(&mut resources, &config.name_references)?;
+    session.warn(vars.resolve(&mut resources, &config)?);
     resources.drop_local_config();
     let mut resources = resources.into_resources();
     order::sort(&mut resources, sort.as_ref(), options.reorder);

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use serde_json::Value;
 
-use crate::config::{Config, NameReference};
+use crate::config::{NameReference, NameReferences};
 use crate::error::{Error, Result};
 use crate::fieldspec::Leaf;
 use crate::id::{Gvk, NO_NAMESPACE, ResId};
@@ -12,12 +12,13 @@ use crate::resmap::ResMap;
 use crate::resource::Resource;
 
 /// Follows every reference of every resource, once, at the end of a build.
-pub(crate) fn fix(resources: &mut ResMap, config: &Config) -> Result<()> {
+pub(crate) fn fix(resources: &mut ResMap, references: &NameReferences) -> Result<()> {
     let candidates = Candidates::of(resources.resources());
+    let references = references.by_kind();
     for resource in resources.resources_mut() {
         let gvk = resource.original_id().gvk;
         let mut referrer: Option<Referrer> = None;
-        for reference in config.name_references.of(&gvk) {
+        for reference in references.of(&gvk) {
             let referrer = referrer.get_or_insert_with(|| Referrer::of(resource));
             fix_field(&mut resource.object, referrer, reference, &candidates)?;
         }
@@ -28,11 +29,11 @@ pub(crate) fn fix(resources: &mut ResMap, config: &Config) -> Result<()> {
 fn fix_field(
     object: &mut Value,
     referrer: &Referrer,
-    reference: &NameReference,
+    reference: NameReference<'_>,
     candidates: &Candidates,
 ) -> Result<()> {
     let role = reference.field.path.ends_with("roleRef/name").then(|| role_ref(object));
-    let search = Search { referrer, target: &reference.target, role, candidates };
+    let search = Search { referrer, target: reference.target, role, candidates };
     reference
         .field
         .apply_unchecked(object, Leaf::Scalar, &mut |value| search.fix(value))

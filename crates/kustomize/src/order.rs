@@ -52,6 +52,16 @@ pub(crate) fn sort(resources: &mut [Resource], options: Option<&SortOptions>, re
     resources.sort_by_cached_key(|resource| Key::of(resource, &rank));
 }
 
+/// What lists of kinds are sorted by in a transformer configuration: rank, then text.
+pub(crate) fn kind_key(gvk: &Gvk) -> (i64, String) {
+    let place = |list: &[&str]| list.iter().position(|kind| *kind == gvk.kind);
+    let rank = match place(&FIRST) {
+        Some(at) => at as i64 - FIRST.len() as i64,
+        None => place(&LAST).map_or(0, |at| at as i64 + 1),
+    };
+    (rank, gvk_key(gvk))
+}
+
 #[derive(Debug, PartialEq, Eq)]
 struct Key {
     rank: i64,

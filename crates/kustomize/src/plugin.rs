@@ -12,6 +12,7 @@ use std::collections::HashMap;
 use yaml::{Duplicates, Keys, Options, Rules};
 
 use crate::accumulate::Root;
+use crate::accumulator::Accumulator;
 use crate::decode::{Fields, Source};
 use crate::error::{Error, Result};
 use crate::id::ResId;
@@ -112,19 +113,19 @@ fn difference(before: &ResMap, after: &ResMap) -> Option<String> {
 /// directories. They must differ in their ids.
 fn load_all(root: &Root<'_, '_>, k: &Kustomization, entries: &[Named]) -> Result<Vec<Plugin>> {
     let mut plugins = Vec::new();
-    let mut all = ResMap::default();
+    let mut all = Accumulator::default();
     let inline: Vec<Option<Vec<Resource>>> = entries.iter().map(|entry| inline(root, k, entry)).collect();
     for (at, resources) in inline.iter().enumerate() {
         for resource in resources.iter().flatten() {
-            all.append(resource.clone()).map_err(|e| e.at_place(&entries[at].place))?;
+            all.resources.append(resource.clone()).map_err(|e| e.at_place(&entries[at].place))?;
         }
-        plugins.resize(all.resources().len(), at);
+        plugins.resize(all.resources.resources().len(), at);
     }
     for (at, entry) in entries.iter().enumerate().filter(|(at, _)| inline[*at].is_none()) {
         root.accumulate_resource(entry, &mut all).map_err(|e| e.at_place(&entry.place))?;
-        plugins.resize(all.resources().len(), at);
+        plugins.resize(all.resources.resources().len(), at);
     }
-    let configs = all.into_resources().into_iter().zip(plugins);
+    let configs = all.resources.into_resources().into_iter().zip(plugins);
     Ok(configs.map(|(config, entry)| Plugin { config, entry }).collect())
 }
 

@@ -58,6 +58,11 @@ impl ResMap {
         &mut self.list[at]
     }
 
+    /// Marks a resource as the one that a var takes its value from.
+    pub(crate) fn add_var(&mut self, at: usize, name: &str) {
+        self.list[at].vars.push(name.to_string());
+    }
+
     fn current(&mut self) -> &mut HashMap<ResId, Vec<usize>> {
         let list = &self.list;
         self.current.get_or_insert_with(|| {

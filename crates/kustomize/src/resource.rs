@@ -18,6 +18,8 @@ pub(crate) struct Resource {
     pub(crate) suffixes: Vec<String>,
     pub(crate) needs_hash: bool,
     pub(crate) shared: Shared,
+    /// The vars that take their value from here.
+    pub(crate) vars: Vec<String>,
 }
 
 const BUILD_ANNOTATIONS: &str = "internal.config.kubernetes.io/";
@@ -34,6 +36,7 @@ impl Resource {
             suffixes: Vec::new(),
             needs_hash: false,
             shared: Shared::default(),
+            vars: Vec::new(),
         };
         if resource.meta_map("annotations").is_some() {
             resource.restore_history();
@@ -175,6 +178,7 @@ impl Resource {
         self.previous.clone_from(&old.previous);
         self.prefixes.clone_from(&old.prefixes);
         self.suffixes.clone_from(&old.suffixes);
+        self.vars.clone_from(&old.vars);
         self.needs_hash &= old.needs_hash;
     }
 

@@ -9,6 +9,7 @@ use diag::Span;
 use crate::fieldspec::FieldSpec;
 use crate::id::Gvk;
 use crate::origin::BuildMetadata;
+use crate::vars::Var;
 
 pub(crate) use read::{read_kustomization, read_replacements};
 
@@ -40,6 +41,11 @@ pub(crate) struct Kustomization {
     pub(crate) generators: Vec<Named>,
     pub(crate) transformers: Vec<Named>,
     pub(crate) validators: Vec<Named>,
+    pub(crate) vars: Vec<Var>,
+    /// Transformer configurations: paths or inline text.
+    pub(crate) configurations: Vec<Named>,
+    /// OpenAPI definitions of custom resources.
+    pub(crate) crds: Vec<Named>,
     pub(crate) sort: Option<SortOptions>,
     pub(crate) build_metadata: BuildMetadata,
     /// The name of the file that all this was read from.

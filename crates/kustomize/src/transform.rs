@@ -5,9 +5,11 @@ pub(crate) mod metadata;
 pub(crate) mod names;
 pub(crate) mod patches;
 
+use std::borrow::Cow;
+
 use crate::accumulate::Root;
-use crate::config::Config;
-use crate::error::Result;
+use crate::config::{Config, FieldSpecs, List};
+use crate::error::{Error, Result};
 use crate::fieldspec::FieldSpec;
 use crate::id::Gvk;
 use crate::resmap::ResMap;
@@ -38,25 +40,33 @@ pub(crate) fn run(
     }
     if !k.namespace.is_empty() {
         let namespace = NamespaceRule { namespace: k.namespace.clone(), ..NamespaceRule::default() };
-        steps.run("NamespaceTransformer", |r| names::namespace(&namespace, &config.namespace, r))?;
+        steps.run("NamespaceTransformer", |r| {
+            names::namespace(&namespace, config.fields(List::Namespace), r)
+        })?;
     }
     if !k.name_prefix.is_empty() {
-        steps.run("PrefixTransformer", |r| names::prefix(&k.name_prefix, &config.name_prefix, r))?;
+        steps.run("PrefixTransformer", |r| {
+            names::prefix(&k.name_prefix, config.fields(List::NamePrefix), r)
+        })?;
     }
     if !k.name_suffix.is_empty() {
-        steps.run("SuffixTransformer", |r| names::suffix(&k.name_suffix, &config.name_suffix, r))?;
+        steps.run("SuffixTransformer", |r| {
+            names::suffix(&k.name_suffix, config.fields(List::NameSuffix), r)
+        })?;
     }
     for label in &k.labels {
-        let fields = label_fields(label, config);
+        let fields = label_fields(label, config)?;
         steps.run("LabelTransformer", |r| metadata::set_pairs(&label.pairs, &fields, r))?;
     }
     // with `labels` alone, upstream counts the empty commonLabels as one more transformer
     if !k.labels.is_empty() || !k.common_labels.is_empty() {
-        steps.run("LabelTransformer", |r| metadata::set_pairs(&k.common_labels, &config.common_labels, r))?;
+        steps.run("LabelTransformer", |r| {
+            metadata::set_pairs(&k.common_labels, config.fields(List::CommonLabels), r)
+        })?;
     }
     if !k.common_annotations.is_empty() {
         steps.run("AnnotationsTransformer", |r| {
-            metadata::set_pairs(&k.common_annotations, &config.common_annotations, r)
+            metadata::set_pairs(&k.common_annotations, config.fields(List::CommonAnnotations), r)
         })?;
     }
     for patch in &k.patches_json6902 {
@@ -65,7 +75,9 @@ pub(crate) fn run(
         })?;
     }
     for replica in &k.replicas {
-        steps.run("ReplicaCountTransformer", |r| metadata::replicas(replica, &config.replicas, r))?;
+        steps.run("ReplicaCountTransformer", |r| {
+            metadata::replicas(replica, config.fields(List::Replicas), r)
+        })?;
     }
     steps.images(config)?;
     if !k.replacements.is_empty() {
@@ -98,24 +110,36 @@ impl Steps<'_, '_, '_> {
 
     /// All at once, so that the resources are walked once; to upstream each image is a transformer.
     fn images(&mut self, config: &Config) -> Result<()> {
-        images::set(&self.k.images, &config.images, self.resources)?;
+        images::set(&self.k.images, config.fields(List::Images), self.resources)?;
         self.k.images.iter().try_for_each(|_| self.record("ImageTagTransformer"))
     }
 }
 
-/// Where an item of `labels` goes.
-fn label_fields(label: &Label, config: &Config) -> Vec<FieldSpec> {
-    let mut fields = label.fields.clone();
+/// Where an item of `labels` sets them: at its own fields and those of the configuration that it includes.
+fn label_fields<'c>(label: &Label, config: &'c Config) -> Result<Cow<'c, [FieldSpec]>> {
+    if label.include_selectors && label.fields.is_empty() {
+        return Ok(Cow::Borrowed(config.fields(List::CommonLabels)));
+    }
+    let mut fields = FieldSpecs::from(label.fields.clone());
+    let mut add = |more: &[FieldSpec], doing: &str| {
+        fields
+            .merge_all(more)
+            .map_err(|conflict| Error::new(format!("{doing}conflicting fieldspecs")).hint(&conflict.hint()))
+    };
     if label.include_selectors {
-        fields.extend(config.common_labels.iter().cloned());
-        return fields;
+        add(config.fields(List::CommonLabels), "")?;
+    } else {
+        if label.include_templates {
+            add(config.fields(List::TemplateLabels), "failed to merge template fieldSpec: ")?;
+        }
+        if label.include_volume_claim_templates {
+            let doing = "failed to merge volume claim template fieldSpec: ";
+            add(config.fields(List::VolumeClaimTemplateLabels), doing)?;
+        }
+        match config.fields(List::Labels) {
+            [] => add(&[FieldSpec::new(Gvk::default(), "metadata/labels", true)], "")?,
+            labels => add(labels, "")?,
+        }
     }
-    if label.include_templates {
-        fields.extend(config.template_labels.iter().cloned());
-    }
-    if label.include_volume_claim_templates {
-        fields.extend(config.volume_claim_template_labels.iter().cloned());
-    }
-    fields.push(FieldSpec::new(Gvk::default(), "metadata/labels", true));
-    fields
+    Ok(Cow::Owned(fields.to_vec()))
 }

@@ -11,6 +11,7 @@ use crate::decode::{Fields, Source};
 use crate::error::{Error, Result};
 use crate::fieldspec::FieldSpec;
 use crate::id::Gvk;
+use crate::vars;
 
 const DEPRECATED: [(&str, &str); 6] = [
     ("bases", "Please use 'resources' instead. Run"),
@@ -22,10 +23,7 @@ const DEPRECATED: [(&str, &str); 6] = [
 ];
 
 /// Fields that kustomize knows and that are refused, each with what to do instead.
-const NOT_BUILT: [(&str, &str); 7] = [
-    ("vars", "use replacements"),
-    ("crds", "name the fields in replacements or patches"),
-    ("configurations", "use labels[].fields, patches or replacements"),
+const NOT_BUILT: [(&str, &str); 4] = [
     ("openapi", "use JSON6902 patches for lists of custom resources"),
     ("helmCharts", "render the chart with helm template, and name the result in resources"),
     ("helmGlobals", "render the chart with helm template, and name the result in resources"),
@@ -96,6 +94,9 @@ fn read_fields(mut f: Fields<'_>, k: &mut Kustomization) -> Result<()> {
     k.generators = read_named(&mut f, "generators")?;
     k.transformers = read_named(&mut f, "transformers")?;
     k.validators = read_named(&mut f, "validators")?;
+    k.configurations = read_named(&mut f, "configurations")?;
+    k.crds = read_named(&mut f, "crds")?;
+    k.vars = f.each("vars", "Var", vars::read)?;
     k.sort = read_sort(&mut f)?;
     read_build_metadata(&mut f, k)?;
     f.finish()
@@ -160,7 +161,7 @@ fn read_generators(f: &mut Fields<'_>, k: &mut Kustomization) -> Result<()> {
     Ok(())
 }
 
-fn place(f: &Fields<'_>) -> Place {
+pub(crate) fn place(f: &Fields<'_>) -> Place {
     place_of(f.source, f.span)
 }
 
@@ -193,11 +194,11 @@ fn read_label(mut f: Fields<'_>) -> Result<Label> {
     Ok(label)
 }
 
-fn read_gvk(f: &mut Fields<'_>) -> Result<Gvk> {
+pub(crate) fn read_gvk(f: &mut Fields<'_>) -> Result<Gvk> {
     Ok(Gvk { group: f.string("group")?, version: f.string("version")?, kind: f.string("kind")? })
 }
 
-fn read_fieldspec(mut f: Fields<'_>) -> Result<FieldSpec> {
+pub(crate) fn read_fieldspec(mut f: Fields<'_>) -> Result<FieldSpec> {
     let spec = read_loose_fieldspec(&mut f)?;
     f.finish()?;
     Ok(spec)

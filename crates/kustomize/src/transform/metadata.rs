@@ -1,33 +1,13 @@
 //! Labels, annotations and replica counts.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 
 use serde_json::{Number, Value};
 
 use crate::error::{Error, Result};
-use crate::fieldspec::{FieldSpec, Leaf};
+use crate::fieldspec::{ByKind, FieldSpec, Leaf};
 use crate::resmap::ResMap;
 use crate::spec::Replica;
-
-/// Field specs by the kind that they are for, so that each object meets only its own.
-struct ByKind<'a> {
-    kinds: HashMap<&'a str, Vec<&'a FieldSpec>>,
-}
-
-impl<'a> ByKind<'a> {
-    fn new(fields: &'a [FieldSpec]) -> ByKind<'a> {
-        let mut kinds: HashMap<&str, Vec<&FieldSpec>> = HashMap::new();
-        for field in fields {
-            kinds.entry(&field.gvk.kind).or_default().push(field);
-        }
-        ByKind { kinds }
-    }
-
-    fn of(&self, kind: &str) -> impl Iterator<Item = &'a FieldSpec> + '_ {
-        let own = if kind.is_empty() { None } else { self.kinds.get(kind) };
-        self.kinds.get("").into_iter().chain(own).flatten().copied()
-    }
-}
 
 /// Sets pairs in the maps at all fields.
 pub(crate) fn set_pairs(
