@@ -47,9 +47,7 @@ fn read(source: Source<'_>, options: &Options) -> Result<Vec<Value>> {
 
 /// Kustomize's words but for the file's name, which the caller knows as the kustomization has it.
 fn malformed(source: Source<'_>, error: yaml::Error) -> Error {
-    let line =
-        error.diagnostic.position.map(|position| format!("line {}: ", position.line)).unwrap_or_default();
-    let upstream = format!("{MALFORMED_YAML}: yaml: {line}{}", error.diagnostic.message);
+    let upstream = format!("{MALFORMED_YAML}: {}", error.upstream());
     Error::from(error.in_file(source.file)).worded(upstream)
 }
 

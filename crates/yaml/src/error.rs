@@ -7,11 +7,23 @@ use diag::{Diagnostic, Span};
 #[error("{diagnostic}")]
 pub struct Error {
     pub diagnostic: Box<Diagnostic>,
+    /// In go-yaml's words, with its count of lines.
+    upstream: Option<Box<str>>,
 }
 
 impl Error {
     pub(crate) fn at(text: &str, span: Span, message: impl Into<String>) -> Error {
-        Error { diagnostic: Box::new(Diagnostic::error(message).at(text, span)) }
+        Error { diagnostic: Box::new(Diagnostic::error(message).at(text, span)), upstream: None }
+    }
+
+    pub(crate) fn worded(mut self, upstream: String) -> Error {
+        self.upstream = Some(upstream.into());
+        self
+    }
+
+    /// What go-yaml says: `yaml: line 4: did not find expected key`. Its line may be other than ours.
+    pub fn upstream(&self) -> String {
+        format!("yaml: {}", self.upstream.as_deref().unwrap_or(&self.diagnostic.message))
     }
 
     pub(crate) fn hint(mut self, hint: &str) -> Error {

@@ -9,8 +9,10 @@ mod edit;
 mod emit;
 mod error;
 mod number;
+mod parse;
 mod read;
 mod resolve;
+mod scan;
 mod sort;
 mod spanned;
 

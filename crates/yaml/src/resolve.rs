@@ -147,15 +147,16 @@ fn is_base_60(text: &str) -> bool {
         && fraction.bytes().all(|b| b.is_ascii_digit() || b == b'_')
 }
 
-/// The value of a plain scalar. `None`: it has no JSON form (infinities).
-pub(crate) fn plain_value(text: &str, rules: Rules) -> Option<Value> {
-    Some(match resolve(text, rules) {
+/// The value of a plain scalar; the text again if it has no JSON form (infinities).
+pub(crate) fn plain_value(text: String, rules: Rules) -> Result<Value, String> {
+    Ok(match resolve(&text, rules) {
         Meaning::Null => Value::Null,
         Meaning::Bool(b) => Value::Bool(b),
         Meaning::Int(n) => Value::Number(n),
-        Meaning::Float(n) => Value::Number(n?),
-        Meaning::Time if rules == Rules::Kyaml => Value::String(as_rfc3339(text)?),
-        Meaning::Time | Meaning::Text => Value::String(text.to_string()),
+        Meaning::Float(Some(n)) => Value::Number(n),
+        Meaning::Float(None) => return Err(text),
+        Meaning::Time if rules == Rules::Kyaml => Value::String(as_rfc3339(&text).unwrap_or(text)),
+        Meaning::Time | Meaning::Text => Value::String(text),
     })
 }
 
@@ -168,9 +169,9 @@ mod tests {
     fn table(rules: Rules, texts: &[&str]) -> String {
         texts
             .iter()
-            .map(|t| match plain_value(t, rules) {
-                Some(value) => format!("{t} => {value}\n"),
-                None => format!("{t} => -\n"),
+            .map(|t| match plain_value(t.to_string(), rules) {
+                Ok(value) => format!("{t} => {value}\n"),
+                Err(_) => format!("{t} => -\n"),
             })
             .collect()
     }
@@ -265,7 +266,7 @@ mod tests {
     fn kyaml_where_it_differs() {
         let differing: Vec<&str> = TEXTS
             .into_iter()
-            .filter(|t| plain_value(t, Rules::Sigs) != plain_value(t, Rules::Kyaml))
+            .filter(|t| plain_value(t.to_string(), Rules::Sigs) != plain_value(t.to_string(), Rules::Kyaml))
             .collect();
         expect![[r#"
             yes => "yes"

@@ -80,6 +80,15 @@ impl Spanned {
         }
     }
 
+    /// How many collections are nested in each other.
+    pub(crate) fn depth(&self) -> usize {
+        match &self.node {
+            Node::Scalar(_) => 0,
+            Node::Sequence(items) => 1 + items.iter().map(Spanned::depth).max().unwrap_or(0),
+            Node::Mapping(entries) => 1 + entries.iter().map(|e| e.value.depth()).max().unwrap_or(0),
+        }
+    }
+
     /// How many nodes the tree has.
     pub(crate) fn count(&self) -> usize {
         1 + match &self.node {

@@ -62,12 +62,12 @@ fn anchors_and_merge_keys() {
     check(
         "<<: 1\n",
         expect![[r#"
-        error: map merge requires map or sequence of maps as the value
-         --> 1:5
-          |
-        1 | <<: 1
-          |     ^
-    "#]],
+            error: map merge requires map or sequence of maps as the value
+             --> 1:5
+              |
+            1 | <<: 1
+              |     ^
+        "#]],
     );
 }
 
@@ -86,22 +86,23 @@ fn refusals_say_where() {
     check(
         "a: *x\n",
         expect![[r#"
-        error: unknown anchor 'x' referenced
-         --> 1:4
-          |
-        1 | a: *x
-          |    ^^
-    "#]],
+            error: unknown anchor 'x' referenced
+             --> 1:4
+              |
+            1 | a: *x
+              |    ^^
+            hint: anchors hold within one document; text that begins with * must be in quotes
+        "#]],
     );
     check(
         "a: &x [*x]\n",
         expect![[r#"
-        error: an anchor's value contains itself
-         --> 1:8
-          |
-        1 | a: &x [*x]
-          |        ^^
-    "#]],
+            error: anchor 'x' value contains itself
+             --> 1:8
+              |
+            1 | a: &x [*x]
+              |        ^^
+        "#]],
     );
     check(
         "a: {{ name }}\n",
@@ -141,12 +142,104 @@ fn refusals_say_where() {
 }
 
 #[test]
-fn broken_syntax_has_a_place() {
-    for text in ["a: b: c\n", "a: [1, 2\n", "a:\n\t- b\n", "a: 'x\n", "- a\nb: 1\n", "a: \"\\q\"\n"] {
-        let error = parse_documents(text).unwrap_err();
-        assert!(error.diagnostic.position.is_some(), "{text:?}");
-        assert!(error.diagnostic.message.starts_with("invalid YAML: "), "{error}");
-    }
+fn broken_syntax_in_the_words_of_go_yaml() {
+    let said: String = [
+        "a: b: c\n",
+        "a: [1, 2\n",
+        "a:\n\t- b\n",
+        "a: 'x\n",
+        "- a\nb: 1\n",
+        "a: \"\\q\"\n",
+        "a: 1\nb\nc: 2\n",
+        "a:\n  b: 1\n c: 2\n",
+        "a:\n- b\n c: 2\n",
+        "a: {b: 1\nc: 2\n",
+        "a: @b\n",
+        "a:\n  b: - c\n",
+        "a: &\n",
+        "a: |x\n  b\n",
+        "a: \u{1}\n",
+        "a: !e!x b\n",
+    ]
+    .iter()
+    .map(|text| {
+        let error =
+            parse_documents_with(text, &Options { rules: Rules::Kyaml, ..Options::default() }).unwrap_err();
+        let (at, hint) =
+            (error.diagnostic.position.unwrap(), error.diagnostic.hint.as_deref().unwrap_or("-"));
+        format!("{text:?} {}:{} {}\n  {hint}\n", at.line, at.column, error.upstream())
+    })
+    .collect();
+    expect![[r#"
+        "a: b: c\n" 1:5 yaml: mapping values are not allowed in this context
+          a colon with a blank after it begins a value: put text that holds `: ` in quotes, or check the indentation
+        "a: [1, 2\n" 2:1 yaml: line 1: did not find expected ',' or ']'
+          the list that is opened in line 1 is not closed
+        "a:\n\t- b\n" 2:1 yaml: line 2: found character that cannot start any token
+          indent with blanks: YAML takes no tabs there
+        "a: 'x\n" 1:4 yaml: line 2: found unexpected end of stream
+          the quote that is opened in line 1 is not closed
+        "- a\nb: 1\n" 2:1 yaml: line 1: did not find expected '-' indicator
+          the indentation does not fit the list that begins in line 1: its items begin with `- `
+        "a: \"\\q\"\n" 1:5 yaml: found unknown escape character
+          in double quotes a backslash begins an escape: write \\ for one, or use single quotes
+        "a: 1\nb\nc: 2\n" 2:1 yaml: line 2: could not find expected ':'
+          line 2 is no `key: value`: is a colon missing, or a quote?
+        "a:\n  b: 1\n c: 2\n" 3:2 yaml: line 2: did not find expected key
+          the indentation does not fit the map that begins in line 1, or a value needs quotes
+        "a:\n- b\n c: 2\n" 3:3 yaml: line 3: mapping values are not allowed in this context
+          a colon with a blank after it begins a value: put text that holds `: ` in quotes, or check the indentation
+        "a: {b: 1\nc: 2\n" 2:2 yaml: line 1: did not find expected ',' or '}'
+          the map that is opened in line 1 is not closed; template braces need quotes: "{{ name }}"
+        "a: @b\n" 1:4 yaml: found character that cannot start any token
+          text that begins with one of % @ ` must be in quotes
+        "a:\n  b: - c\n" 2:6 yaml: line 2: block sequence entries are not allowed in this context
+          a list begins on a line of its own
+        "a: &\n" 1:5 yaml: did not find expected alphabetic or numeric character
+          text that begins with & or * must be in quotes
+        "a: |x\n  b\n" 1:5 yaml: did not find expected comment or line break
+          -
+        "a: \u{1}\n" 1:4 yaml: control characters are not allowed
+          write it as an escape in double quotes, "\x1b" for example
+        "a: !e!x b\n" 1:4 yaml: found undefined tag handle
+          -
+    "#]].assert_eq(&said);
+}
+
+#[test]
+fn surrogate_pairs_in_escapes() {
+    check(r#"{"a": "\ud83d\ude00 \u00e9"}"#, expect![[r#"{"a":"😀 é"}"#]]);
+    assert!(parse_documents(r#""\ud83d""#).is_err());
+    assert!(parse_documents(r#""\ud83d\u0041""#).is_err());
+}
+
+#[test]
+fn left_out_in_flow_collections() {
+    let options = Options { rules: Rules::Kyaml, ..Options::default() };
+    check_with("a: {b, c: , d: ~}\n", options, expect![[r#"{"a":{"b":"","c":"","d":null}}"#]]);
+    check("a: {b, c: , d: ~}\n", expect![[r#"{"a":{"b":null,"c":null,"d":null}}"#]]);
+}
+
+#[test]
+fn values_of_all_styles() {
+    let options = Options { rules: Rules::Kyaml, ..Options::default() };
+    check_with(
+        "a: one\n  two\n\n  three # c\nb: 'it''s\n  two\n\n\n  three '\nc: \"x\\\n   y\\tz\n  w\"\nd: >-\n  a\n  b\n\n  c\n   d\n  e\n\nf: |2+\n   x\n\n",
+        options,
+        expect![[
+            r#"{"a":"one two\nthree","b":"it's two\n\nthree ","c":"xy\tz w","d":"a b\nc\n d\ne","f":" x\n\n"}"#
+        ]],
+    );
+    check_with(
+        "? a\n: - b\n  -\n  - c: d\n    e:\n    - f\n? g\n'h' : i\n",
+        options,
+        expect![[r#"{"a":["b",null,{"c":"d","e":["f"]}],"g":null,"h":"i"}"#]],
+    );
+    check_with(
+        "[a: b, {c: d}, [? e, f:g], \"h\":i]\n",
+        options,
+        expect![[r#"[{"a":"b"},{"c":"d"},[{"e":""},"f:g"],{"h":"i"}]"#]],
+    );
 }
 
 #[test]
