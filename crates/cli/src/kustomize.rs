@@ -14,17 +14,17 @@ use std::process::ExitCode;
 #[derive(Debug)]
 pub(crate) struct Failure {
     message: String,
-    /// Place and remedy; its message is not shown.
-    details: Option<Box<Diagnostic>>,
+    /// Places and remedies; their messages are shown where they say something else.
+    details: Vec<Diagnostic>,
 }
 
 impl Failure {
     fn new(message: impl Into<String>) -> Self {
-        Self { message: message.into(), details: None }
+        Self { message: message.into(), details: Vec::new() }
     }
 
     fn hint(self, hint: impl Into<String>) -> Self {
-        Self { details: Some(Box::new(Diagnostic::error("").hint(hint))), ..self }
+        Self { details: vec![Diagnostic::error("").hint(hint)], ..self }
     }
 
     /// Wrong words, in a command whose help may tell more.
@@ -35,10 +35,10 @@ impl Failure {
 
 impl From<kustomize::Error> for Failure {
     fn from(error: kustomize::Error) -> Self {
-        let mut details = error.to_diagnostic();
-        // the message has them already
-        details.notes.retain(|note| !note.starts_with("while "));
-        Self { message: error.chain(), details: Some(Box::new(details)) }
+        let mut details = error.to_diagnostics();
+        // the first line has them already
+        details.iter_mut().for_each(|d| d.notes.retain(|note| !note.starts_with("while ")));
+        Self { message: error.chain(), details }
     }
 }
 
@@ -135,14 +135,13 @@ fn command_help(usage: &str, about: &str, flags: &[Flag]) -> String {
 /// `Error: …` on one line as kustomize prints it, then the place, the text there, and the remedy.
 fn render(failure: &Failure, colour: bool) -> String {
     let mut out = format!("Error: {}\n", printer::escape(failure.message.trim_end(), false));
-    let Some(details) = &failure.details else { return out };
-    let source = details.file.as_ref().and_then(|file| std::fs::read_to_string(file).ok());
-    let rendered = diag::render(
-        &Diagnostic { message: String::new(), ..(**details).clone() },
-        source.as_deref(),
-        colour,
-    );
-    out.push_str(rendered.split_once('\n').map_or("", |(_, rest)| rest));
+    for details in &failure.details {
+        let source = details.file.as_ref().and_then(|file| std::fs::read_to_string(file).ok());
+        let rendered = diag::render(details, source.as_deref(), colour);
+        let told = details.message.is_empty() || failure.message.ends_with(&details.message);
+        let shown = if told { rendered.split_once('\n').map_or("", |(_, rest)| rest) } else { &rendered };
+        out.push_str(shown);
+    }
     out
 }
 
@@ -193,6 +192,7 @@ mod tests {
         std::fs::remove_dir_all(&dir).unwrap();
         expect![[r#"
             Error: invalid Kustomization: json: unknown field "imagez"
+            error: Kustomization has no field imagez
              --> DIR/kustomization.yaml:3:1
               |
             3 | imagez: []

@@ -21,7 +21,8 @@ fn main() -> ExitCode {
     let (text, code) = match &built {
         Ok(built) => (built.yaml.clone(), ExitCode::SUCCESS),
         Err(e) => {
-            let text = format!("Error: {}\n{}", e.chain(), diag::render(&e.to_diagnostic(), None, false));
+            let shown = e.to_diagnostics().iter().map(|d| diag::render(d, None, false)).collect::<String>();
+            let text = format!("Error: {}\n{shown}", e.chain());
             (text, ExitCode::FAILURE)
         }
     };

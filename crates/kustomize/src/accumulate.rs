@@ -10,7 +10,7 @@ use serde_json::Value;
 use crate::accumulator::Accumulator;
 use crate::config::{self, Config};
 use crate::decode::Source;
-use crate::error::{Error, Result};
+use crate::error::{Error, Errors, Result};
 use crate::files::Files;
 use crate::origin::{BuildMetadata, Location, Record};
 use crate::outside::Outside;
@@ -224,10 +224,12 @@ impl<'s, 'f> Root<'s, 'f> {
         if !k.namespace.is_empty() {
             self.namespace.replace(k.namespace.clone());
         }
+        let mut errors = Errors::default();
         for entry in &k.resources {
-            self.accumulate_resource(entry, &mut so_far)
-                .map_err(|e| e.at_place(&entry.place).doing("accumulating resources"))?;
+            let added = self.accumulate_resource(entry, &mut so_far);
+            errors.keep(added.map_err(|e| e.at_place(&entry.place).doing("accumulating resources")));
         }
+        errors.finish()?;
         so_far.add_config(&self.config(k)?).map_err(|e| e.doing("merging config"))?;
         so_far.add_config(&self.crds(k)?).map_err(|e| e.doing("merging CRDs"))?;
         generate::run(self, k, &mut so_far.resources)?;

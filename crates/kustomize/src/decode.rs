@@ -6,7 +6,7 @@ use diag::{Diagnostic, Span};
 use serde_json::Value;
 use yaml::{Entry, Node, Spanned};
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Errors, Result};
 
 /// The text that a node came from. A plugin's configuration is printed anew before it is read: it has no file, and
 /// as upstream its unknown fields do not matter.
@@ -198,7 +198,13 @@ impl<'a> Fields<'a> {
         type_name: &'static str,
         read: impl Fn(Fields<'a>) -> Result<T>,
     ) -> Result<Vec<T>> {
-        self.list(name)?.iter().map(|node| read(self.below(node, name, type_name)?)).collect()
+        let mut errors = Errors::default();
+        let mut all = Vec::new();
+        for node in self.list(name)? {
+            all.extend(errors.keep(self.below(node, name, type_name).and_then(&read).map(Some)));
+        }
+        errors.finish()?;
+        Ok(all)
     }
 
     pub(crate) fn one<T>(
@@ -219,17 +225,26 @@ impl<'a> Fields<'a> {
             return Ok(());
         }
         let known: HashSet<String> = self.taken.iter().map(|name| name.to_lowercase()).collect();
-        let unknown = self.entries.iter().find(|(name, _)| !known.contains(*name));
-        let Some((_, entry)) = unknown else { return Ok(()) };
+        let mut unknown: Vec<&Entry> =
+            self.entries.iter().filter(|(name, _)| !known.contains(*name)).map(|(_, entry)| *entry).collect();
+        unknown.sort_by_key(|entry| entry.key_span.start);
+        let mut errors = Errors::default();
+        for entry in unknown {
+            errors.keep(Err::<(), Error>(self.unknown(entry)));
+        }
+        errors.finish()
+    }
+
+    fn unknown(&self, entry: &Entry) -> Error {
         let error = self
             .source
             .error(entry.key_span, format!("{} has no field {}", self.type_name, entry.key))
             .worded(format!("json: unknown field \"{}\"", entry.key));
         let near = self.taken.iter().find(|name| is_near(&name.to_lowercase(), &entry.key.to_lowercase()));
-        Err(match near {
+        match near {
             Some(near) => error.hint(&format!("did you mean {near}?")),
             None => error,
-        })
+        }
     }
 }
 

@@ -24,6 +24,9 @@ pub enum Error {
     /// What kustomize says, word for word, where we say it better.
     #[error("{upstream}")]
     Worded { upstream: String, cause: Box<Error> },
+    /// Errors that have nothing to do with each other, the one at which kustomize stops first.
+    #[error("{first}")]
+    Several { first: Box<Error>, others: Vec<Error> },
 }
 
 impl Error {
@@ -48,6 +51,7 @@ impl Error {
             Error::While { doing, cause } => Error::While { doing, cause: Box::new(change(*cause)) },
             Error::Noted { note, cause } => Error::Noted { note, cause: Box::new(change(*cause)) },
             Error::Worded { upstream, cause } => Error::Worded { upstream, cause: Box::new(change(*cause)) },
+            Error::Several { first, others } => Error::Several { first: Box::new(change(*first)), others },
             innermost => innermost,
         }
     }
@@ -63,6 +67,10 @@ impl Error {
                 }
                 Error::Input { diagnostic }
             }
+            Error::Several { first, others } => Error::Several {
+                first: Box::new(first.at_place(place)),
+                others: others.into_iter().map(|other| other.at_place(place)).collect(),
+            },
             outer @ (Error::While { .. } | Error::Noted { .. } | Error::Worded { .. }) => {
                 outer.map_cause(|cause| cause.at_place(place))
             }
@@ -107,6 +115,7 @@ impl Error {
                 upstream.starts_with(MALFORMED_YAML) || cause.is_malformed_yaml()
             }
             Error::While { cause, .. } | Error::Noted { cause, .. } => cause.is_malformed_yaml(),
+            Error::Several { first, .. } => first.is_malformed_yaml(),
             _ => false,
         }
     }
@@ -120,21 +129,68 @@ impl Error {
             Error::While { doing, cause } => format!("{doing}: {}", cause.chain()),
             Error::Noted { cause, .. } => cause.chain(),
             Error::Worded { upstream, .. } => upstream.clone(),
+            Error::Several { first, .. } => first.chain(),
         }
     }
 
-    /// One diagnostic for the whole: the innermost place and hint, the way there as notes.
+    /// One diagnostic for the whole: the innermost place and hint, the way there as notes. Of several, the first.
     pub fn to_diagnostic(&self) -> Diagnostic {
         match self {
             Error::Input { diagnostic } | Error::NotBuilt { diagnostic, .. } => (**diagnostic).clone(),
             Error::File(e) => Diagnostic::error(format!("cannot read file: {}", e.reason)).in_file(&e.path),
             Error::Worded { cause, .. } => cause.to_diagnostic(),
+            Error::Several { first, .. } => first.to_diagnostic(),
             Error::While { doing, cause } | Error::Noted { note: doing, cause } => {
-                let mut diagnostic = cause.to_diagnostic();
-                diagnostic.notes.insert(0, format!("while {doing}"));
-                diagnostic
+                with_note(cause.to_diagnostic(), doing)
             }
         }
+    }
+
+    /// All of them, the first as [`Error::to_diagnostic`] gives it.
+    pub fn to_diagnostics(&self) -> Vec<Diagnostic> {
+        match self {
+            Error::Several { first, others } => {
+                std::iter::once(&**first).chain(others).flat_map(Error::to_diagnostics).collect()
+            }
+            Error::Worded { cause, .. } => cause.to_diagnostics(),
+            Error::While { doing, cause } | Error::Noted { note: doing, cause } => {
+                cause.to_diagnostics().into_iter().map(|diagnostic| with_note(diagnostic, doing)).collect()
+            }
+            Error::Input { .. } | Error::File(_) | Error::NotBuilt { .. } => vec![self.to_diagnostic()],
+        }
+    }
+}
+
+fn with_note(mut diagnostic: Diagnostic, doing: &str) -> Diagnostic {
+    diagnostic.notes.insert(0, format!("while {doing}"));
+    diagnostic
+}
+
+/// Keeps errors back, so that what does not depend on each other is told together.
+#[derive(Debug, Default)]
+pub(crate) struct Errors {
+    kept: Vec<Error>,
+}
+
+impl Errors {
+    /// The value, or its default if there is an error, which is kept.
+    pub(crate) fn keep<T: Default>(&mut self, result: Result<T>) -> T {
+        result.unwrap_or_else(|error| {
+            self.kept.push(error);
+            T::default()
+        })
+    }
+
+    pub(crate) fn map(self, change: impl Fn(Error) -> Error) -> Errors {
+        Errors { kept: self.kept.into_iter().map(change).collect() }
+    }
+
+    /// Fails if anything was kept.
+    pub(crate) fn finish(self) -> Result<()> {
+        let mut kept = self.kept.into_iter();
+        let Some(first) = kept.next() else { return Ok(()) };
+        let others: Vec<Error> = kept.collect();
+        Err(if others.is_empty() { first } else { Error::Several { first: Box::new(first), others } })
     }
 }
 

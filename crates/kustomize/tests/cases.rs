@@ -19,7 +19,11 @@ fn cases() {
         let files = Memory::from_fixture(&fixture);
         let text = match build(&files, "/app", &Options::default()) {
             Ok(built) => built.yaml,
-            Err(e) => diag::render(&e.to_diagnostic(), None, false),
+            Err(e) => {
+                let shown =
+                    e.to_diagnostics().iter().map(|d| diag::render(d, None, false)).collect::<String>();
+                format!("Error: {}\n{shown}", e.chain())
+            }
         };
         expect_file![path.with_extension("output")].assert_eq(&text);
         count += 1;

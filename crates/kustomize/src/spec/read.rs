@@ -8,7 +8,7 @@ use super::{
     Replacement, ReplacementField, ReplacementSource, ReplacementTarget, Replica, Selector, SortOptions,
 };
 use crate::decode::{Fields, Source};
-use crate::error::{Error, Result};
+use crate::error::{Error, Errors, Result};
 use crate::fieldspec::FieldSpec;
 use crate::id::Gvk;
 use crate::vars;
@@ -73,7 +73,7 @@ pub(crate) fn read_kustomization(source: Source<'_>, dir: &str) -> Result<Kustom
             return Err(not_built(source, entry.key_span, field, hint));
         }
     }
-    read_fields(f, &mut k).map_err(invalid)?;
+    read_fields(f, &mut k)?;
     Ok(k)
 }
 
@@ -85,21 +85,24 @@ fn invalid(error: Error) -> Error {
     }
 }
 
+/// What is wrong with one field has nothing to do with the others.
 fn read_fields(mut f: Fields<'_>, k: &mut Kustomization) -> Result<()> {
-    read_transformers(&mut f, k)?;
-    read_generators(&mut f, k)?;
-    k.resources = read_named(&mut f, "resources")?;
-    k.resources.extend(read_named(&mut f, "bases")?);
-    k.components = read_named(&mut f, "components")?;
-    k.generators = read_named(&mut f, "generators")?;
-    k.transformers = read_named(&mut f, "transformers")?;
-    k.validators = read_named(&mut f, "validators")?;
-    k.configurations = read_named(&mut f, "configurations")?;
-    k.crds = read_named(&mut f, "crds")?;
-    k.vars = f.each("vars", "Var", vars::read)?;
-    k.sort = read_sort(&mut f)?;
-    read_build_metadata(&mut f, k)?;
-    f.finish()
+    let mut errors = Errors::default();
+    read_transformers(&mut f, k, &mut errors);
+    read_generators(&mut f, k, &mut errors);
+    k.resources = errors.keep(read_named(&mut f, "resources"));
+    k.resources.extend(errors.keep(read_named(&mut f, "bases")));
+    k.components = errors.keep(read_named(&mut f, "components"));
+    k.generators = errors.keep(read_named(&mut f, "generators"));
+    k.transformers = errors.keep(read_named(&mut f, "transformers"));
+    k.validators = errors.keep(read_named(&mut f, "validators"));
+    k.configurations = errors.keep(read_named(&mut f, "configurations"));
+    k.crds = errors.keep(read_named(&mut f, "crds"));
+    k.vars = errors.keep(f.each("vars", "Var", vars::read));
+    k.sort = errors.keep(read_sort(&mut f));
+    errors.keep(read_build_metadata(&mut f, k));
+    errors.keep(f.finish());
+    errors.map(invalid).finish()
 }
 
 fn is_empty(node: &Spanned) -> bool {
@@ -133,32 +136,30 @@ fn read_type(f: &mut Fields<'_>, k: &mut Kustomization, dir: &str) -> Result<()>
     Ok(())
 }
 
-fn read_transformers(f: &mut Fields<'_>, k: &mut Kustomization) -> Result<()> {
-    k.name_prefix = f.string("namePrefix")?;
-    k.name_suffix = f.string("nameSuffix")?;
-    k.namespace = f.string("namespace")?;
-    k.common_labels = f.string_map("commonLabels")?;
-    k.common_annotations = f.string_map("commonAnnotations")?;
-    k.labels = f.each("labels", "Label", read_label)?;
-    k.patches_strategic_merge = read_named(f, "patchesStrategicMerge")?;
-    k.patches = f.each("patches", "Patch", read_patch)?;
-    k.patches_json6902 = f.each("patchesJson6902", "Patch", read_patch)?;
-    k.images = f.each("images", "Image", read_image)?;
-    k.images.extend(f.each("imageTags", "Image", read_image)?);
-    k.replicas = f.each("replicas", "Replica", read_replica)?;
-    k.replacements = f.each("replacements", "ReplacementField", read_replacement)?;
-    Ok(())
+fn read_transformers(f: &mut Fields<'_>, k: &mut Kustomization, errors: &mut Errors) {
+    k.name_prefix = errors.keep(f.string("namePrefix"));
+    k.name_suffix = errors.keep(f.string("nameSuffix"));
+    k.namespace = errors.keep(f.string("namespace"));
+    k.common_labels = errors.keep(f.string_map("commonLabels"));
+    k.common_annotations = errors.keep(f.string_map("commonAnnotations"));
+    k.labels = errors.keep(f.each("labels", "Label", read_label));
+    k.patches_strategic_merge = errors.keep(read_named(f, "patchesStrategicMerge"));
+    k.patches = errors.keep(f.each("patches", "Patch", read_patch));
+    k.patches_json6902 = errors.keep(f.each("patchesJson6902", "Patch", read_patch));
+    k.images = errors.keep(f.each("images", "Image", read_image));
+    k.images.extend(errors.keep(f.each("imageTags", "Image", read_image)));
+    k.replicas = errors.keep(f.each("replicas", "Replica", read_replica));
+    k.replacements = errors.keep(f.each("replacements", "ReplacementField", read_replacement));
 }
 
-fn read_generators(f: &mut Fields<'_>, k: &mut Kustomization) -> Result<()> {
-    k.config_maps = f.each("configMapGenerator", "ConfigMapArgs", read_generator)?;
-    k.secrets = f.each("secretGenerator", "SecretArgs", |mut f| {
+fn read_generators(f: &mut Fields<'_>, k: &mut Kustomization, errors: &mut Errors) {
+    k.config_maps = errors.keep(f.each("configMapGenerator", "ConfigMapArgs", read_generator));
+    k.secrets = errors.keep(f.each("secretGenerator", "SecretArgs", |mut f| {
         let secret_type = f.string("type")?;
         Ok(Generator { secret_type, ..read_generator(f)? })
-    })?;
-    k.generator_options =
-        f.one("generatorOptions", "GeneratorOptions", read_generator_options)?.unwrap_or_default();
-    Ok(())
+    }));
+    let options = f.one("generatorOptions", "GeneratorOptions", read_generator_options);
+    k.generator_options = errors.keep(options).unwrap_or_default();
 }
 
 pub(crate) fn place(f: &Fields<'_>) -> Place {
