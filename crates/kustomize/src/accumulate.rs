@@ -5,19 +5,19 @@ use std::collections::BTreeSet;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use serde_json::Value;
-
 use crate::accumulator::Accumulator;
 use crate::config::{self, Config};
 use crate::decode::Source;
 use crate::error::{Error, Errors, Result};
 use crate::files::Files;
+use crate::openapi::OpenApi;
 use crate::origin::{BuildMetadata, Location, Record};
 use crate::outside::Outside;
 use crate::remote::{self, Opened};
 use crate::repository::Repository;
 use crate::resmap::ResMap;
 use crate::resource::Resource;
+use crate::schema::Types;
 use crate::spec::{self, FILE_NAMES, Kustomization, Named, SortOptions};
 use crate::{LoadRestrictor, Options, decode, generate, load, origin, path, plugin, transform};
 
@@ -29,6 +29,7 @@ pub(crate) struct Session<'f> {
     read: RefCell<BTreeSet<String>>,
     warnings: RefCell<Vec<String>>,
     build_metadata: Cell<BuildMetadata>,
+    openapi: OpenApi,
 }
 
 /// The directory of one kustomization: what its paths are relative to.
@@ -52,6 +53,7 @@ impl<'f> Session<'f> {
         outside: Option<&'f dyn Outside>,
         options: Options,
     ) -> Session<'f> {
+        let merge_keys = options.merge_keys;
         Session {
             files,
             outside,
@@ -59,6 +61,7 @@ impl<'f> Session<'f> {
             read: RefCell::default(),
             warnings: RefCell::default(),
             build_metadata: Cell::default(),
+            openapi: OpenApi::new(merge_keys),
         }
     }
 
@@ -68,6 +71,11 @@ impl<'f> Session<'f> {
 
     pub(crate) fn warn(&self, warnings: impl IntoIterator<Item = String>) {
         self.warnings.borrow_mut().extend(warnings);
+    }
+
+    /// What a kustomization that stands alone begins with.
+    fn start(&self) -> Accumulator {
+        Accumulator { resources: ResMap::new(self.openapi.scopes()), ..Accumulator::default() }
     }
 
     /// The files that were read or missed, and the warnings.
@@ -101,8 +109,9 @@ impl<'f> Session<'f> {
         let kustomization = root.kustomization()?;
         self.build_metadata.set(kustomization.build_metadata);
         root.origin = kustomization.build_metadata.any.then(Location::default);
+        self.openapi.set(&root, &kustomization, &ResMap::default())?;
         let sort = kustomization.sort.clone();
-        let accumulated = root.accumulate(&kustomization, Accumulator::default())?;
+        let accumulated = root.accumulate(&kustomization, self.start())?;
         Ok((accumulated, sort))
     }
 }
@@ -150,6 +159,11 @@ impl Session<'_> {
 }
 
 impl<'s, 'f> Root<'s, 'f> {
+    /// The types by which strategic merges go.
+    pub(crate) fn types(&self) -> &'s Types {
+        self.session.openapi.types()
+    }
+
     /// Clones do not change under a watcher.
     fn note(&self, path: &str) {
         if self.clones.is_empty() {
@@ -302,11 +316,10 @@ impl<'s, 'f> Root<'s, 'f> {
             || (Repository::parse(name).is_ok() && !self.session.files.exists(&path::join(&self.dir, name)))
     }
 
-    fn add_objects(&self, name: &str, objects: Vec<Value>, resources: &mut ResMap) -> Result<()> {
+    fn add_objects(&self, name: &str, objects: Vec<Resource>, resources: &mut ResMap) -> Result<()> {
         objects
             .into_iter()
-            .try_for_each(|object| {
-                let mut resource = Resource::new(object);
+            .try_for_each(|mut resource| {
                 if let Some(origin) = &self.origin {
                     resource.set_annotation(origin::ORIGIN, origin.of_file(name).text());
                 }
@@ -317,7 +330,7 @@ impl<'s, 'f> Root<'s, 'f> {
 
     /// Adds what this base holds to the resources of the kustomization that names it.
     fn add_to(&self, so_far: &mut Accumulator) -> Result<()> {
-        let inner = self.accumulate_base()?;
+        let inner = self.accumulate_base(&so_far.resources)?;
         so_far.merge(inner).map_err(|e| e.doing(format!("recursed merging from path '{}'", self.canonical)))
     }
 
@@ -326,14 +339,15 @@ impl<'s, 'f> Root<'s, 'f> {
         self.origin.as_ref().map(|origin| origin.of_builtin(&k.file_name, kind))
     }
 
-    /// What a kustomization that is named as a base comes to.
-    pub(crate) fn accumulate_base(&self) -> Result<Accumulator> {
+    /// What a kustomization that is named as a base comes to, after other resources.
+    pub(crate) fn accumulate_base(&self, before: &ResMap) -> Result<Accumulator> {
         let kustomization = self.kustomization_of_path()?;
         if kustomization.is_component {
             return Err(Error::new(format!("expected kind != 'Component' for path '{}'", self.canonical))
                 .hint("name it under components"));
         }
-        self.accumulate(&kustomization, Accumulator::default())
+        self.session.openapi.set(self, &kustomization, before)?;
+        self.accumulate(&kustomization, self.session.start())
             .map_err(|e| e.doing(format!("recursed accumulation of path '{}'", self.canonical)))
     }
 
@@ -363,6 +377,7 @@ impl<'s, 'f> Root<'s, 'f> {
                 format!("expected kind 'Component' for path '{}' but got 'Kustomization'", self.canonical);
             return Err(Error::new(message).hint("name it under resources"));
         }
+        self.session.openapi.set(self, &kustomization, &so_far.resources)?;
         *so_far = self
             .accumulate(&kustomization, std::mem::take(so_far))
             .map_err(|e| e.doing(format!("recursed accumulation of path '{}'", self.canonical)))?;

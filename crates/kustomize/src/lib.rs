@@ -8,10 +8,9 @@
 //! with their number and not with its square.
 //!
 //! On purpose other than upstream (v5.5.0), each where it loses data or breaks off: in a strategic merge, a list item
-//! without its merge key is an error (upstream empties the list), a port without protocol is merged into the first
-//! of its number and `$patch: replace` in a list item replaces it (upstream drops both patches); integers above
-//! 2^53 survive JSON patches; keys that look like numbers are written as text (upstream fails); `metadata.name` must
-//! be text; a wrong regular expression for an image matches nothing (upstream panics). As in later releases:
+//! without its merge key is an error (upstream empties the list; `merge::list` has more of this); integers above 2^53
+//! survive JSON patches; keys that look like numbers are written as text (upstream fails); `metadata.name` must be
+//! text; a wrong regular expression for an image matches nothing (upstream panics). As in later releases:
 //! replacement selectors are regular expressions, `sourceValue`, empty patch files are ignored, `includeTemplates`
 //! leaves volumeClaimTemplates alone. What is not supported is refused with its place: see `spec::read::NOT_BUILT`.
 
@@ -32,6 +31,7 @@ mod id;
 mod load;
 mod merge;
 mod namereference;
+mod openapi;
 mod options;
 mod order;
 mod origin;
@@ -44,6 +44,7 @@ mod repository;
 mod resmap;
 mod resource;
 mod schema;
+mod scope;
 mod select;
 mod shared;
 mod spec;

@@ -5,6 +5,8 @@ use yaml::{Duplicates, Keys, Node, Options, Rules, Spanned};
 
 use crate::decode::Source;
 use crate::error::{Error, MALFORMED_YAML, Result};
+use crate::merge;
+use crate::resource::Resource;
 
 /// How resources and patches are read.
 pub(crate) const RESOURCE_YAML: Options =
@@ -27,15 +29,29 @@ pub(crate) fn text(bytes: Vec<u8>, file: &str) -> Result<String> {
 
 /// The objects of a resource file; lists are replaced by their items.
 pub(crate) fn objects(source: Source<'_>) -> Result<Vec<Value>> {
-    read(source, &RESOURCE_YAML)
+    Ok(read(source, &RESOURCE_YAML)?.into_iter().map(Spanned::into_value).collect())
+}
+
+/// The same as resources.
+pub(crate) fn resources(source: Source<'_>) -> Result<Vec<Resource>> {
+    let nodes = read(source, &RESOURCE_YAML)?.into_iter();
+    Ok(nodes
+        .map(|node| {
+            let bare_nulls = merge::bare_nulls(&node);
+            let mut resource = Resource::new(node.into_value());
+            resource.bare_nulls = bare_nulls;
+            resource
+        })
+        .collect())
 }
 
 /// The objects of a patch, where `8080: x` may stand for the key `"8080"`.
 pub(crate) fn patches(source: Source<'_>) -> Result<Vec<Value>> {
-    read(source, &Options { keys: Keys::ToText, ..RESOURCE_YAML })
+    let nodes = read(source, &Options { keys: Keys::ToText, ..RESOURCE_YAML })?;
+    Ok(nodes.into_iter().map(Spanned::into_value).collect())
 }
 
-fn read(source: Source<'_>, options: &Options) -> Result<Vec<Value>> {
+fn read(source: Source<'_>, options: &Options) -> Result<Vec<Spanned>> {
     check_separators(source)?;
     let documents = yaml::parse_spanned_with(source.text, options).map_err(|e| malformed(source, e))?;
     let mut objects = Vec::new();
@@ -65,7 +81,7 @@ fn check_separators(source: Source<'_>) -> Result<()> {
     Ok(())
 }
 
-fn expand(source: Source<'_>, node: Spanned, objects: &mut Vec<Value>) -> Result<()> {
+fn expand(source: Source<'_>, node: Spanned, objects: &mut Vec<Spanned>) -> Result<()> {
     if !matches!(node.node, Node::Mapping(_)) {
         return Err(source
             .error(node.span, "a resource must be a map with apiVersion, kind and metadata")
@@ -77,7 +93,7 @@ fn expand(source: Source<'_>, node: Spanned, objects: &mut Vec<Value>) -> Result
         return items.items().iter().try_for_each(|item| expand(source, item.clone(), objects));
     }
     check(source, &node, kind)?;
-    objects.push(node.into_value());
+    objects.push(node);
     Ok(())
 }
 

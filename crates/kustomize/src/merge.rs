@@ -1,78 +1,115 @@
 //! Strategic merge as kustomize does it, which is not quite as the API server does.
 //!
-//! Patch items of a keyed list come first; `$setElementOrder` and its like are not known; a list of a kind without
-//! schema is replaced. On purpose other than upstream: an item without the merge key is an error there instead of
-//! emptying the list, and a port without protocol is merged into the first of its number instead of being lost.
+//! The whole object is walked, not only what the patch touches: items of keyed lists that are there twice become one,
+//! and nulls that were written as nothing at all go. Patch items of a keyed list come first; `$setElementOrder` and
+//! its like are not known; a list without a merge strategy is replaced. An object inside another that says its
+//! `apiVersion` and `kind` merges by its own type where nothing else is known of the place.
+//!
+//! On purpose other than upstream, where that loses what the user wrote: see [`list`].
+
+mod directive;
+mod list;
+mod nulls;
 
 use serde_json::{Map, Value};
 
 use crate::error::{Error, Result};
-use crate::schema::{Rule, Schema};
+use crate::schema::{Lists, Node, Schema};
+use directive::Directive;
 
-const DIRECTIVE: &str = "$patch";
+pub(crate) use nulls::{BareNulls, bare_nulls};
 
 /// Merges a patch into an object. `None`: the patch deletes it.
-pub(crate) fn merge_object(object: Value, patch: &Value) -> Result<Option<Value>> {
-    let text = |field: &str| object.get(field).and_then(Value::as_str).unwrap_or("");
-    let schema = Schema::builtin();
-    let ty = schema.object(text("apiVersion"), text("kind"));
-    Merger { schema }.merge(Rule::Plain(ty), Some(object), patch, "")
+pub(crate) fn merge_object(
+    schema: Schema<'_>,
+    object: Value,
+    patch: &Value,
+    nulls: &BareNulls,
+) -> Result<Option<Value>> {
+    let merger = Merger { schema };
+    let node = schema.of(&object).or_else(|| schema.of(patch)).or_else(|| schema.defined());
+    let mut object = object;
+    merger.drop_bare_nulls(node, &mut object, nulls);
+    let path = Path { above: None, step: "" };
+    merger.merge(node, Some(object), patch, &path)
+}
+
+/// Where a merge is, for messages.
+struct Path<'a> {
+    above: Option<&'a Path<'a>>,
+    step: &'a str,
+}
+
+impl<'a> Path<'a> {
+    fn step(&'a self, step: &'a str) -> Path<'a> {
+        Path { above: Some(self), step }
+    }
+}
+
+impl std::fmt::Display for Path<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self.above {
+            None => Ok(()),
+            Some(above) => write!(f, "{above}/{}", self.step),
+        }
+    }
 }
 
 struct Merger<'s> {
-    schema: &'s Schema,
+    schema: Schema<'s>,
 }
 
-impl Merger<'_> {
-    /// `None` clears the field.
-    fn merge(&self, rule: Rule<'_>, dest: Option<Value>, patch: &Value, path: &str) -> Result<Option<Value>> {
-        let dest = dest.filter(|value| !value.is_null());
-        match patch {
-            Value::Null => Ok(None),
-            Value::Object(patch) => self.merge_map(rule, dest, patch, path),
-            Value::Array(items) => match dest {
-                None => self.merge_list(rule, Vec::new(), items, path).map(Some),
-                Some(Value::Array(old)) => self.merge_list(rule, old, items, path).map(Some),
-                Some(other) => Err(wrong_kind("a list", &other, path)),
-            },
-            scalar => match dest {
-                Some(other @ (Value::Object(_) | Value::Array(_))) => {
-                    Err(wrong_kind("a scalar", &other, path))
-                }
-                _ => Ok(Some(scalar.clone())),
-            },
+impl<'s> Merger<'s> {
+    /// What is known of a place, given what stands there.
+    fn known(&self, node: Option<Node<'s>>, values: [Option<&Value>; 2]) -> Option<Node<'s>> {
+        match node {
+            Some(node) if !node.may_embed() => Some(node),
+            other => values.into_iter().flatten().find_map(|value| self.schema.of(value)).or(other),
+        }
+    }
+
+    /// Merges what stands at a place with what the patch has there. `None` clears the field.
+    fn merge(
+        &self,
+        node: Option<Node<'s>>,
+        dest: Option<Value>,
+        patch: &Value,
+        path: &Path<'_>,
+    ) -> Result<Option<Value>> {
+        let Some(dest) = dest.filter(|value| !value.is_null()) else {
+            return self.add(node, patch, path);
+        };
+        let node = self.known(node, [Some(&dest), Some(patch)]);
+        match (dest, patch) {
+            (_, Value::Null) => Ok(None),
+            (Value::Object(dest), Value::Object(patch)) => self.merge_map(node, dest, patch, path),
+            (Value::Array(dest), Value::Array(patch)) => self.merge_list(node, dest, patch, path),
+            (dest, patch) if is_scalar(&dest) && is_scalar(patch) => Ok(Some(patch.clone())),
+            (dest, patch) => Err(wrong_kind(&dest, patch, path)),
         }
     }
 
     fn merge_map(
         &self,
-        rule: Rule<'_>,
-        dest: Option<Value>,
+        node: Option<Node<'s>>,
+        mut dest: Map<String, Value>,
         patch: &Map<String, Value>,
-        path: &str,
+        path: &Path<'_>,
     ) -> Result<Option<Value>> {
-        let ty = match rule {
-            Rule::Plain(ty) | Rule::Keyed(ty, _) => ty,
-            Rule::Replace | Rule::Set => None,
-        };
-        let mut dest = match dest {
-            None => Map::new(),
-            Some(Value::Object(map)) => map,
-            Some(other) => return Err(wrong_kind("a map", &other, path)),
-        };
-        match directive(patch)? {
+        match directive::of_map(patch)? {
             Some(Directive::Delete) => return Ok(None),
-            Some(Directive::Replace) => dest.clear(),
-            _ if matches!(rule, Rule::Replace) => dest.clear(),
+            Some(Directive::Replace) => return self.add_map(node, patch, path).map(Some),
             Some(Directive::Merge) | None => {}
         }
-        for (key, value) in patch {
-            if key == DIRECTIVE {
-                continue;
+        for (key, value) in &mut dest {
+            if !patch.contains_key(key) {
+                self.settle(node.and_then(|node| node.field(key)), value);
             }
-            let path = format!("{path}/{key}");
+        }
+        for (key, value) in patch.iter().filter(|(key, _)| *key != directive::KEY) {
+            let field = node.and_then(|node| node.field(key));
             let old = dest.get_mut(key).map(Value::take);
-            match self.merge(self.schema.field(ty, key), old, value, &path)? {
+            match self.merge(field, old, value, &path.step(key))? {
                 Some(new) => {
                     dest.insert(key.clone(), new);
                 }
@@ -84,145 +121,79 @@ impl Merger<'_> {
         Ok(Some(Value::Object(dest)))
     }
 
-    fn merge_list(&self, rule: Rule<'_>, dest: Vec<Value>, patch: &[Value], path: &str) -> Result<Value> {
-        match rule {
-            Rule::Keyed(ty, keys) if dest.iter().chain(patch).all(Value::is_object) => {
-                self.merge_keyed(ty, keys, dest, patch, path)
-            }
-            Rule::Set => Ok(Value::Array(union(patch, dest))),
-            _ => Ok(Value::Array(patch.to_vec())),
+    /// What a patch adds where nothing is: itself, without directives and nulls.
+    fn add(&self, node: Option<Node<'s>>, patch: &Value, path: &Path<'_>) -> Result<Option<Value>> {
+        let node = self.known(node, [Some(patch), None]);
+        match patch {
+            Value::Null => Ok(None),
+            Value::Object(patch) => match directive::of_map(patch)? {
+                Some(Directive::Delete) => Ok(None),
+                _ => self.add_map(node, patch, path).map(Some),
+            },
+            Value::Array(items) => self.add_list(node, items, path),
+            scalar => Ok(Some(scalar.clone())),
         }
     }
 
-    fn merge_keyed(
-        &self,
-        ty: Option<u32>,
-        keys: &[&str],
-        dest: Vec<Value>,
-        patch: &[Value],
-        path: &str,
-    ) -> Result<Value> {
-        let mut rest: Vec<Option<Value>> = dest.into_iter().map(Some).collect();
-        let (items, whole) = list_directive(patch)?;
-        match whole {
-            Some(Directive::Replace | Directive::Delete) => rest.clear(),
-            Some(Directive::Merge) | None => {}
-        }
-        let index = Index::new(keys, &rest);
-        let mut merged: Vec<Value> = Vec::new();
-        for item in items {
-            let primary = keys.first().copied().unwrap_or("name");
-            if !rest.is_empty() && item.get(primary).is_none_or(Value::is_null) {
-                let error = Error::new(format!("an item of the list {path} in the patch has no {primary}"));
-                return Err(error.hint("strategic merge finds list items by that key"));
-            }
-            let at = index.find(item, &rest);
-            let old = at.and_then(|at| rest[at].take());
-            let stays = index.keeps_its_place(old.as_ref());
-            match (self.merge(Rule::Plain(ty), old, item, path)?, at) {
-                (Some(new), Some(at)) if stays => rest[at] = Some(new),
-                (Some(new), _) => merged.push(new),
-                (None, _) => {}
+    fn add_map(&self, node: Option<Node<'s>>, patch: &Map<String, Value>, path: &Path<'_>) -> Result<Value> {
+        let mut added = Map::new();
+        for (key, value) in patch.iter().filter(|(key, _)| *key != directive::KEY) {
+            let field = node.and_then(|node| node.field(key));
+            if let Some(value) = self.add(field, value, &path.step(key))? {
+                added.insert(key.clone(), value);
             }
         }
-        merged.extend(rest.into_iter().flatten());
-        Ok(Value::Array(merged))
+        Ok(Value::Object(added))
     }
-}
 
-/// The items of a list by their keys.
-struct Index<'a> {
-    keys: &'a [&'a str],
-    places: std::collections::HashMap<String, Vec<usize>>,
-}
-
-impl<'a> Index<'a> {
-    fn new(keys: &'a [&'a str], items: &[Option<Value>]) -> Index<'a> {
-        let mut places: std::collections::HashMap<String, Vec<usize>> = std::collections::HashMap::new();
-        for (at, item) in items.iter().enumerate() {
-            if let (Some(item), Some(primary)) = (item, keys.first()) {
-                places.entry(key_text(item, primary)).or_default().push(at);
+    /// What becomes of a value that the patch does not mention.
+    fn settle(&self, node: Option<Node<'s>>, value: &mut Value) {
+        if is_scalar(value) {
+            return;
+        }
+        let node = self.known(node, [Some(value), None]);
+        match value {
+            Value::Object(map) => {
+                for (key, value) in map {
+                    self.settle(node.and_then(|node| node.field(key)), value);
+                }
             }
-        }
-        Index { keys, places }
-    }
-
-    /// An item found by several keys keeps its place, one found by a single key comes first.
-    fn keeps_its_place(&self, item: Option<&Value>) -> bool {
-        let has = |key: &&&str| item.is_some_and(|item| !key_text(item, key).is_empty());
-        self.keys.iter().filter(has).count() > 1
-    }
-
-    /// The item with all the keys that both have; one that has exactly the same keys goes before.
-    fn find(&self, wanted: &Value, items: &[Option<Value>]) -> Option<usize> {
-        let primary = self.keys.first()?;
-        let places = self.places.get(&key_text(wanted, primary))?;
-        let texts =
-            |item: &Value| -> Vec<String> { self.keys.iter().map(|key| key_text(item, key)).collect() };
-        let wanted = texts(wanted);
-        let present = places.iter().filter_map(|at| items[*at].as_ref().map(|item| (*at, texts(item))));
-        let candidates: Vec<(usize, Vec<String>)> = present.collect();
-        let exact = candidates.iter().find(|(_, have)| *have == wanted);
-        let close = candidates
-            .iter()
-            .find(|(_, have)| have.iter().zip(&wanted).all(|(a, b)| a == b || a.is_empty() || b.is_empty()));
-        exact.or(close).map(|(at, _)| *at)
-    }
-}
-
-fn key_text(item: &Value, key: &str) -> String {
-    match item.get(key) {
-        None | Some(Value::Null) => String::new(),
-        Some(Value::String(text)) => text.clone(),
-        Some(other) => other.to_string(),
-    }
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Directive {
-    Merge,
-    Replace,
-    Delete,
-}
-
-fn directive(patch: &Map<String, Value>) -> Result<Option<Directive>> {
-    Ok(match patch.get(DIRECTIVE) {
-        None => None,
-        Some(Value::String(s)) if s == "delete" => Some(Directive::Delete),
-        Some(Value::String(s)) if s == "replace" => Some(Directive::Replace),
-        Some(Value::String(s)) if s == "merge" => Some(Directive::Merge),
-        Some(other) => {
-            let text = other.as_str().map_or_else(|| other.to_string(), str::to_string);
-            return Err(
-                Error::new(format!("unknown patch strategy '{text}'")).hint("delete, replace or merge")
-            );
-        }
-    })
-}
-
-/// An item that is nothing but a directive speaks for the whole list.
-fn list_directive(patch: &[Value]) -> Result<(Vec<&Value>, Option<Directive>)> {
-    let mut whole = None;
-    let mut items = Vec::new();
-    for item in patch {
-        match item {
-            Value::Object(map) if map.len() == 1 && map.contains_key(DIRECTIVE) => whole = directive(map)?,
-            _ => items.push(item),
+            Value::Array(items) => {
+                let Some(node) = node else { return };
+                match node.lists() {
+                    Lists::Whole => {}
+                    Lists::Set => *items = list::union(&[], std::mem::take(items)),
+                    Lists::Keyed(keys) => {
+                        for item in items.iter_mut() {
+                            self.settle(node.items(), item);
+                        }
+                        list::drop_repeated(items, &keys);
+                    }
+                }
+            }
+            _ => {}
         }
     }
-    Ok((items, whole))
 }
 
-fn union(patch: &[Value], dest: Vec<Value>) -> Vec<Value> {
-    let mut seen = std::collections::HashSet::new();
-    patch.iter().cloned().chain(dest).filter(|item| seen.insert(item.to_string())).collect()
+fn is_scalar(value: &Value) -> bool {
+    !value.is_object() && !value.is_array()
 }
 
-fn wrong_kind(patch: &str, found: &Value, path: &str) -> Error {
-    let found = match found {
-        Value::Object(_) => "a map",
-        Value::Array(_) => "a list",
-        _ => "a scalar",
+fn wrong_kind(dest: &Value, patch: &Value, path: &Path<'_>) -> Error {
+    let kind = |value: &Value| match value {
+        Value::Object(_) => "MappingNode",
+        Value::Array(_) => "SequenceNode",
+        _ => "ScalarNode",
     };
-    Error::new(format!("the patch has {patch} at {path}, the object has {found}"))
+    let (expected, found) = (kind(dest), kind(patch));
+    let contents = yaml::to_string(patch);
+    Error::new(format!(
+        "wrong node kind: expected {expected} but got {found}: node contents:\n{}",
+        contents.trim_end()
+    ))
+    .noting(format!("merging the field {path} of the patch"))
 }
+
+#[cfg(test)]
+mod tests;

@@ -2,13 +2,12 @@
 
 use std::rc::Rc;
 
-use serde_json::Value;
-
 use crate::accumulate::Root;
 use crate::decode::Source;
 use crate::error::{Error, Result};
 use crate::outside::{self, Outside};
 use crate::repository::{Repository, is_file_name};
+use crate::resource::Resource;
 use crate::{load, path};
 
 /// A repository that has been cloned for this build.
@@ -22,7 +21,7 @@ pub(crate) struct Clone {
 
 /// What an entry that may be a file or a base turned out to be.
 pub(crate) enum Opened<'s, 'f> {
-    File { objects: Vec<Value> },
+    File { objects: Vec<Resource> },
     Base(Box<Root<'s, 'f>>),
 }
 
@@ -69,7 +68,7 @@ impl<'s, 'f> Root<'s, 'f> {
     fn open_file(&self, name: &str) -> Result<Opened<'s, 'f>> {
         let doing = format!("accumulating resources from '{name}'");
         let (file, text) = self.load_text(name).map_err(|e| e.doing(&doing))?;
-        let objects = load::objects(Source { file: &file, text: &text }).map_err(|e| {
+        let objects = load::resources(Source { file: &file, text: &text }).map_err(|e| {
             let named = format!("{} in File: {name}", e.chain());
             if e.is_malformed_yaml() { e.worded(named) } else { e }.doing(&doing)
         })?;

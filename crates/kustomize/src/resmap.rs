@@ -2,11 +2,14 @@
 
 use std::collections::HashMap;
 
+use serde_json::Value;
+
 use crate::error::{Error, Result};
 use crate::hash;
-use crate::id::ResId;
+use crate::id::{Gvk, ResId};
 use crate::origin;
 use crate::resource::Resource;
+use crate::scope::Scopes;
 use crate::spec::Behavior;
 
 #[derive(Debug, Clone, Default)]
@@ -16,11 +19,24 @@ pub(crate) struct ResMap {
     current: Option<HashMap<ResId, Vec<usize>>>,
     /// Present and former ids.
     any: Option<HashMap<ResId, Vec<usize>>>,
+    /// CustomResourceDefinitions by the group and kind that they define.
+    definitions: Option<HashMap<(String, String), usize>>,
+    scopes: Scopes,
     /// Some resource has been emptied since [`ResMap::drop_empty`].
     has_empty: bool,
 }
 
+const DEFINITION: &str = "CustomResourceDefinition";
+
 impl ResMap {
+    pub(crate) fn new(scopes: Scopes) -> ResMap {
+        ResMap { scopes, ..ResMap::default() }
+    }
+
+    pub(crate) fn scopes(&self) -> Scopes {
+        self.scopes.clone()
+    }
+
     pub(crate) fn resources(&self) -> &[Resource] {
         &self.list
     }
@@ -33,6 +49,7 @@ impl ResMap {
     pub(crate) fn resources_mut(&mut self) -> &mut [Resource] {
         self.current = None;
         self.any = None;
+        self.definitions = None;
         &mut self.list
     }
 
@@ -42,13 +59,30 @@ impl ResMap {
 
     /// Changes one resource. The indices stay unless its ids have changed.
     pub(crate) fn change<T>(&mut self, at: usize, change: impl FnOnce(&mut Resource) -> T) -> T {
-        let resource = &mut self.list[at];
+        self.change_beside(at, None, |resource, _| change(resource))
+    }
+
+    /// The same with a look at another one.
+    pub(crate) fn change_beside<T>(
+        &mut self,
+        at: usize,
+        beside: Option<usize>,
+        change: impl FnOnce(&mut Resource, Option<&Resource>) -> T,
+    ) -> T {
+        let both = beside.and_then(|beside| self.list.get_disjoint_mut([at, beside]).ok());
+        let (resource, beside) = match both {
+            Some([resource, beside]) => (resource, Some(&*beside)),
+            None => (&mut self.list[at], None),
+        };
         let before = (resource.id(), resource.previous_names().count());
-        let result = change(resource);
+        let result = change(resource, beside);
         self.has_empty |= resource.is_empty();
         if before != (resource.id(), resource.previous_names().count()) {
             self.current = None;
             self.any = None;
+        }
+        if before.0.gvk.kind == DEFINITION || resource.kind() == DEFINITION {
+            self.definitions = None;
         }
         result
     }
@@ -61,6 +95,19 @@ impl ResMap {
     /// Marks a resource as the one that a var takes its value from.
     pub(crate) fn add_var(&mut self, at: usize, name: &str) {
         self.list[at].vars.push(name.to_string());
+    }
+
+    /// The CustomResourceDefinition of a kind.
+    pub(crate) fn definition(&mut self, gvk: &Gvk) -> Option<usize> {
+        let list = &self.list;
+        let index = self.definitions.get_or_insert_with(|| {
+            let definitions = list.iter().enumerate().filter(|(_, resource)| resource.kind() == DEFINITION);
+            definitions.filter_map(|(at, resource)| Some((defined(resource)?, at))).collect()
+        });
+        if index.is_empty() {
+            return None;
+        }
+        index.get(&(gvk.group.clone(), gvk.kind.clone())).copied()
     }
 
     fn current(&mut self) -> &mut HashMap<ResId, Vec<usize>> {
@@ -96,6 +143,9 @@ impl ResMap {
         self.current().entry(id.normal()).or_default().push(at);
         if let Some(any) = &mut self.any {
             index_any(any, at, &resource);
+        }
+        if resource.kind() == DEFINITION {
+            self.definitions = None;
         }
         self.list.push(resource);
         Ok(())
@@ -162,6 +212,13 @@ impl ResMap {
         }
         Ok(())
     }
+}
+
+/// The group and kind that a CustomResourceDefinition defines.
+fn defined(definition: &Resource) -> Option<(String, String)> {
+    let spec = definition.object.get("spec")?;
+    let text = |value: Option<&Value>| value.and_then(Value::as_str).map(str::to_string);
+    Some((text(spec.get("group"))?, text(spec.get("names").and_then(|names| names.get("kind")))?))
 }
 
 fn index_any(index: &mut HashMap<ResId, Vec<usize>>, at: usize, resource: &Resource) {

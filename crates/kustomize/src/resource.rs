@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::{Map, Value};
 
 use crate::id::{Gvk, ResId};
+use crate::merge::BareNulls;
 use crate::origin::{self, BuildMetadata};
 use crate::shared::Shared;
 
@@ -20,6 +21,8 @@ pub(crate) struct Resource {
     pub(crate) shared: Shared,
     /// The vars that take their value from here.
     pub(crate) vars: Vec<String>,
+    /// Where the file had nothing at all for a value, until a merge or patch has settled it.
+    pub(crate) bare_nulls: BareNulls,
 }
 
 const BUILD_ANNOTATIONS: &str = "internal.config.kubernetes.io/";
@@ -37,6 +40,7 @@ impl Resource {
             needs_hash: false,
             shared: Shared::default(),
             vars: Vec::new(),
+            bare_nulls: BareNulls::new(),
         };
         if resource.meta_map("annotations").is_some() {
             resource.restore_history();

@@ -1,110 +1,197 @@
-//! How the fields of Kubernetes v1.21 merge, which is the version that kustomize goes by.
+//! What strategic merges know of types: which lists merge, and by which keys.
+//!
+//! A build has one [`Types`]: the built-in ones, or those of the document that `openapi` names. [`Schema`] adds the
+//! CustomResourceDefinition of the object at hand. A [`Node`] is a place in a type; merges walk it beside the values.
 
-use std::collections::HashMap;
-use std::sync::OnceLock;
+mod document;
+mod table;
 
-const TABLE: &str = include_str!("../data/schema.txt");
+use ::schema::types::{self as newest, FieldType, Merge};
+use patch::TypeId;
+use serde_json::Value;
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Rule<'a> {
-    /// A map, or a list that is replaced whole.
-    Plain(Option<u32>),
-    /// A map that is replaced whole.
-    Replace,
-    /// A list of maps merged by these keys.
-    Keyed(Option<u32>, &'a [&'static str]),
-    /// A list of scalars merged as a set.
+pub(crate) use document::{Document, definition_of};
+use table::Table;
+
+use crate::MergeKeys;
+
+/// How a list merges.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Lists<'s> {
+    /// The patch's list takes the place of the object's.
+    Whole,
+    /// A list of scalars, joined.
     Set,
+    /// A list of maps that these fields tell apart.
+    Keyed(Keys<'s>),
 }
 
-/// The built-in types. Parsed once, when the first strategic merge needs it.
-#[derive(Debug, Default)]
-pub(crate) struct Schema {
-    kinds: HashMap<(&'static str, &'static str), u32>,
-    types: HashMap<u32, HashMap<&'static str, Field>>,
+/// Merge keys, the first of which every item must have.
+#[derive(Debug, Clone)]
+pub(crate) enum Keys<'s> {
+    Borrowed(&'s [&'s str]),
+    Owned(Vec<&'s str>),
 }
 
+impl<'s> std::ops::Deref for Keys<'s> {
+    type Target = [&'s str];
+
+    fn deref(&self) -> &[&'s str] {
+        match self {
+            Keys::Borrowed(keys) => keys,
+            Keys::Owned(keys) => keys,
+        }
+    }
+}
+
+impl PartialEq for Keys<'_> {
+    fn eq(&self, other: &Self) -> bool {
+        **self == **other
+    }
+}
+
+impl Eq for Keys<'_> {}
+
+/// The types of a build.
 #[derive(Debug)]
-struct Field {
-    how: How,
-    ty: Option<u32>,
-    keys: Vec<&'static str>,
+pub(crate) enum Types {
+    /// Those of the newest Kubernetes; of those that it has removed, the last ones that kustomize knows.
+    Newest,
+    /// Those of Kubernetes v1.21.
+    AsUpstream,
+    /// Those of a document, and no others.
+    Document(Document),
 }
 
-#[derive(Debug, Clone, Copy)]
-enum How {
-    Plain,
-    Replace,
-    Keyed,
-    Set,
-}
-
-impl Schema {
-    pub(crate) fn builtin() -> &'static Schema {
-        static SCHEMA: OnceLock<Schema> = OnceLock::new();
-        SCHEMA.get_or_init(Schema::parse)
+impl Types {
+    pub(crate) fn builtin(keys: MergeKeys) -> Types {
+        match keys {
+            MergeKeys::Newest => Types::Newest,
+            MergeKeys::AsUpstream => Types::AsUpstream,
+        }
     }
 
-    fn parse() -> Schema {
-        let mut schema = Schema::default();
-        let mut current = 0;
-        for line in TABLE.lines().filter(|line| !line.starts_with('#')) {
-            let words: Vec<&'static str> = line.split(' ').collect();
-            let ty = |at: usize| words.get(at).and_then(|word: &&str| word.parse().ok());
-            match words.as_slice() {
-                ["kind", api_version, kind, _] => {
-                    schema.kinds.insert((api_version, kind), ty(3).unwrap_or_default());
-                }
-                ["type", _] => current = ty(1).unwrap_or_default(),
-                [name, how, ..] => {
-                    let how = match *how {
-                        "replace" => How::Replace,
-                        "keyed" => How::Keyed,
-                        "set" => How::Set,
-                        _ => How::Plain,
-                    };
-                    let keys = words.get(3).map(|keys| keys.split(',').collect()).unwrap_or_default();
-                    schema.types.entry(current).or_default().insert(name, Field { how, ty: ty(2), keys });
-                }
-                _ => {}
+    /// Whether custom resources merge by their CustomResourceDefinitions.
+    pub(crate) fn use_definitions(&self) -> bool {
+        matches!(self, Types::Newest)
+    }
+
+    pub(crate) fn object(&self, api_version: &str, kind: &str) -> Option<Node<'_>> {
+        match self {
+            Types::AsUpstream => Table::v1_21().object(api_version, kind).map(|ty| Node(Place::Table(ty))),
+            Types::Newest => {
+                let newest = newest::types().by_gvk(api_version, kind).map(|ty| Node(Place::Newest(ty)));
+                newest.or_else(|| Types::AsUpstream.object(api_version, kind))
+            }
+            Types::Document(document) => {
+                let own =
+                    document.object(api_version, kind).map(|schema| Node(Place::Document(document, schema)));
+                let beneath = || Types::Newest.object(api_version, kind).filter(|_| document.over_builtin);
+                own.or_else(beneath)
             }
         }
-        schema
+    }
+}
+
+/// What is known when one object is merged.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Schema<'s> {
+    pub(crate) types: &'s Types,
+    /// The schema in the CustomResourceDefinition of the object.
+    pub(crate) definition: Option<&'s Value>,
+}
+
+impl<'s> Schema<'s> {
+    /// The type of a value that says what it is: a whole object, or one that is embedded in another.
+    pub(crate) fn of(&self, value: &Value) -> Option<Node<'s>> {
+        let text = |field: &str| value.get(field).and_then(Value::as_str).filter(|text| !text.is_empty());
+        self.types.object(text("apiVersion")?, text("kind")?)
     }
 
-    pub(crate) fn object(&self, api_version: &str, kind: &str) -> Option<u32> {
-        self.kinds.get(&(api_version, kind)).copied()
+    /// The type that the object's CustomResourceDefinition gives.
+    pub(crate) fn defined(&self) -> Option<Node<'s>> {
+        self.definition.map(|schema| Node(Place::Definition(schema)))
     }
+}
 
-    pub(crate) fn field(&self, ty: Option<u32>, name: &str) -> Rule<'_> {
-        match ty.and_then(|ty| self.types.get(&ty)).and_then(|fields| fields.get(name)) {
-            None => Rule::Plain(None),
-            Some(field) => match field.how {
-                How::Plain => Rule::Plain(field.ty),
-                How::Replace => Rule::Replace,
-                How::Keyed => Rule::Keyed(field.ty, &field.keys),
-                How::Set => Rule::Set,
+/// A place in a type.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Node<'s>(Place<'s>);
+
+#[derive(Debug, Clone, Copy)]
+enum Place<'s> {
+    Newest(TypeId),
+    NewestField(&'static FieldType, &'static Merge),
+    NewestValue(&'static FieldType),
+    Table(u32),
+    TableField(&'static table::Field),
+    /// A schema of a document, which resolves references.
+    Document(&'s Document, &'s Value),
+    /// A schema in a CustomResourceDefinition.
+    Definition(&'s Value),
+}
+
+impl<'s> Node<'s> {
+    pub(crate) fn field(self, name: &str) -> Option<Node<'s>> {
+        let place = match self.0 {
+            Place::Newest(ty) => {
+                let field = newest::types().find(ty)?.field(name)?;
+                Place::NewestField(&field.ty, &field.merge)
+            }
+            Place::NewestField(ty, _) | Place::NewestValue(ty) => match ty {
+                FieldType::Object(ty) => return Node(Place::Newest(*ty)).field(name),
+                FieldType::Map(value) => Place::NewestValue(value),
+                _ => return None,
             },
+            Place::Table(ty) => Place::TableField(Table::v1_21().field(ty, name)?),
+            Place::TableField(field) => Place::TableField(Table::v1_21().field(field.ty?, name)?),
+            Place::Document(document, schema) => document.field(schema, name)?,
+            Place::Definition(schema) => Place::Definition(document::field(schema, name)?),
+        };
+        Some(Node(place))
+    }
+
+    /// The type of a list's items.
+    pub(crate) fn items(self) -> Option<Node<'s>> {
+        let place = match self.0 {
+            Place::NewestField(FieldType::List(item), _) | Place::NewestValue(FieldType::List(item)) => {
+                Place::NewestValue(item)
+            }
+            Place::TableField(field) => Place::Table(field.ty?),
+            Place::Document(document, schema) => document.items(schema)?,
+            Place::Definition(schema) => Place::Definition(document::items(schema)?),
+            _ => return None,
+        };
+        Some(Node(place))
+    }
+
+    pub(crate) fn lists(self) -> Lists<'s> {
+        match self.0 {
+            Place::NewestField(_, merge) => match &merge.key {
+                Some(_) if !merge.apply_keys.is_empty() => Lists::Keyed(Keys::Borrowed(&merge.apply_keys)),
+                Some(_) => Lists::Keyed(Keys::Borrowed(merge.key.as_slice())),
+                None if merge.strategic_set => Lists::Set,
+                None => Lists::Whole,
+            },
+            Place::TableField(field) => field.lists(),
+            Place::Document(_, schema) => document::strategy(schema),
+            Place::Definition(schema) => document::list_type(schema),
+            Place::Newest(_) | Place::NewestValue(_) | Place::Table(_) => Lists::Whole,
         }
+    }
+
+    pub(crate) fn default_value(self) -> Option<&'s Value> {
+        match self.0 {
+            Place::Document(_, schema) | Place::Definition(schema) => schema.get("default"),
+            _ => None,
+        }
+    }
+
+    /// Whether an object that stands here says itself what it is: true where nothing built in is known of the place.
+    pub(crate) fn may_embed(self) -> bool {
+        matches!(self.0, Place::Definition(_))
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::{Rule, Schema};
-
-    #[test]
-    fn the_way_to_a_port() {
-        let schema = Schema::builtin();
-        let mut ty = schema.object("apps/v1", "Deployment");
-        for step in ["spec", "template", "spec"] {
-            let Rule::Plain(next) = schema.field(ty, step) else { panic!("{step}") };
-            ty = next;
-        }
-        let Rule::Keyed(container, ["name"]) = schema.field(ty, "containers") else { panic!("containers") };
-        let Rule::Keyed(_, ["containerPort", "protocol"]) = schema.field(container, "ports") else {
-            panic!("ports")
-        };
-        assert_eq!(schema.object("apps/v1beta1", "Deployment"), None);
-    }
-}
+mod tests;

@@ -46,11 +46,20 @@ pub(crate) struct Kustomization {
     pub(crate) configurations: Vec<Named>,
     /// OpenAPI definitions of custom resources.
     pub(crate) crds: Vec<Named>,
+    pub(crate) openapi: Option<OpenApiField>,
     pub(crate) sort: Option<SortOptions>,
     pub(crate) build_metadata: BuildMetadata,
     /// The name of the file that all this was read from.
     pub(crate) file_name: String,
     pub(crate) warnings: Vec<String>,
+}
+
+/// `openapi`: where strategic merges have their types from.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct OpenApiField {
+    pub(crate) version: Option<String>,
+    pub(crate) path: Option<String>,
+    pub(crate) place: Place,
 }
 
 #[derive(Debug, Clone, Default)]

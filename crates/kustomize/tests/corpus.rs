@@ -1,7 +1,8 @@
 //! Runs the shared conformance corpus, where that folder exists, and holds it against the list of known differences.
 //!
-//! `tests/corpus-known.txt` lists every case that is not exact, as `LEVEL NAME`. A case that gets worse fails the
-//! test; after one gets better, `UPDATE_EXPECT=1 cargo test -p kustomize --test corpus` writes the list anew.
+//! `tests/corpus-known.txt` lists every case that is not exact, as `LEVEL NAME`, with `# REASON` where it is to stay
+//! so. A case that gets worse fails the test; after one gets better, `UPDATE_EXPECT=1 cargo test -p kustomize --test
+//! corpus` writes the list anew and keeps the reasons.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -18,6 +19,21 @@ enum Level {
     Fail,
     Structural,
     Exact,
+}
+
+/// A case that is known not to be exact.
+struct Known<'a> {
+    level: Level,
+    reason: &'a str,
+}
+
+impl<'a> Known<'a> {
+    fn read(line: &'a str) -> Option<(&'a str, Known<'a>)> {
+        let (level, rest) = line.split_once(' ')?;
+        let (name, reason) = rest.split_once(" # ").unwrap_or((rest, ""));
+        let level = if level == "Fail" { Level::Fail } else { Level::Structural };
+        Some((name, Known { level, reason }))
+    }
 }
 
 fn memory(dir: &Path, at: &str, mut memory: Memory) -> Memory {
@@ -116,27 +132,26 @@ fn corpus_as_far_as_known() {
         results.iter().for_each(|(name, (level, why))| println!("=== {level:?} {name}\n{why}"));
         return;
     }
-    let list: String = results
-        .iter()
-        .filter(|(_, (level, _))| *level != Level::Exact)
-        .map(|(name, (level, _))| format!("{level:?} {name}\n"))
-        .collect();
     let known_path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/corpus-known.txt");
+    let known = std::fs::read_to_string(&known_path).unwrap_or_default();
+    let known: BTreeMap<&str, Known<'_>> = known.lines().filter_map(Known::read).collect();
     if std::env::var_os("UPDATE_EXPECT").is_some() {
-        std::fs::write(&known_path, list).expect("the corpus is readable");
+        let reason = |name: &str| match known.get(name).map_or("", |known| known.reason) {
+            "" => String::new(),
+            reason => format!(" # {reason}"),
+        };
+        let list: String = results
+            .iter()
+            .filter(|(_, (level, _))| *level != Level::Exact)
+            .map(|(name, (level, _))| format!("{level:?} {name}{}\n", reason(name)))
+            .collect();
+        std::fs::write(&known_path, list).expect("the list is writable");
         return;
     }
-    let known = std::fs::read_to_string(&known_path).unwrap_or_default();
-    let known: BTreeMap<&str, &str> =
-        known.lines().filter_map(|line| line.split_once(' ')).map(|(level, name)| (name, level)).collect();
     let worse: Vec<String> = results
         .iter()
         .filter(|(name, (level, _))| {
-            let before = match known.get(name.as_str()) {
-                Some(&"Fail") => Level::Fail,
-                Some(_) => Level::Structural,
-                None => Level::Exact,
-            };
+            let before = known.get(name.as_str()).map_or(Level::Exact, |known| known.level);
             *level < before
         })
         .map(|(name, (level, why))| format!("{level:?} {name}: {why}"))

@@ -53,7 +53,8 @@ impl ValueAdd {
                 }
                 if target.field_path == "metadata/namespace" {
                     let rule = NamespaceRule { namespace: self.value.clone(), ..NamespaceRule::default() };
-                    resources.change(at, |resource| names::set_namespace(resource, &rule, &[]))?;
+                    let scopes = resources.scopes();
+                    resources.change(at, |resource| names::set_namespace(resource, &scopes, &rule, &[]))?;
                     continue;
                 }
                 resources.change(at, |resource| target.set(&mut resource.object, &self.value))?;

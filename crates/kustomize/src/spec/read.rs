@@ -4,8 +4,9 @@ use diag::Diagnostic;
 use yaml::{Duplicates, Keys, Node, Options, Rules, Spanned};
 
 use super::{
-    Behavior, FieldOptions, Generator, GeneratorOptions, Image, Kustomization, Label, Named, Patch, Place,
-    Replacement, ReplacementField, ReplacementSource, ReplacementTarget, Replica, Selector, SortOptions,
+    Behavior, FieldOptions, Generator, GeneratorOptions, Image, Kustomization, Label, Named, OpenApiField,
+    Patch, Place, Replacement, ReplacementField, ReplacementSource, ReplacementTarget, Replica, Selector,
+    SortOptions,
 };
 use crate::decode::{Fields, Source};
 use crate::error::{Error, Errors, Result};
@@ -23,8 +24,7 @@ const DEPRECATED: [(&str, &str); 6] = [
 ];
 
 /// Fields that kustomize knows and that are refused, each with what to do instead.
-const NOT_BUILT: [(&str, &str); 4] = [
-    ("openapi", "use JSON6902 patches for lists of custom resources"),
+const NOT_BUILT: [(&str, &str); 3] = [
     ("helmCharts", "render the chart with helm template, and name the result in resources"),
     ("helmGlobals", "render the chart with helm template, and name the result in resources"),
     ("helmChartInflationGenerator", "render the chart with helm template, and name the result in resources"),
@@ -99,6 +99,7 @@ fn read_fields(mut f: Fields<'_>, k: &mut Kustomization) -> Result<()> {
     k.configurations = errors.keep(read_named(&mut f, "configurations"));
     k.crds = errors.keep(read_named(&mut f, "crds"));
     k.vars = errors.keep(f.each("vars", "Var", vars::read));
+    k.openapi = errors.keep(read_openapi(&mut f));
     k.sort = errors.keep(read_sort(&mut f));
     errors.keep(read_build_metadata(&mut f, k));
     errors.keep(f.finish());
@@ -420,6 +421,15 @@ fn read_sort(f: &mut Fields<'_>) -> Result<Option<SortOptions>> {
             _ => Err(f.error("the field 'sortOptions.order' must be one of [fifo, legacy]")),
         }
     })
+}
+
+/// A map of texts, of which two count.
+fn read_openapi(f: &mut Fields<'_>) -> Result<Option<OpenApiField>> {
+    let fields = f.string_map("openapi")?;
+    let Some(node) = f.node("openapi") else { return Ok(None) };
+    let place = Fields::new(f.source, node, "Kustomization.openapi").map(|f| place(&f))?;
+    let text = |name: &str| fields.get(name).cloned();
+    Ok(Some(OpenApiField { version: text("version"), path: text("path"), place }))
 }
 
 fn read_build_metadata(f: &mut Fields<'_>, k: &mut Kustomization) -> Result<()> {

@@ -6,6 +6,7 @@ use crate::error::{Error, Result};
 use crate::fieldspec::{FieldSpec, Leaf};
 use crate::resmap::ResMap;
 use crate::resource::Resource;
+use crate::scope::Scopes;
 
 #[derive(Debug, Clone, Default)]
 pub(crate) struct NamespaceRule {
@@ -29,9 +30,10 @@ pub(crate) fn namespace(rule: &NamespaceRule, fields: &[FieldSpec], resources: &
     if rule.namespace.is_empty() {
         return Ok(());
     }
+    let scopes = resources.scopes();
     for resource in resources.resources_mut() {
         resource.store_previous_id();
-        set_namespace(resource, rule, fields)?;
+        set_namespace(resource, &scopes, rule, fields)?;
     }
     let conflicts = resources.conflicts();
     if conflicts.is_empty() {
@@ -45,13 +47,14 @@ pub(crate) fn namespace(rule: &NamespaceRule, fields: &[FieldSpec], resources: &
 /// Sets the namespace of one object that has one.
 pub(crate) fn set_namespace(
     resource: &mut Resource,
+    scopes: &Scopes,
     rule: &NamespaceRule,
     fields: &[FieldSpec],
 ) -> Result<()> {
     let namespace = rule.namespace.as_str();
     let gvk = resource.gvk();
     let core = gvk.api_version() == "v1";
-    if !gvk.is_cluster_scoped() && (!rule.unset_only || resource.namespace().is_empty()) {
+    if !scopes.is_cluster_scoped(&gvk) && (!rule.unset_only || resource.namespace().is_empty()) {
         resource.set_meta("namespace", namespace);
     }
     let is_role_binding = gvk.kind == "RoleBinding" || gvk.kind == "ClusterRoleBinding";

@@ -1,5 +1,7 @@
 //! Patches: strategic merge and JSON6902, inline or from files, with and without a target.
 
+use std::borrow::Cow;
+
 use patch::Operation;
 use serde_json::Value;
 
@@ -9,6 +11,7 @@ use crate::error::{Error, Result};
 use crate::id::ResId;
 use crate::resmap::ResMap;
 use crate::resource::Resource;
+use crate::schema::{Schema, definition_of};
 use crate::select::Matcher;
 use crate::spec::{Named, Patch};
 use crate::{load, merge};
@@ -27,7 +30,7 @@ pub(crate) fn strategic(root: &Root<'_, '_>, entry: &Named, resources: &mut ResM
             objects
         }
     };
-    objects.iter().try_for_each(|object| merge_by_id(object, Allow::default(), resources))
+    objects.iter().try_for_each(|object| merge_by_id(root, object, Allow::default(), resources))
 }
 
 /// An entry of `patchesJson6902`.
@@ -56,7 +59,7 @@ pub(crate) fn any(root: &Root<'_, '_>, entry: &Patch, resources: &mut ResMap) ->
     let objects = text.objects()?;
     let allow = Allow { name: entry.allow_name_change, kind: entry.allow_kind_change };
     if entry.target.is_none() {
-        return objects.iter().try_for_each(|object| merge_by_id(object, allow, resources));
+        return objects.iter().try_for_each(|object| merge_by_id(root, object, allow, resources));
     }
     let [object] = objects.as_slice() else {
         return Err(Error::new(format!(
@@ -65,7 +68,7 @@ pub(crate) fn any(root: &Root<'_, '_>, entry: &Patch, resources: &mut ResMap) ->
         )));
     };
     for at in select(entry, resources)? {
-        merge_into(at, object, allow, resources)?;
+        merge_into(root, at, object, allow, resources)?;
     }
     Ok(())
 }
@@ -142,6 +145,7 @@ fn apply_operations(
             }
             let id = resource.id();
             resource.shared.clear();
+            resource.bare_nulls.clear();
             patch::json_patch(&mut resource.object, operations)
                 .map_err(|e| Error::new(e.to_string()).noting(format!("patching '{id}'")))?;
             let whole = resource.is_empty() || (!resource.kind().is_empty() && !resource.name().is_empty());
@@ -163,39 +167,57 @@ struct Allow {
 }
 
 /// Without a target, a patch is for the one resource of its own id.
-fn merge_by_id(patch: &Value, allow: Allow, resources: &mut ResMap) -> Result<()> {
+fn merge_by_id(root: &Root<'_, '_>, patch: &Value, allow: Allow, resources: &mut ResMap) -> Result<()> {
     let id = ResId::of(patch);
-    match resources.by_any_id(&id).to_vec().as_slice() {
-        &[at] => merge_into(at, patch, allow, resources),
-        [] => Err(Error::new(format!(
-            "no resource matches strategic merge patch \"{id}\": no matches for Id {id}"
-        ))
-        .hint("a patch without a target needs the apiVersion, kind, name and namespace of a resource")),
-        _ => Err(Error::new(format!("multiple matches for Id {id}"))),
-    }
+    let (what, hint) = match resources.by_any_id(&id).to_vec().as_slice() {
+        &[at] => return merge_into(root, at, patch, allow, resources),
+        [] => (
+            "no matches",
+            "a patch without a target needs the apiVersion, kind, name and namespace of a resource",
+        ),
+        _ => ("multiple matches", "name the namespace in the patch, or give it a target"),
+    };
+    Err(Error::new(format!(
+        "no resource matches strategic merge patch \"{id}\": {what} for Id {id}; failed to find unique target for patch {id}"
+    ))
+    .hint(hint))
 }
 
-fn merge_into(at: usize, patch: &Value, allow: Allow, resources: &mut ResMap) -> Result<()> {
-    resources.change(at, |resource| {
+fn merge_into(
+    root: &Root<'_, '_>,
+    at: usize,
+    patch: &Value,
+    allow: Allow,
+    resources: &mut ResMap,
+) -> Result<()> {
+    let types = root.types();
+    let gvk = resources.get(at).gvk();
+    let is_custom = types.use_definitions() && types.object(&gvk.api_version(), &gvk.kind).is_none();
+    let definition = if is_custom { resources.definition(&gvk) } else { None };
+    resources.change_beside(at, definition, |resource, definition| {
         if allow.name || allow.kind {
             resource.store_previous_id();
         }
         let id = resource.id();
-        merge_keeping(resource, patch, allow).map_err(|e| e.noting(format!("patching '{id}'")))
+        let definition = definition.and_then(|definition| definition_of(&definition.object, &gvk.version));
+        merge_keeping(Schema { types, definition }, resource, patch, allow)
+            .map_err(|e| e.noting(format!("patching '{id}'")))
     })
 }
 
-/// Merges, then puts kind, name and namespace back.
-fn merge_keeping(resource: &mut Resource, patch: &Value, allow: Allow) -> Result<()> {
+/// Merges, then puts apiVersion, kind, name and namespace back.
+fn merge_keeping(schema: Schema<'_>, resource: &mut Resource, patch: &Value, allow: Allow) -> Result<()> {
     let id = resource.id();
+    let nulls = std::mem::take(&mut resource.bare_nulls);
     let api_version = resource.object.get("apiVersion").cloned();
     let object = std::mem::take(&mut resource.object);
-    let Some(mut merged) = merge::merge_object(object, patch)? else { return Ok(()) };
+    let patch = of_version(patch, api_version.as_ref());
+    let Some(mut merged) = merge::merge_object(schema, object, &patch, &nulls)? else { return Ok(()) };
     if let Value::Object(map) = &mut merged {
-        match api_version {
-            Some(api_version) => map.insert("apiVersion".to_string(), api_version),
-            None => map.shift_remove("apiVersion"),
-        };
+        if api_version.is_none() && matches!(patch, Cow::Owned(_)) {
+            // as kustomize does it
+            map.insert("apiVersion".to_string(), Value::Null);
+        }
         if !allow.kind {
             map.insert("kind".to_string(), Value::String(id.gvk.kind.clone()));
         }
@@ -210,4 +232,18 @@ fn merge_keeping(resource: &mut Resource, patch: &Value, allow: Allow) -> Result
     resource.set_meta("namespace", &id.namespace);
     resource.shared.follow(&mut resource.object);
     Ok(())
+}
+
+/// The patch with the apiVersion of what it is merged into.
+fn of_version<'p>(patch: &'p Value, api_version: Option<&Value>) -> Cow<'p, Value> {
+    let mut patch = Cow::Borrowed(patch);
+    if patch.get("apiVersion") != api_version
+        && let Value::Object(map) = patch.to_mut()
+    {
+        match api_version {
+            Some(api_version) => map.insert("apiVersion".to_string(), api_version.clone()),
+            None => map.shift_remove("apiVersion"),
+        };
+    }
+    patch
 }
