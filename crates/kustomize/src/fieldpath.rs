@@ -4,6 +4,7 @@ use regex::Regex;
 use serde_json::{Map, Value};
 
 use crate::error::{Error, Result};
+use crate::{embedded, load};
 
 #[derive(Debug, Clone)]
 enum Step {
@@ -41,24 +42,30 @@ impl FieldPath {
         })
     }
 
-    /// Calls `set` on every value at the path. Missing maps and list items are made if `create` says so.
+    /// Calls `set` on every value at the path, and says whether the value was made for it. Missing maps and list items
+    /// are made if `create` says so. A path may lead on into YAML or JSON that stands in a text.
     pub(crate) fn change(
         &self,
         value: &mut Value,
         create: bool,
-        set: &mut dyn FnMut(&mut Value) -> Result<()>,
+        set: &mut dyn FnMut(&mut Value, bool) -> Result<()>,
     ) -> Result<()> {
-        let mut found = 0;
-        walk(value, &self.steps, create, &mut |value| {
+        let (mut found, mut failed) = (0, None);
+        let walked = walk(value, &self.steps, create, false, &mut |value, made| {
             found += 1;
-            set(value)
-        })
-        .map_err(|e| {
-            e.doing(format!("unable to find or create field \"{}\" in replacement target", self.text))
-        })?;
+            set(value, made).map_err(|e| {
+                failed.get_or_insert(e);
+                Error::new("the field cannot be set")
+            })
+        });
+        if let Some(e) = failed {
+            return Err(e);
+        }
+        let doing = if create { "find or create" } else { "find" };
+        let message = format!("unable to {doing} field {:?} in replacement target", self.text);
+        walked.map_err(|e| e.doing(&message))?;
         if found == 0 {
-            return Err(Error::new(format!("unable to find field \"{}\" in replacement target", self.text))
-                .hint("options.create: true makes what is missing"));
+            return Err(Error::new(message).hint("options.create: true makes what is missing"));
         }
         Ok(())
     }
@@ -118,13 +125,11 @@ fn fits(item: &Value, key: &str, regex: &Regex) -> bool {
     }
 }
 
-fn walk(
-    value: &mut Value,
-    steps: &[Step],
-    create: bool,
-    set: &mut dyn FnMut(&mut Value) -> Result<()>,
-) -> Result<()> {
-    let Some((step, rest)) = steps.split_first() else { return set(value) };
+type Set<'a> = dyn FnMut(&mut Value, bool) -> Result<()> + 'a;
+
+/// `made`: the value has only just been made, on the way to what comes next.
+fn walk(value: &mut Value, steps: &[Step], create: bool, made: bool, set: &mut Set<'_>) -> Result<()> {
+    let Some((step, rest)) = steps.split_first() else { return set(value, made) };
     if create && value.is_null() {
         *value = match step {
             Step::Key(key) if key.parse::<usize>().is_ok() => Value::Array(Vec::new()),
@@ -134,48 +139,66 @@ fn walk(
         };
     }
     match (step, value) {
-        (Step::Every, Value::Array(items)) => {
-            items.iter_mut().try_for_each(|item| walk(item, rest, create, set))
+        (_, Value::Null) => Ok(()),
+        (_, Value::String(text)) if embedded::may_be(text) => {
+            embedded::change(text, |value| walk(value, steps, create, made, set))
         }
-        (Step::Every, Value::Object(map)) => {
-            map.values_mut().try_for_each(|item| walk(item, rest, create, set))
+        (Step::Every, Value::Array(items)) => {
+            items.iter_mut().try_for_each(|item| walk(item, rest, create, made, set))
         }
         (Step::Key(key), Value::Object(map)) => {
-            if create && !map.contains_key(key) {
+            let made = create && !map.contains_key(key);
+            if made {
                 map.insert(key.clone(), Value::Null);
             }
-            map.get_mut(key).map_or(Ok(()), |next| walk(next, rest, create, set))
+            map.get_mut(key).map_or(Ok(()), |next| walk(next, rest, create, made, set))
         }
-        (Step::Key(key), Value::Array(items)) => {
-            let index: usize =
-                key.parse().map_err(|_| Error::new(format!("'{key}' is no index of a list")))?;
-            if create && index == items.len() {
+        (Step::Key(key), Value::Array(items)) if key.parse::<usize>().is_ok() => {
+            let index: usize = key.parse().unwrap_or(usize::MAX);
+            let made = create && index == items.len();
+            if made {
                 items.push(Value::Null);
             }
             let len = items.len();
             let Some(next) = items.get_mut(index) else {
                 return Err(Error::new(format!("index {index} specified but only {len} elements found")));
             };
-            walk(next, rest, create, set)
+            walk(next, rest, create, made, set)
         }
         (Step::Where { key, value, regex }, Value::Array(items)) => {
-            if create && !items.iter().any(|item| fits(item, key, regex)) {
-                items.push(new_item(key, value));
+            let made = create && !items.iter().any(|item| fits(item, key, regex));
+            if made {
+                let item = new_item(key, value);
+                items.push(item);
+                let last = items.len() - 1;
+                return walk(&mut items[last], rest, create, made, set);
             }
             let matching = items.iter_mut().filter(|item| fits(item, key, regex));
-            matching.into_iter().try_for_each(|item| walk(item, rest, create, set))
+            matching.into_iter().try_for_each(|item| walk(item, rest, create, made, set))
         }
-        _ => Ok(()),
+        (Step::Key(_), other) => Err(wrong_kind("MappingNode", other)),
+        (Step::Every | Step::Where { .. }, other) => Err(wrong_kind("SequenceNode", other)),
     }
 }
 
+/// That a value is not of the kind that was expected.
+pub(crate) fn wrong_kind(wanted: &str, found: &Value) -> Error {
+    let kind = match found {
+        Value::Object(_) => "MappingNode",
+        Value::Array(_) => "SequenceNode",
+        _ => "ScalarNode",
+    };
+    let contents = yaml::to_string(found);
+    let contents = contents.trim_end();
+    Error::new(format!("wrong node kind: expected {wanted} but got {kind}: node contents:\n{contents}"))
+}
+
 fn new_item(key: &str, value: &str) -> Value {
+    let value = load::plain_scalar(value);
     if key.is_empty() {
-        return Value::String(value.to_string());
+        return value;
     }
-    let mut map = Map::new();
-    map.insert(key.to_string(), Value::String(value.to_string()));
-    Value::Object(map)
+    Value::Object([(key.to_string(), value)].into_iter().collect())
 }
 
 #[cfg(test)]

@@ -61,7 +61,7 @@ fn go_json(value: &Value) -> String {
     }
 }
 
-fn go_string(text: &str) -> String {
+pub(crate) fn go_string(text: &str) -> String {
     let mut out = String::from("\"");
     for c in text.chars() {
         match c {

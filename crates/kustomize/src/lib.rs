@@ -19,6 +19,7 @@ mod accumulator;
 mod config;
 mod decode;
 mod disk;
+mod embedded;
 mod error;
 mod expand;
 mod fieldpath;

@@ -7,6 +7,7 @@ use crate::decode::Source;
 use crate::error::{Error, Result};
 use crate::fieldpath::FieldPath;
 use crate::id::ResId;
+use crate::load;
 use crate::resmap::ResMap;
 use crate::resource::Resource;
 use crate::select::Matcher;
@@ -104,8 +105,8 @@ fn apply_target(target: &ReplacementTarget, value: &Value, resources: &mut ResMa
         }
         for path in &paths {
             resources.change(at, |resource| -> Result<()> {
-                path.change(&mut resource.object, target.options.create, &mut |field| {
-                    write(field, value, &target.options)
+                path.change(&mut resource.object, target.options.create, &mut |field, made| {
+                    write(field, made, value, &target.options)
                 })?;
                 resource.shared.follow(&mut resource.object);
                 Ok(())
@@ -116,7 +117,7 @@ fn apply_target(target: &ReplacementTarget, value: &Value, resources: &mut ResMa
 }
 
 /// A scalar keeps its type, other values are replaced.
-fn write(field: &mut Value, value: &Value, options: &FieldOptions) -> Result<()> {
+fn write(field: &mut Value, made: bool, value: &Value, options: &FieldOptions) -> Result<()> {
     let Some(new) = scalar_text(value).filter(|_| !field.is_object() && !field.is_array()) else {
         if !options.delimiter.is_empty() {
             return Err(Error::new("delimiter option can only be used with scalar nodes"));
@@ -126,13 +127,24 @@ fn write(field: &mut Value, value: &Value, options: &FieldOptions) -> Result<()>
     };
     let new = if options.delimiter.is_empty() { new } else { splice(field, &new, options) };
     *field = match field {
+        // a new field is what its text means without quotes, whatever the source was
+        _ if made => load::plain_scalar(&new),
         Value::Null => retyped(value, &new),
         Value::String(_) => Value::String(new),
         Value::Number(_) | Value::Bool(_) => {
-            let parsed = parse_scalar(&new);
+            let parsed = load::plain_scalar(&new);
             let fits = parsed.is_number() == field.is_number() && parsed.is_boolean() == field.is_boolean();
             if !fits {
-                return Err(Error::new(format!("cannot put '{new}' where a number or boolean is")));
+                let tag = |value: &Value| match value {
+                    Value::Bool(_) => "bool",
+                    Value::Number(n) if n.is_f64() => "float",
+                    Value::Number(_) => "int",
+                    Value::Null => "null",
+                    _ => "str",
+                };
+                let (from, to) = (tag(&parsed), tag(field));
+                return Err(Error::new(format!("yaml: cannot decode !!{from} `{new}` as a !!{to}"))
+                    .hint("the field keeps its type; if it is to be text, put its value in quotes"));
             }
             parsed
         }
@@ -145,14 +157,8 @@ fn write(field: &mut Value, value: &Value, options: &FieldOptions) -> Result<()>
 fn retyped(value: &Value, text: &str) -> Value {
     match value {
         Value::String(_) => Value::String(text.to_string()),
-        _ => parse_scalar(text),
+        _ => load::plain_scalar(text),
     }
-}
-
-fn parse_scalar(text: &str) -> Value {
-    let options = crate::load::RESOURCE_YAML;
-    let documents = yaml::parse_documents_with(&format!("v: {text}"), &options).unwrap_or_default();
-    documents.first().and_then(|d| d.get("v")).cloned().unwrap_or_else(|| Value::String(text.to_string()))
 }
 
 /// The part of a field between delimiters replaced; before the first and past the last part, added.

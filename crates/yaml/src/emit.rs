@@ -12,7 +12,8 @@ use crate::number::go_yaml;
 use crate::resolve::needs_quotes;
 use crate::sort::sort_keys;
 use scalar::{Analysis, Style};
-use writer::Writer;
+pub(crate) use scalar::{is_break, is_printable};
+pub(crate) use writer::Writer;
 
 /// One document, without a separator, with a final newline.
 pub fn to_string(value: &Value) -> String {

@@ -3,8 +3,10 @@
 //! Kubernetes' tools read YAML in two ways. kubectl and kustomization files go by `sigs.k8s.io/yaml` ([`Rules::Sigs`]:
 //! `yes` is true, `2020-01-01` a string); kustomize reads resources by go-yaml v3 ([`Rules::Kyaml`]: `yes` is a
 //! string, `2020-01-01` a time). Both know legacy octals, merge keys and anchors. What both print comes from one
-//! emitter: [`to_string`]. [`Editor`] changes a text and leaves the rest of it alone. This crate reads no files and knows no kinds.
+//! emitter: [`to_string`]. [`Editor`] changes a text and leaves the rest of it alone; [`Document`] prints it anew with
+//! its comments. This crate reads no files and knows no kinds.
 
+mod document;
 mod edit;
 mod emit;
 mod error;
@@ -16,9 +18,11 @@ mod scan;
 mod sort;
 mod spanned;
 
+pub use document::Document;
 pub use edit::{Editor, Step};
 pub use emit::{to_string, to_string_documents};
 pub use error::Error;
+pub use number::json_number;
 pub use read::{parse_spanned, parse_spanned_with};
 pub use sort::compare_keys;
 pub use spanned::{Entry, Node, Spanned};

@@ -31,6 +31,14 @@ pub(crate) fn go_json(f: f64) -> String {
     if negative { format!("-{text}") } else { text }
 }
 
+/// A number as `encoding/json` writes it: `1.0` is `1`.
+pub fn json_number(number: &serde_json::Number) -> String {
+    match number.as_f64() {
+        Some(float) if !number.is_i64() && !number.is_u64() => go_json(float),
+        _ => number.to_string(),
+    }
+}
+
 /// Sign, shortest decimal digits, and the exponent of the first of them.
 fn digits(f: f64) -> (bool, String, i32) {
     let text = format!("{f:e}");

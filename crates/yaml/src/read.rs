@@ -11,6 +11,7 @@ use crate::scan::SyntaxError;
 use crate::spanned::Spanned;
 use crate::{Options, Rules};
 use build::Builder;
+pub(crate) use build::MAX_DEPTH;
 
 /// The documents of a stream with positions, by kubectl's rules; empty ones are left out.
 pub fn parse_spanned(text: &str) -> Result<Vec<Spanned>, Error> {
@@ -75,7 +76,7 @@ fn forbidden(text: &str) -> Option<usize> {
 }
 
 /// What go-yaml says, and what it means. Its line counts within a document, so it is named in the first one only.
-fn syntax_error(text: &str, error: &SyntaxError, first: bool) -> Error {
+pub(crate) fn syntax_error(text: &str, error: &SyntaxError, first: bool) -> Error {
     // what is not closed is best shown where it was opened
     let opened = error.context.filter(|_| {
         matches!(

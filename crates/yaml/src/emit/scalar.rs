@@ -116,7 +116,7 @@ fn is_indicator(c: char, first: bool, after_blank: bool, before_blank: bool) -> 
     }
 }
 
-pub(super) fn is_break(c: char) -> bool {
+pub(crate) fn is_break(c: char) -> bool {
     matches!(c, '\r' | '\n' | '\u{85}' | '\u{2028}' | '\u{2029}')
 }
 
@@ -125,6 +125,6 @@ fn is_blank_or_break(c: char) -> bool {
 }
 
 /// As go-yaml has it: no tab, and nothing outside the basic plane.
-pub(super) fn is_printable(c: char) -> bool {
+pub(crate) fn is_printable(c: char) -> bool {
     matches!(c, '\n' | ' '..='~' | '\u{a0}'..='\u{d7ff}' | '\u{e000}'..='\u{fffd}') && c != '\u{feff}'
 }

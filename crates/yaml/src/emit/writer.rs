@@ -5,7 +5,7 @@ use super::scalar::{is_break, is_printable};
 /// Lines are broken at the first single blank past this column.
 const BEST_WIDTH: usize = 80;
 
-pub(super) struct Writer {
+pub(crate) struct Writer {
     text: String,
     column: usize,
     /// The last thing written was white space (or nothing).
@@ -15,11 +15,11 @@ pub(super) struct Writer {
 }
 
 impl Writer {
-    pub(super) fn new() -> Writer {
+    pub(crate) fn new() -> Writer {
         Writer { text: String::new(), column: 0, whitespace: true, indention: true }
     }
 
-    pub(super) fn end(mut self) -> String {
+    pub(crate) fn end(mut self) -> String {
         if !self.text.ends_with('\n') {
             self.text.push('\n');
         }
@@ -27,7 +27,7 @@ impl Writer {
     }
 
     /// Directly after `- ` or `? `, on the same line.
-    pub(super) fn after_indicator(&self) -> bool {
+    pub(crate) fn after_indicator(&self) -> bool {
         self.indention
     }
 
@@ -50,7 +50,7 @@ impl Writer {
         }
     }
 
-    pub(super) fn write_indent(&mut self, indent: usize) {
+    pub(crate) fn write_indent(&mut self, indent: usize) {
         if !self.indention || self.column > indent || (self.column == indent && !self.whitespace) {
             self.put_break();
         }
@@ -61,7 +61,7 @@ impl Writer {
         self.indention = true;
     }
 
-    pub(super) fn write_indicator(&mut self, indicator: &str, need_whitespace: bool, keeps_indention: bool) {
+    pub(crate) fn write_indicator(&mut self, indicator: &str, need_whitespace: bool, keeps_indention: bool) {
         if need_whitespace && !self.whitespace {
             self.put(' ');
         }
@@ -72,7 +72,7 @@ impl Writer {
         self.indention = self.indention && keeps_indention;
     }
 
-    pub(super) fn write_plain(&mut self, text: &str, indent: usize, allow_breaks: bool) {
+    pub(crate) fn write_plain(&mut self, text: &str, indent: usize, allow_breaks: bool) {
         if !self.whitespace {
             self.put(' ');
         }
@@ -97,7 +97,7 @@ impl Writer {
         self.indention = false;
     }
 
-    pub(super) fn write_single(&mut self, text: &str, indent: usize, allow_breaks: bool) {
+    pub(crate) fn write_single(&mut self, text: &str, indent: usize, allow_breaks: bool) {
         self.write_indicator("'", true, false);
         let chars: Vec<char> = text.chars().collect();
         let (mut spaces, mut breaks) = (false, false);
@@ -135,7 +135,7 @@ impl Writer {
         self.indention = false;
     }
 
-    pub(super) fn write_double(&mut self, text: &str, indent: usize, allow_breaks: bool) {
+    pub(crate) fn write_double(&mut self, text: &str, indent: usize, allow_breaks: bool) {
         self.write_indicator("\"", true, false);
         let chars: Vec<char> = text.chars().collect();
         // go-yaml looks for the mark at the start of the text, whichever character it is at
@@ -168,7 +168,7 @@ impl Writer {
         self.indention = false;
     }
 
-    pub(super) fn write_literal(&mut self, text: &str, indent: usize) {
+    pub(crate) fn write_literal(&mut self, text: &str, indent: usize) {
         self.write_indicator("|", true, false);
         let first = text.chars().next();
         if first.is_some_and(|c| c == ' ' || is_break(c)) {

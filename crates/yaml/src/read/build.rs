@@ -20,7 +20,7 @@ const MAX_ALIASED_NODES: usize = 400_000;
 const MAX_ANCHORED_NODES: usize = 2_000_000;
 
 /// Deeper nesting is refused: nothing that people write comes near, and trees are walked recursively.
-const MAX_DEPTH: usize = 200;
+pub(crate) const MAX_DEPTH: usize = 200;
 
 /// Maps with more keys than this get an index to find those that occur twice.
 const FEW_KEYS: usize = 16;
