@@ -141,7 +141,7 @@ fn load_pairs(root: &Root<'_, '_>, generator: &Generator) -> Result<Vec<(String,
     let mut pairs = Vec::new();
     for file in &generator.envs {
         let (path, text) =
-            root.load_text(file).map_err(|e| e.doing(format!("env source files: {:?}", generator.envs)))?;
+            root.load_text(file).map_err(|e| e.doing(format!("env source files: {}", go_list(&generator.envs))))?;
         for (index, line) in text.lines().enumerate() {
             pairs.extend(env_line(line, &path, index + 1)?);
         }
@@ -150,13 +150,17 @@ fn load_pairs(root: &Root<'_, '_>, generator: &Generator) -> Result<Vec<(String,
         let (key, value) = literal
             .split_once('=')
             .filter(|(key, _)| !key.is_empty())
-            .ok_or_else(|| Error::new(format!("invalid literal source {literal}, expected key=value")))?;
+            .ok_or_else(|| {
+                Error::new(format!("invalid literal source {literal}, expected key=value"))
+                    .doing(format!("literal sources {}", go_list(&generator.literals)))
+            })?;
         pairs.push((key.to_string(), unquote(value).as_bytes().to_vec()));
     }
     for file in &generator.files {
-        let (key, name) = file_source(file)?;
+        let sources = || format!("file sources: {}", go_list(&generator.files));
+        let (key, name) = file_source(file).map_err(|e| e.doing(sources()))?;
         let (_, bytes) =
-            root.load(name).map_err(|e| e.doing(format!("file sources: {:?}", generator.files)))?;
+            root.load(name).map_err(|e| e.doing(sources()))?;
         pairs.push((key.to_string(), bytes));
     }
     Ok(pairs)
@@ -175,6 +179,11 @@ fn env_line(line: &str, path: &str, number: usize) -> Result<Option<(String, Vec
     Ok(Some((key.to_string(), value.as_bytes().to_vec())))
 }
 
+/// As Go prints a list of texts.
+fn go_list(items: &[String]) -> String {
+    format!("[{}]", items.join(" "))
+}
+
 /// Without one pair of equal quotes around it.
 fn unquote(value: &str) -> &str {
     for quote in ['"', '\''] {
@@ -189,8 +198,10 @@ fn unquote(value: &str) -> &str {
 fn file_source(source: &str) -> Result<(&str, &str)> {
     match source.split('=').collect::<Vec<_>>().as_slice() {
         [path] => Ok((path::base_name(path), path)),
-        ["", _] => Err(Error::new(format!("missing key name for file path \"{source}\" in key=path"))),
-        [_, ""] => Err(Error::new(format!("missing file path for key in source \"{source}\""))),
+        ["", path] => Err(Error::new(format!("missing key name for file path \"{path}\" in source \"{source}\""))),
+        [key, ""] => {
+            Err(Error::new(format!("missing file path for key name \"{key}\" in source \"{source}\"")))
+        }
         [key, path] => Ok((key, path)),
         _ => Err(Error::new(format!("source \"{source}\" key name or file path contains '='"))),
     }

@@ -62,6 +62,16 @@ pub(crate) fn kind_key(gvk: &Gvk) -> (i64, String) {
     (rank, gvk_key(gvk))
 }
 
+/// The place of a kind in the legacy order.
+pub(crate) fn rank(kind: &str) -> i64 {
+    let place = |list: &[&str]| list.iter().position(|k| *k == kind).map(|at| at as i64);
+    match (place(&FIRST), place(&LAST)) {
+        (Some(at), _) => at - FIRST.len() as i64,
+        (_, Some(at)) => at + 1,
+        _ => 0,
+    }
+}
+
 #[derive(Debug, PartialEq, Eq)]
 struct Key {
     rank: i64,

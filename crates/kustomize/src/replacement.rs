@@ -37,7 +37,8 @@ fn apply(replacement: &Replacement, resources: &mut ResMap) -> Result<()> {
 
 fn apply_unplaced(replacement: &Replacement, resources: &mut ResMap) -> Result<()> {
     let value = match (&replacement.source, &replacement.source_value) {
-        (Some(_), Some(_)) => return Err(Error::new("value specified by both source and sourceValue")),
+        (Some(_), Some(_)) => return Err(Error::new("value and resource selectors are mutually exclusive")
+                .hint("give source or sourceValue, not both")),
         (None, None) => return Err(Error::new("replacements must specify a source and at least one target")),
         (None, Some(text)) => Value::String(text.clone()),
         (Some(source), None) => source_value(source, resources)?,
@@ -56,9 +57,12 @@ fn source_value(source: &ReplacementSource, resources: &ResMap) -> Result<Value>
         .filter(|r| all_ids(r).iter().any(|id| is_literally(selector, id)))
         .collect();
     let resource = match found.as_slice() {
-        [] => return Err(Error::new(format!("nothing selected by {}", describe(selector)))),
+        [] => return Err(Error::new(format!("nothing selected by {}", describe_source(source)))),
         [resource] => resource,
-        _ => return Err(Error::new(format!("multiple matches for selector {}", describe(selector)))),
+        _ => {
+            let message = format!("multiple matches for selector {}", describe_source(source));
+            return Err(Error::new(message).hint("name more of group, version, kind, name and namespace"));
+        }
     };
     let path = if source.field_path.is_empty() { "metadata.name" } else { &source.field_path };
     let value = FieldPath::parse(path)?.get(&resource.object).filter(|v| !v.is_null()).cloned();
@@ -85,8 +89,9 @@ fn apply_target(target: &ReplacementTarget, value: &Value, resources: &mut ResMa
     let Some(select) = &target.select else {
         return Err(Error::new("target must specify resources to select"));
     };
-    let matcher = Matcher::new(select)?;
-    let rejects = target.reject.iter().map(Matcher::new).collect::<Result<Vec<_>>>()?;
+    let compiled = |selector| Matcher::new(selector).map_err(|e| e.doing("error creating target selector"));
+    let matcher = compiled(select)?;
+    let rejects = target.reject.iter().map(compiled).collect::<Result<Vec<_>>>()?;
     let default = ["metadata.name".to_string()];
     let paths = if target.field_paths.is_empty() { &default[..] } else { &target.field_paths[..] };
     let paths = paths.iter().map(|path| FieldPath::parse(path)).collect::<Result<Vec<_>>>()?;
@@ -94,10 +99,9 @@ fn apply_target(target: &ReplacementTarget, value: &Value, resources: &mut ResMa
         let resource = resources.get(at);
         let ids = all_ids(resource);
         let rejected = target.reject.iter().zip(&rejects).any(|(selector, matcher)| {
-            (!is_blank(selector)
-                && ids.iter().any(|id| matcher.matches_id(id))
-                && matcher.matches_metadata(resource))
-                || (is_blank(selector) && has_metadata(selector) && matcher.matches_metadata(resource))
+            // either is enough: the id, or the labels and annotations
+            (!is_blank(selector) && ids.iter().any(|id| matcher.matches_id(id)))
+                || (has_metadata(selector) && matcher.matches_metadata(resource))
         });
         let selected = ids.iter().any(|id| matcher.matches_id(id)) && matcher.matches_metadata(resource);
         if rejected || !selected {
@@ -200,6 +204,12 @@ fn is_blank(selector: &Selector) -> bool {
 
 fn has_metadata(selector: &Selector) -> bool {
     !selector.label_selector.is_empty() || !selector.annotation_selector.is_empty()
+}
+
+fn describe_source(source: &ReplacementSource) -> String {
+    let path = &source.field_path;
+    let separator = if path.is_empty() { "" } else { ":" };
+    format!("{}{separator}{path}", describe(&source.selector))
 }
 
 fn describe(selector: &Selector) -> String {

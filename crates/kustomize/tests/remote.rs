@@ -182,7 +182,7 @@ fn clones_do_not_reach_out() {
         &options,
         &world,
         expect![[r#"
-            accumulating resources: recursed accumulation of path '/clones/b': loading KV pairs: file sources: ["../../secret/key"]: /clones/b/kustomization.yaml:1:19: security; file '/secret/key' is not in or below '/clones/b'
+            accumulating resources: recursed accumulation of path '/clones/b': loading KV pairs: file sources: [../../secret/key]: /clones/b/kustomization.yaml:1:19: security; file '/secret/key' is not in or below '/clones/b'
         "#]],
     );
     let absolute = clone("secretGenerator: [{name: s, files: [/secret/key]}]");
@@ -192,7 +192,7 @@ fn clones_do_not_reach_out() {
         &options,
         &world,
         expect![[r#"
-            accumulating resources: recursed accumulation of path '/clones/b': loading KV pairs: file sources: ["/secret/key"]: /clones/b/kustomization.yaml:1:19: security; file '/secret/key' is not in or below '/clones/b'
+            accumulating resources: recursed accumulation of path '/clones/b': loading KV pairs: file sources: [/secret/key]: /clones/b/kustomization.yaml:1:19: security; file '/secret/key' is not in or below '/clones/b'
         "#]],
     );
     let base = clone("resources: [../../secret]");

@@ -24,7 +24,6 @@ pub(crate) fn set(images: &[Image], fields: &[FieldSpec], resources: &mut ResMap
         if resource.kind() == "CustomResourceDefinition" {
             continue;
         }
-        let id = resource.id();
         for rule in &rules {
             rule.everywhere(&mut resource.object);
             for field in fields {
@@ -32,8 +31,7 @@ pub(crate) fn set(images: &[Image], fields: &[FieldSpec], resources: &mut ResMap
                     .apply(&mut resource.object, Leaf::Never, &mut |value| {
                         rule.set(value);
                         Ok(())
-                    })
-                    .map_err(|e| e.doing(format!("setting images of '{id}'")))?;
+                    })?;
             }
         }
     }

@@ -1,11 +1,13 @@
 //! Labels, annotations and replica counts.
 
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
 use serde_json::{Number, Value};
 
 use crate::error::{Error, Result};
 use crate::fieldspec::{ByKind, FieldSpec, Leaf};
+use crate::order;
 use crate::resmap::ResMap;
 use crate::spec::Replica;
 
@@ -26,8 +28,7 @@ pub(crate) fn set_pairs(
             field
                 .apply(&mut resource.object, Leaf::Map, &mut |value| {
                     insert(value, pairs, &mut |key, text| added.push((key, text, field)))
-                })
-                .map_err(|e| e.doing(format!("setting labels or annotations of '{id}'")))?;
+                })?;
         }
         resource.shared.follow(&mut resource.object);
         for (key, text) in pairs {
@@ -79,10 +80,12 @@ pub(crate) fn replicas(replica: &Replica, fields: &[FieldSpec], resources: &mut 
     if found {
         return Ok(());
     }
-    let kinds: Vec<&str> = fields.iter().map(|field| field.gvk.kind.as_str()).collect();
+    let mut kinds: Vec<String> = fields.iter().map(|field| field.gvk.to_string()).collect();
+    kinds.sort_by_key(|kind| (order::rank(kind.split('.').next().unwrap_or("")), Reverse(kind.clone())));
     Err(Error::new(format!(
         "resource with name {} does not match a config with the following GVK [{}]",
         replica.name,
-        kinds.join(", ")
-    )))
+        kinds.join(" ")
+    ))
+    .hint("replicas are set by the name of a Deployment, StatefulSet, ReplicaSet or ReplicationController"))
 }

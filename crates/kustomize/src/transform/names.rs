@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use crate::error::{Error, Result};
+use crate::fieldpath::wrong_kind;
 use crate::fieldspec::{FieldSpec, Leaf};
 use crate::resmap::ResMap;
 use crate::resource::Resource;
@@ -64,7 +65,7 @@ pub(crate) fn set_namespace(
     for field in fields {
         // role bindings' subjects are seen to above; only the core Namespace is named after the namespace
         if field.path == "metadata/namespace"
-            || (is_role_binding && field.path.starts_with("subjects"))
+            || (is_role_binding && field.path == "subjects/namespace")
             || (field.path == "metadata/name" && !core)
         {
             continue;
@@ -72,7 +73,7 @@ pub(crate) fn set_namespace(
         field
             .apply(&mut resource.object, Leaf::Scalar, &mut |value| {
                 if value.is_object() || value.is_array() {
-                    return Err(Error::new("namespace field specs must target scalar nodes"));
+                    return Err(wrong_kind("ScalarNode", value));
                 }
                 let is_set = value.as_str().is_some_and(|text| !text.is_empty());
                 if !(rule.unset_only && is_set) {
@@ -80,7 +81,7 @@ pub(crate) fn set_namespace(
                 }
                 Ok(())
             })
-            .map_err(|e| e.doing(format!("setting the namespace of '{}'", resource.id())))?;
+            .map_err(|e| e.doing("namespace field specs must target scalar nodes"))?;
     }
     Ok(())
 }
