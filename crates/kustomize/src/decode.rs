@@ -93,6 +93,8 @@ pub(crate) struct Fields<'a> {
     path: String,
     entries: BTreeMap<String, &'a Entry>,
     taken: HashSet<&'static str>,
+    /// Unknown fields do not matter.
+    loose: bool,
     pub(crate) span: Span,
 }
 
@@ -109,7 +111,15 @@ impl<'a> Fields<'a> {
     fn at(source: Source<'a>, node: &'a Spanned, type_name: &'static str, path: String) -> Fields<'a> {
         // a later field of the same name wins
         let entries = node.entries().iter().map(|e| (e.key.to_lowercase(), e)).collect();
-        Fields { source, type_name, path, entries, taken: HashSet::new(), span: node.span }
+        Fields {
+            source,
+            type_name,
+            path,
+            entries,
+            taken: HashSet::new(),
+            loose: source.is_plugin(),
+            span: node.span,
+        }
     }
 
     /// The fields of a mapping that is the value of one of these.
@@ -118,7 +128,13 @@ impl<'a> Fields<'a> {
             let wanted = format!("types.{type_name}");
             return Err(self.source.mismatch(node, &self.path(name), &wanted));
         }
-        Ok(Fields::at(self.source, node, type_name, format!("{}{name}.", self.path)))
+        let fields = Fields::at(self.source, node, type_name, format!("{}{name}.", self.path));
+        Ok(Fields { loose: self.loose, ..fields })
+    }
+
+    /// As upstream reads files that are named in a kustomization: unknown fields do not matter, here and below.
+    pub(crate) fn loosely(self) -> Fields<'a> {
+        Fields { loose: true, ..self }
     }
 
     pub(crate) fn entry(&mut self, name: &'static str) -> Option<&'a Entry> {
@@ -221,7 +237,7 @@ impl<'a> Fields<'a> {
     }
 
     pub(crate) fn finish(self) -> Result<()> {
-        if self.source.is_plugin() {
+        if self.loose {
             return Ok(());
         }
         let known: HashSet<String> = self.taken.iter().map(|name| name.to_lowercase()).collect();

@@ -140,27 +140,24 @@ fn base64_lines(bytes: &[u8]) -> String {
 fn load_pairs(root: &Root<'_, '_>, generator: &Generator) -> Result<Vec<(String, Vec<u8>)>> {
     let mut pairs = Vec::new();
     for file in &generator.envs {
-        let (path, text) =
-            root.load_text(file).map_err(|e| e.doing(format!("env source files: {}", go_list(&generator.envs))))?;
+        let (path, text) = root
+            .load_text(file)
+            .map_err(|e| e.doing(format!("env source files: {}", go_list(&generator.envs))))?;
         for (index, line) in text.lines().enumerate() {
             pairs.extend(env_line(line, &path, index + 1)?);
         }
     }
     for literal in &generator.literals {
-        let (key, value) = literal
-            .split_once('=')
-            .filter(|(key, _)| !key.is_empty())
-            .ok_or_else(|| {
-                Error::new(format!("invalid literal source {literal}, expected key=value"))
-                    .doing(format!("literal sources {}", go_list(&generator.literals)))
-            })?;
+        let (key, value) = literal.split_once('=').filter(|(key, _)| !key.is_empty()).ok_or_else(|| {
+            Error::new(format!("invalid literal source {literal}, expected key=value"))
+                .doing(format!("literal sources {}", go_list(&generator.literals)))
+        })?;
         pairs.push((key.to_string(), unquote(value).as_bytes().to_vec()));
     }
     for file in &generator.files {
         let sources = || format!("file sources: {}", go_list(&generator.files));
         let (key, name) = file_source(file).map_err(|e| e.doing(sources()))?;
-        let (_, bytes) =
-            root.load(name).map_err(|e| e.doing(sources()))?;
+        let (_, bytes) = root.load(name).map_err(|e| e.doing(sources()))?;
         pairs.push((key.to_string(), bytes));
     }
     Ok(pairs)
@@ -198,7 +195,9 @@ fn unquote(value: &str) -> &str {
 fn file_source(source: &str) -> Result<(&str, &str)> {
     match source.split('=').collect::<Vec<_>>().as_slice() {
         [path] => Ok((path::base_name(path), path)),
-        ["", path] => Err(Error::new(format!("missing key name for file path \"{path}\" in source \"{source}\""))),
+        ["", path] => {
+            Err(Error::new(format!("missing key name for file path \"{path}\" in source \"{source}\"")))
+        }
         [key, ""] => {
             Err(Error::new(format!("missing file path for key name \"{key}\" in source \"{source}\"")))
         }

@@ -16,19 +16,28 @@ use crate::spec::{
     read_replacements,
 };
 
-pub(crate) fn run(root: &Root<'_, '_>, fields: &[ReplacementField], resources: &mut ResMap) -> Result<()> {
+/// The replacements of a field, those of files among them.
+pub(crate) fn load(root: &Root<'_, '_>, fields: &[ReplacementField]) -> Result<Vec<Replacement>> {
+    let mut all = Vec::new();
     for field in fields {
         match field {
-            ReplacementField::Inline(replacement) => apply(replacement, resources)?,
+            ReplacementField::Inline(replacement) => all.push((**replacement).clone()),
             ReplacementField::Path(path) => {
                 let (file, text) = root.load_text(&path.text).map_err(|e| e.at_place(&path.place))?;
-                for replacement in read_replacements(Source { file: &file, text: &text })? {
-                    apply(&replacement, resources)?;
-                }
+                all.extend(read_replacements(Source { file: &file, text: &text })?);
+            }
+            ReplacementField::Both(path, _) => {
+                return Err(
+                    Error::new("cannot specify both path and inline replacement").at_place(&path.place)
+                );
             }
         }
     }
-    Ok(())
+    Ok(all)
+}
+
+pub(crate) fn run(replacements: &[Replacement], resources: &mut ResMap) -> Result<()> {
+    replacements.iter().try_for_each(|replacement| apply(replacement, resources))
 }
 
 fn apply(replacement: &Replacement, resources: &mut ResMap) -> Result<()> {
@@ -37,8 +46,10 @@ fn apply(replacement: &Replacement, resources: &mut ResMap) -> Result<()> {
 
 fn apply_unplaced(replacement: &Replacement, resources: &mut ResMap) -> Result<()> {
     let value = match (&replacement.source, &replacement.source_value) {
-        (Some(_), Some(_)) => return Err(Error::new("value and resource selectors are mutually exclusive")
-                .hint("give source or sourceValue, not both")),
+        (Some(_), Some(_)) => {
+            return Err(Error::new("value and resource selectors are mutually exclusive")
+                .hint("give source or sourceValue, not both"));
+        }
         (None, None) => return Err(Error::new("replacements must specify a source and at least one target")),
         (None, Some(text)) => Value::String(text.clone()),
         (Some(source), None) => source_value(source, resources)?,

@@ -124,6 +124,8 @@ pub(crate) struct Replica {
 pub(crate) enum ReplacementField {
     Path(Named),
     Inline(Box<Replacement>),
+    /// Which is an error.
+    Both(Named, Box<Replacement>),
 }
 
 #[derive(Debug, Clone, Default)]

@@ -4,6 +4,7 @@ pub(crate) mod images;
 pub(crate) mod metadata;
 pub(crate) mod names;
 pub(crate) mod patches;
+mod trouble;
 
 use std::borrow::Cow;
 
@@ -13,7 +14,7 @@ use crate::error::{Error, Result};
 use crate::fieldspec::FieldSpec;
 use crate::id::Gvk;
 use crate::resmap::ResMap;
-use crate::spec::{Kustomization, Label};
+use crate::spec::{Kustomization, Label, Patch};
 use crate::{origin, plugin, replacement};
 
 pub(crate) use names::{NamespaceRule, Subjects};
@@ -35,7 +36,7 @@ pub(crate) fn run(
     }
     for patch in &k.patches {
         steps.run("PatchTransformer", |resources| {
-            patches::any(root, patch, resources).map_err(|e| e.at_place(&patch.place))
+            patch_prepared(root, patch, "patch", resources).map_err(|e| e.at_place(&patch.place))
         })?;
     }
     if !k.namespace.is_empty() {
@@ -71,7 +72,7 @@ pub(crate) fn run(
     }
     for patch in &k.patches_json6902 {
         steps.run("PatchJson6902Transformer", |resources| {
-            patches::json(root, patch, resources).map_err(|e| e.at_place(&patch.place))
+            patch_prepared(root, patch, "jsonOp", resources).map_err(|e| e.at_place(&patch.place))
         })?;
     }
     for replica in &k.replicas {
@@ -81,7 +82,10 @@ pub(crate) fn run(
     }
     steps.images(config)?;
     if !k.replacements.is_empty() {
-        steps.run("ReplacementTransformer", |r| replacement::run(root, &k.replacements, r))?;
+        let replacements = replacement::load(root, &k.replacements).map_err(|e| {
+            trouble::configuring("ReplacementTransformer", &trouble::of_replacements(&k.replacements))(e)
+        })?;
+        steps.run("ReplacementTransformer", |r| replacement::run(&replacements, r))?;
     }
     plugin::transform(root, k, resources)
 }
@@ -113,6 +117,25 @@ impl Steps<'_, '_, '_> {
         images::set(&self.k.images, config.fields(List::Images), self.resources)?;
         self.k.images.iter().try_for_each(|_| self.record("ImageTagTransformer"))
     }
+}
+
+/// An entry of `patches`, or of `patchesJson6902`.
+fn patch_prepared(
+    root: &Root<'_, '_>,
+    patch: &Patch,
+    text_field: &str,
+    resources: &mut ResMap,
+) -> Result<()> {
+    let prepared = if text_field == "patch" {
+        let config = || trouble::of_patch(patch, text_field);
+        patches::prepare(root, patch, &config)
+            .map_err(|e| trouble::configuring("PatchTransformer", &config())(e))?
+    } else {
+        patches::prepare_json(root, patch).map_err(|e| {
+            trouble::configuring("PatchJson6902Transformer", &trouble::of_patch(patch, text_field))(e)
+        })?
+    };
+    prepared.apply(root, resources)
 }
 
 /// Where an item of `labels` sets them: at its own fields and those of the configuration that it includes.

@@ -11,7 +11,8 @@ use crate::error::{Error, Result};
 use crate::fieldspec::FieldSpec;
 use crate::replacement;
 use crate::resmap::ResMap;
-use crate::spec::{Image, Named, Patch, Place, ReplacementField, Replica, read as config};
+use crate::spec::{Image, Named, Patch, Place, Replacement, Replica, read as config};
+use crate::transform::patches::Prepared;
 use crate::transform::{NamespaceRule, Subjects, images, metadata, names, patches};
 
 pub(super) const KINDS: &[&str] = &[
@@ -38,10 +39,9 @@ pub(super) enum Transformer {
     Affixes { prefix: String, suffix: String, specs: Vec<FieldSpec> },
     Image(Image, Vec<FieldSpec>),
     Replicas(Replica, Vec<FieldSpec>),
-    Replacements(Vec<ReplacementField>),
+    Replacements(Vec<Replacement>),
     Hash,
-    Patch(Patch),
-    JsonPatch(Patch),
+    Patch(Prepared),
     StrategicMerge(Vec<Named>),
     ValueAdd(ValueAdd),
 }
@@ -76,11 +76,15 @@ pub(super) fn configure(root: &Root<'_, '_>, kind: &str, f: &mut Fields<'_>) -> 
             Transformer::Replicas(replica, specs)
         }
         "ReplacementTransformer" => {
-            Transformer::Replacements(f.each("replacements", "ReplacementField", config::read_replacement)?)
+            let fields = f.each("replacements", "ReplacementField", config::read_replacement)?;
+            Transformer::Replacements(replacement::load(root, &fields)?)
         }
         "HashTransformer" => Transformer::Hash,
-        "PatchTransformer" => Transformer::Patch(patch(f, "patch")?),
-        "PatchJson6902Transformer" => Transformer::JsonPatch(patch(f, "jsonOp")?),
+        "PatchTransformer" => {
+            let text = f.source.text.to_string();
+            Transformer::Patch(patches::prepare(root, &patch(f, "patch")?, &|| text.clone())?)
+        }
+        "PatchJson6902Transformer" => Transformer::Patch(patches::prepare_json(root, &patch(f, "jsonOp")?)?),
         "PatchStrategicMergeTransformer" => Transformer::StrategicMerge(merges(f)?),
         "ValueAddTransformer" => Transformer::ValueAdd(ValueAdd::read(root, f)?),
         _ => return Ok(None),
@@ -98,10 +102,9 @@ impl Transformer {
             }
             Transformer::Image(image, specs) => images::set(std::slice::from_ref(image), specs, resources),
             Transformer::Replicas(replica, specs) => metadata::replicas(replica, specs, resources),
-            Transformer::Replacements(fields) => replacement::run(root, fields, resources),
+            Transformer::Replacements(replacements) => replacement::run(replacements, resources),
             Transformer::Hash => resources.add_hash_suffixes(),
-            Transformer::Patch(patch) => patches::any(root, patch, resources),
-            Transformer::JsonPatch(patch) => patches::json(root, patch, resources),
+            Transformer::Patch(patch) => patch.apply(root, resources),
             Transformer::StrategicMerge(entries) => {
                 entries.iter().try_for_each(|entry| patches::strategic(root, entry, resources))
             }

@@ -1,6 +1,7 @@
 //! From YAML to [`Kustomization`].
 
 use diag::Diagnostic;
+use serde_json::Value;
 use yaml::{Duplicates, Keys, Node, Options, Rules, Spanned};
 
 use super::{
@@ -356,16 +357,15 @@ pub(crate) fn read_replacement(mut f: Fields<'_>) -> Result<ReplacementField> {
     };
     let targets = f.each("targets", "TargetSelector", read_target)?;
     let place = place(&f);
-    if !path.is_empty() {
-        if source.is_some() || !targets.is_empty() {
-            return Err(f.error("cannot specify both path and inline replacement"));
-        }
-        f.finish()?;
-        return Ok(ReplacementField::Path(Named { text: path, place }));
-    }
-    let replacement = Replacement { source, source_value, targets, place };
     f.finish()?;
-    Ok(ReplacementField::Inline(Box::new(replacement)))
+    let is_inline = source.is_some() || !targets.is_empty();
+    let path = Named { text: path, place: place.clone() };
+    let replacement = Box::new(Replacement { source, source_value, targets, place });
+    Ok(match (path.text.is_empty(), is_inline) {
+        (true, _) => ReplacementField::Inline(replacement),
+        (false, false) => ReplacementField::Path(path),
+        (false, true) => ReplacementField::Both(path, replacement),
+    })
 }
 
 fn read_target(mut f: Fields<'_>) -> Result<ReplacementTarget> {
@@ -388,20 +388,25 @@ pub(crate) fn read_replica(mut f: Fields<'_>) -> Result<Replica> {
 /// The replacements of a file: a list, or one alone.
 pub(crate) fn read_replacements(source: Source<'_>) -> Result<Vec<Replacement>> {
     let documents = yaml::parse_spanned(source.text).map_err(|e| Error::from(e.in_file(source.file)))?;
-    let mut all = Vec::new();
-    for document in &documents {
-        let single = std::slice::from_ref(document);
-        let items = if matches!(document.node, Node::Sequence(_)) { document.items() } else { single };
-        for item in items {
-            match read_replacement(Fields::new(source, item, "Replacement")?)? {
-                ReplacementField::Inline(replacement) => all.push(*replacement),
-                ReplacementField::Path(_) => {
-                    return Err(source.error(item.span, "a replacement file cannot name another one"));
-                }
-            }
+    let unsupported = |kind: &str, span| {
+        let message = format!("unsupported replacement type encountered within replacement path: {kind}");
+        Err(source.error(span, message).hint("the file holds a replacement, or a list of them"))
+    };
+    let Some(document) = documents.first() else { return unsupported("invalid", diag::Span::new(0, 0)) };
+    let items = match &document.node {
+        Node::Sequence(items) => items,
+        Node::Mapping(_) => std::slice::from_ref(document),
+        Node::Scalar(Value::Bool(_)) => return unsupported("bool", document.span),
+        Node::Scalar(Value::Number(_)) => return unsupported("float64", document.span),
+        Node::Scalar(_) => return unsupported("string", document.span),
+    };
+    let read = |item| match read_replacement(Fields::new(source, item, "Replacement")?.loosely())? {
+        ReplacementField::Inline(replacement) => Ok(*replacement),
+        ReplacementField::Path(_) | ReplacementField::Both(..) => {
+            Err(source.error(item.span, "a replacement file cannot name another one"))
         }
-    }
-    Ok(all)
+    };
+    items.iter().map(read).collect()
 }
 
 fn read_sort(f: &mut Fields<'_>) -> Result<Option<SortOptions>> {

@@ -27,11 +27,10 @@ pub(crate) fn set(images: &[Image], fields: &[FieldSpec], resources: &mut ResMap
         for rule in &rules {
             rule.everywhere(&mut resource.object);
             for field in fields {
-                field
-                    .apply(&mut resource.object, Leaf::Never, &mut |value| {
-                        rule.set(value);
-                        Ok(())
-                    })?;
+                field.apply(&mut resource.object, Leaf::Never, &mut |value| {
+                    rule.set(value);
+                    Ok(())
+                })?;
             }
         }
     }

@@ -1,6 +1,5 @@
 //! Labels, annotations and replica counts.
 
-use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
 use serde_json::{Number, Value};
@@ -25,10 +24,9 @@ pub(crate) fn set_pairs(
         let id = resource.id();
         let mut added: Vec<(&str, &str, &FieldSpec)> = Vec::new();
         for field in fields.of(&id.gvk.kind) {
-            field
-                .apply(&mut resource.object, Leaf::Map, &mut |value| {
-                    insert(value, pairs, &mut |key, text| added.push((key, text, field)))
-                })?;
+            field.apply(&mut resource.object, Leaf::Map, &mut |value| {
+                insert(value, pairs, &mut |key, text| added.push((key, text, field)))
+            })?;
         }
         resource.shared.follow(&mut resource.object);
         for (key, text) in pairs {
@@ -81,7 +79,7 @@ pub(crate) fn replicas(replica: &Replica, fields: &[FieldSpec], resources: &mut 
         return Ok(());
     }
     let mut kinds: Vec<String> = fields.iter().map(|field| field.gvk.to_string()).collect();
-    kinds.sort_by_key(|kind| (order::rank(kind.split('.').next().unwrap_or("")), Reverse(kind.clone())));
+    kinds.sort_by_key(|kind| (order::rank(kind.split('.').next().unwrap_or("")), kind.clone()));
     Err(Error::new(format!(
         "resource with name {} does not match a config with the following GVK [{}]",
         replica.name,

@@ -33,44 +33,78 @@ pub(crate) fn strategic(root: &Root<'_, '_>, entry: &Named, resources: &mut ResM
     objects.iter().try_for_each(|object| merge_by_id(root, object, Allow::default(), resources))
 }
 
+/// What an entry of `patches` or `patchesJson6902` asks for, read and checked before anything is changed.
+pub(crate) struct Prepared {
+    entry: Patch,
+    change: Change,
+    /// Whether the ids are kept that the resources had before.
+    store: bool,
+}
+
+enum Change {
+    /// The patch is empty or holds comments only.
+    Nothing,
+    Operations(Vec<Operation>),
+    Merge(Vec<Value>),
+}
+
 /// An entry of `patchesJson6902`.
-pub(crate) fn json(root: &Root<'_, '_>, entry: &Patch, resources: &mut ResMap) -> Result<()> {
+pub(crate) fn prepare_json(root: &Root<'_, '_>, entry: &Patch) -> Result<Prepared> {
     if entry.target.as_ref().is_none_or(|target| target.name.is_empty()) {
         return Err(Error::new("must specify the target name"));
     }
-    let text = Text::of(root, entry)?;
-    let operations = text.operations()?.ok_or_else(|| text.unreadable())?;
-    apply_operations(entry, &operations, resources, false)
+    match (entry.path.is_empty(), entry.patch.is_empty()) {
+        (true, true) => return Err(Error::new("empty file path and empty jsonOp")),
+        (false, false) => return Err(Error::new("must specify a file path or jsonOp, not both")),
+        _ => {}
+    }
+    let text = Text::of(root, entry, &String::new)?;
+    let operations = text.operations()?.ok_or_else(|| text.no_operations())?;
+    Ok(Prepared { entry: entry.clone(), change: Change::Operations(operations), store: false })
 }
 
-/// An entry of `patches`: what it is shows when it is parsed.
-pub(crate) fn any(root: &Root<'_, '_>, entry: &Patch, resources: &mut ResMap) -> Result<()> {
-    let text = Text::of(root, entry)?;
+/// An entry of `patches`: what it is shows when it is parsed. `config` is how the entry is written out in messages.
+pub(crate) fn prepare(root: &Root<'_, '_>, entry: &Patch, config: &dyn Fn() -> String) -> Result<Prepared> {
+    let text = Text::of(root, entry, config)?;
+    let prepared = |change| Ok(Prepared { entry: entry.clone(), change, store: true });
     if text.is_blank() {
-        return Ok(());
+        return prepared(Change::Nothing);
     }
     if let Some(operations) = text.operations()? {
         if entry.target.is_none() {
             return Err(Error::new(format!("must specify a target for JSON patch {}", text.name))
                 .hint("add target: with kind and name"));
         }
-        return apply_operations(entry, &operations, resources, true);
+        return prepared(Change::Operations(operations));
     }
     let objects = text.objects()?;
-    let allow = Allow { name: entry.allow_name_change, kind: entry.allow_kind_change };
-    if entry.target.is_none() {
-        return objects.iter().try_for_each(|object| merge_by_id(root, object, allow, resources));
-    }
-    let [object] = objects.as_slice() else {
+    if entry.target.is_some() && objects.len() != 1 {
         return Err(Error::new(format!(
             "Multiple Strategic-Merge Patches in one `patches` entry is not allowed to set `patches.target` field: {}",
             text.name
         )));
-    };
-    for at in select(entry, resources)? {
-        merge_into(root, at, object, allow, resources)?;
     }
-    Ok(())
+    prepared(Change::Merge(objects))
+}
+
+impl Prepared {
+    pub(crate) fn apply(&self, root: &Root<'_, '_>, resources: &mut ResMap) -> Result<()> {
+        let entry = &self.entry;
+        let allow = Allow { name: entry.allow_name_change, kind: entry.allow_kind_change };
+        match &self.change {
+            Change::Nothing => Ok(()),
+            Change::Operations(operations) => apply_operations(entry, operations, resources, self.store),
+            Change::Merge(objects) if entry.target.is_none() => {
+                objects.iter().try_for_each(|object| merge_by_id(root, object, allow, resources))
+            }
+            Change::Merge(objects) => {
+                for at in select(entry, resources)? {
+                    objects.iter().try_for_each(|object| merge_into(root, at, object, allow, resources))?;
+                }
+                Ok(())
+            }
+        }
+    }
 }
 
 /// The text of a patch and what to call it in messages.
@@ -81,12 +115,14 @@ struct Text {
 }
 
 impl Text {
-    fn of(root: &Root<'_, '_>, entry: &Patch) -> Result<Text> {
+    fn of(root: &Root<'_, '_>, entry: &Patch, config: &dyn Fn() -> String) -> Result<Text> {
         match (entry.path.is_empty(), entry.patch.is_empty()) {
-            (true, true) => Err(Error::new("must specify one of patch and path")),
-            (false, false) => Err(Error::new("patch and path can't be set at the same time")),
+            (true, true) => Err(Error::new(format!("must specify one of patch and path in\n{}", config()))),
+            (false, false) => {
+                Err(Error::new(format!("patch and path can't be set at the same time\n{}", config())))
+            }
             (true, false) => Ok(Text {
-                name: format!("[patch: {:?}]", entry.patch.lines().next().unwrap_or("")),
+                name: format!("[patch: {:?}]", entry.patch),
                 file: format!("{} (patch)", entry.place.file),
                 text: entry.patch.clone(),
             }),
@@ -120,8 +156,25 @@ impl Text {
             .map_err(|e| e.doing(format!("unable to parse SM or JSON patch from {}", self.name)))
     }
 
-    fn unreadable(&self) -> Error {
-        Error::new(format!("unable to parse JSON patch from {}", self.name))
+    /// That a JSON patch is no list.
+    fn no_operations(&self) -> Error {
+        let documents = match yaml::parse_documents(&self.text) {
+            Ok(documents) => documents,
+            Err(e) => return Error::from(e.in_file(&self.file)),
+        };
+        let Some(value) = documents.first() else {
+            return Error::new(format!("patch appears to be empty; {}", self.name));
+        };
+        let kind = match value {
+            Value::Object(_) => "object",
+            Value::String(_) => "string",
+            Value::Bool(_) => "bool",
+            _ => "number",
+        };
+        Error::new(format!(
+            "decoding {value}: json: cannot unmarshal {kind} into Go value of type jsonpatch.Patch"
+        ))
+        .hint("a JSON patch is a list of operations: - {op: replace, path: /a/b, value: c}")
     }
 }
 
