@@ -399,7 +399,7 @@ impl<'s, 'f> Root<'s, 'f> {
         let canonical = self.session.files.canonical(&dir)?;
         self.check_contained(&canonical)?;
         let below = self.below(name, dir, canonical, self.clones.clone());
-        if let Some(seen) = below.visited.iter().find(|seen| path::is_below(seen, &below.canonical)) {
+        if let Some(seen) = below.visited.iter().rev().find(|seen| path::is_below(seen, &below.canonical)) {
             return Err(Error::new(format!(
                 "cycle detected: candidate root '{}' contains visited root '{seen}'",
                 below.canonical

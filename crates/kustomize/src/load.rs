@@ -29,12 +29,12 @@ pub(crate) fn text(bytes: Vec<u8>, file: &str) -> Result<String> {
 
 /// The objects of a resource file; lists are replaced by their items.
 pub(crate) fn objects(source: Source<'_>) -> Result<Vec<Value>> {
-    Ok(read(source, &RESOURCE_YAML)?.into_iter().map(Spanned::into_value).collect())
+    Ok(read(source, false)?.into_iter().map(Spanned::into_value).collect())
 }
 
 /// The same as resources.
 pub(crate) fn resources(source: Source<'_>) -> Result<Vec<Resource>> {
-    let nodes = read(source, &RESOURCE_YAML)?.into_iter();
+    let nodes = read(source, false)?.into_iter();
     Ok(nodes
         .map(|node| {
             let bare_nulls = merge::bare_nulls(&node);
@@ -47,16 +47,18 @@ pub(crate) fn resources(source: Source<'_>) -> Result<Vec<Resource>> {
 
 /// The objects of a patch, where `8080: x` may stand for the key `"8080"`.
 pub(crate) fn patches(source: Source<'_>) -> Result<Vec<Value>> {
-    let nodes = read(source, &Options { keys: Keys::ToText, ..RESOURCE_YAML })?;
+    let nodes = read(source, true)?;
     Ok(nodes.into_iter().map(Spanned::into_value).collect())
 }
 
-fn read(source: Source<'_>, options: &Options) -> Result<Vec<Spanned>> {
+fn read(source: Source<'_>, is_patch: bool) -> Result<Vec<Spanned>> {
+    let keys = if is_patch { Keys::ToText } else { Keys::Refuse };
+    let options = &Options { keys, ..RESOURCE_YAML };
     check_separators(source)?;
     let documents = yaml::parse_spanned_with(source.text, options).map_err(|e| malformed(source, e))?;
     let mut objects = Vec::new();
     for document in documents {
-        expand(source, document, &mut objects)?;
+        expand(source, is_patch, document, &mut objects)?;
     }
     Ok(objects)
 }
@@ -81,7 +83,7 @@ fn check_separators(source: Source<'_>) -> Result<()> {
     Ok(())
 }
 
-fn expand(source: Source<'_>, node: Spanned, objects: &mut Vec<Spanned>) -> Result<()> {
+fn expand(source: Source<'_>, is_patch: bool, node: Spanned, objects: &mut Vec<Spanned>) -> Result<()> {
     if !matches!(node.node, Node::Mapping(_)) {
         return Err(source
             .error(node.span, "a resource must be a map with apiVersion, kind and metadata")
@@ -90,11 +92,31 @@ fn expand(source: Source<'_>, node: Spanned, objects: &mut Vec<Spanned>) -> Resu
     let kind = node.get("kind").and_then(Spanned::as_str).unwrap_or("");
     if kind.ends_with("List") && node.entry("items").is_some() {
         let Some(items) = node.get("items").filter(|items| !items.is_null()) else { return Ok(()) };
-        return items.items().iter().try_for_each(|item| expand(source, item.clone(), objects));
+        return items.items().iter().try_for_each(|item| expand(source, is_patch, item.clone(), objects));
     }
     check(source, &node, kind)?;
+    let mut node = node;
+    keep_annotations(source, is_patch, &mut node);
     objects.push(node);
     Ok(())
+}
+
+/// Annotations are text, and unquoted ones what stands in the file: `1.10`, `012`, `null`. In a patch a null deletes.
+fn keep_annotations(source: Source<'_>, is_patch: bool, object: &mut Spanned) {
+    let annotations =
+        object.entry_mut("metadata").and_then(|metadata| metadata.value.entry_mut("annotations"));
+    let Some(Node::Mapping(entries)) = annotations.map(|entry| &mut entry.value.node) else { return };
+    for entry in entries {
+        let written = source.text.get(entry.value.span.start..entry.value.span.end).unwrap_or("").trim();
+        let plain = !written.is_empty() && !written.starts_with(['*', '&', '!', '"', '\'']);
+        if let Node::Scalar(value) = &mut entry.value.node
+            && plain
+            && !value.is_string()
+            && !(is_patch && value.is_null())
+        {
+            *value = Value::String(written.to_string());
+        }
+    }
 }
 
 fn check(source: Source<'_>, node: &Spanned, kind: &str) -> Result<()> {

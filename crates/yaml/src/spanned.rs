@@ -43,6 +43,13 @@ impl Spanned {
         self.entries().iter().find(|entry| entry.key == key)
     }
 
+    pub fn entry_mut(&mut self, key: &str) -> Option<&mut Entry> {
+        match &mut self.node {
+            Node::Mapping(entries) => entries.iter_mut().find(|entry| entry.key == key),
+            _ => None,
+        }
+    }
+
     pub fn get(&self, key: &str) -> Option<&Spanned> {
         self.entry(key).map(|entry| &entry.value)
     }
