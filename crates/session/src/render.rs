@@ -1,5 +1,6 @@
 //! `kustomize build` in this process, for Tiltfiles.
 
+use crate::outside::World;
 use kustomize::BuildCommand;
 use std::path::{Path, PathBuf};
 use tiltfile::{HostError, Rendered};
@@ -20,7 +21,9 @@ pub fn kustomize(dir: &Path, flags: &[String]) -> Result<Rendered, HostError> {
     }
     let mut options = command.options;
     options.managed_by_label |= wants_managed_by_label();
-    let (built, files) = kustomize::build_noting_files(&kustomize::Disk, &dir.to_string_lossy(), &options);
+    let world = World::from_environment();
+    let (built, files) =
+        kustomize::build_with(&kustomize::Disk, Some(&world), &dir.to_string_lossy(), &options);
     let built = built.map_err(|error| {
         let diagnostic = error.to_diagnostic();
         HostError { message: diagnostic.to_string(), hint: diagnostic.hint.clone() }
