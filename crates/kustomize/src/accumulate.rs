@@ -165,7 +165,7 @@ impl<'s, 'f> Root<'s, 'f> {
     }
 
     /// Clones do not change under a watcher.
-    fn note(&self, path: &str) {
+    pub(crate) fn note(&self, path: &str) {
         if self.clones.is_empty() {
             self.session.read.borrow_mut().insert(path.to_string());
         }

@@ -207,6 +207,21 @@ impl<'a> Fields<'a> {
         }
     }
 
+    /// A mapping as it stands, or null.
+    pub(crate) fn value_map(&mut self, name: &'static str) -> Result<Value> {
+        match self.node(name) {
+            None => Ok(Value::Null),
+            Some(node @ Spanned { node: Node::Mapping(_), .. }) => Ok(node.to_value()),
+            Some(node) => Err(self.source.mismatch(node, &self.path(name), "map[string]interface {}")),
+        }
+    }
+
+    /// All fields as they stand.
+    pub(crate) fn to_value(&self) -> Value {
+        let fields = self.entries.values().map(|entry| (entry.key.clone(), entry.value.to_value()));
+        Value::Object(fields.collect())
+    }
+
     /// Reads a list of mappings.
     pub(crate) fn each<T>(
         &mut self,

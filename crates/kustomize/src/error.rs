@@ -12,9 +12,6 @@ pub enum Error {
     Input { diagnostic: Box<Diagnostic> },
     #[error(transparent)]
     File(#[from] FileError),
-    /// A field of kustomize that this version does not carry out.
-    #[error("{diagnostic}")]
-    NotBuilt { field: String, diagnostic: Box<Diagnostic> },
     /// What was being done when the cause came up, from the outside in.
     #[error("{doing}: {cause}")]
     While { doing: String, cause: Box<Error> },
@@ -41,7 +38,6 @@ impl Error {
                 Error::Input { diagnostic }
             }
             Error::File(e) => Error::new(e.to_string()).hint(hint),
-            other @ Error::NotBuilt { .. } => other,
             outer => outer.map_cause(|cause| cause.hint(hint)),
         }
     }
@@ -78,7 +74,6 @@ impl Error {
                 let error = Error::new(e.to_string());
                 error.at_place(place)
             }
-            other @ Error::NotBuilt { .. } => other,
         }
     }
 
@@ -124,7 +119,7 @@ impl Error {
     /// Where it is wrong, [`Error::to_diagnostic`] says.
     pub fn chain(&self) -> String {
         match self {
-            Error::Input { diagnostic } | Error::NotBuilt { diagnostic, .. } => diagnostic.message.clone(),
+            Error::Input { diagnostic } => diagnostic.message.clone(),
             Error::File(e) => e.to_string(),
             Error::While { doing, cause } => format!("{doing}: {}", cause.chain()),
             Error::Noted { cause, .. } => cause.chain(),
@@ -136,7 +131,7 @@ impl Error {
     /// One diagnostic for the whole: the innermost place and hint, the way there as notes. Of several, the first.
     pub fn to_diagnostic(&self) -> Diagnostic {
         match self {
-            Error::Input { diagnostic } | Error::NotBuilt { diagnostic, .. } => (**diagnostic).clone(),
+            Error::Input { diagnostic } => (**diagnostic).clone(),
             Error::File(e) => Diagnostic::error(format!("cannot read file: {}", e.reason)).in_file(&e.path),
             Error::Worded { cause, .. } => cause.to_diagnostic(),
             Error::Several { first, .. } => first.to_diagnostic(),
@@ -156,7 +151,7 @@ impl Error {
             Error::While { doing, cause } | Error::Noted { note: doing, cause } => {
                 cause.to_diagnostics().into_iter().map(|diagnostic| with_note(diagnostic, doing)).collect()
             }
-            Error::Input { .. } | Error::File(_) | Error::NotBuilt { .. } => vec![self.to_diagnostic()],
+            Error::Input { .. } | Error::File(_) => vec![self.to_diagnostic()],
         }
     }
 }

@@ -11,7 +11,7 @@ use crate::origin::Record;
 use crate::resmap::ResMap;
 use crate::resource::Resource;
 use crate::spec::{Behavior, Generator, GeneratorOptions, Kustomization};
-use crate::{origin, path, plugin};
+use crate::{helm, origin, path, plugin};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Kind {
@@ -19,7 +19,7 @@ enum Kind {
     Secret,
 }
 
-/// All ConfigMaps, then all Secrets, then what plugins make.
+/// All ConfigMaps, then all Secrets, then charts, then what plugins make.
 pub(crate) fn run(root: &Root<'_, '_>, k: &Kustomization, resources: &mut ResMap) -> Result<()> {
     let config_maps = k.config_maps.iter().map(|g| (Kind::ConfigMap, g));
     let secrets = k.secrets.iter().map(|g| (Kind::Secret, g));
@@ -31,6 +31,14 @@ pub(crate) fn run(root: &Root<'_, '_>, k: &Kustomization, resources: &mut ResMap
                 absorb(resource, generator.behavior, record.as_ref(), resources)
             })
             .map_err(|e| e.at_place(&generator.place))?;
+    }
+    for chart in &k.helm.charts {
+        let record = root.builtin_origin(k, "HelmChartInflationGenerator");
+        helm::inflate(root, &k.helm, chart)
+            .and_then(|made| {
+                made.into_iter().try_for_each(|one| absorb(one, Behavior::Create, record.as_ref(), resources))
+            })
+            .map_err(|e| e.at_place(&chart.place))?;
     }
     plugin::generate(root, k, resources)
 }

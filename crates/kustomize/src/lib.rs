@@ -12,7 +12,7 @@
 //! survive JSON patches; keys that look like numbers are written as text (upstream fails); `metadata.name` must be
 //! text; a wrong regular expression for an image matches nothing (upstream panics). As in later releases:
 //! replacement selectors are regular expressions, `sourceValue`, empty patch files are ignored, `includeTemplates`
-//! leaves volumeClaimTemplates alone. What is not supported is refused with its place: see `spec::read::NOT_BUILT`.
+//! leaves volumeClaimTemplates alone.
 
 mod accumulate;
 mod accumulator;
@@ -28,6 +28,7 @@ mod files;
 mod flags;
 mod generate;
 mod hash;
+mod helm;
 mod id;
 mod load;
 mod merge;

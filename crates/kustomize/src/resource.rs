@@ -18,6 +18,8 @@ pub(crate) struct Resource {
     pub(crate) prefixes: Vec<String>,
     pub(crate) suffixes: Vec<String>,
     pub(crate) needs_hash: bool,
+    /// A Helm chart made it.
+    pub(crate) is_from_helm: bool,
     pub(crate) shared: Shared,
     /// The vars that take their value from here.
     pub(crate) vars: Vec<String>,
@@ -38,6 +40,7 @@ impl Resource {
             prefixes: Vec::new(),
             suffixes: Vec::new(),
             needs_hash: false,
+            is_from_helm: false,
             shared: Shared::default(),
             vars: Vec::new(),
             bare_nulls: BareNulls::new(),

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use diag::Span;
 
 use crate::fieldspec::FieldSpec;
+use crate::helm;
 use crate::id::Gvk;
 use crate::origin::BuildMetadata;
 use crate::vars::Var;
@@ -37,6 +38,7 @@ pub(crate) struct Kustomization {
     pub(crate) config_maps: Vec<Generator>,
     pub(crate) secrets: Vec<Generator>,
     pub(crate) generator_options: GeneratorOptions,
+    pub(crate) helm: helm::Charts,
     /// Built-in plugins: paths or inline text.
     pub(crate) generators: Vec<Named>,
     pub(crate) transformers: Vec<Named>,

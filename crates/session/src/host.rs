@@ -69,7 +69,8 @@ impl Host for OsHost {
         if let Some(program) = &request.program {
             return kustomize_program(program, request);
         }
-        crate::render::kustomize(&request.dir, &request.flags)
+        let mut warn = |warning: &str| self.print(Level::Warning, warning);
+        crate::render::kustomize(&request.dir, &request.flags, &mut warn)
     }
 
     fn helm(&self, request: &HelmRequest) -> Result<Rendered, HostError> {

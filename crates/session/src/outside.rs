@@ -28,12 +28,7 @@ pub struct World {
 
 impl World {
     pub fn new(cache: Cache) -> World {
-        World {
-            cache,
-            scratch: Mutex::default(),
-            fetched: Mutex::default(),
-            checked_out: Mutex::default(),
-        }
+        World { cache, scratch: Mutex::default(), fetched: Mutex::default(), checked_out: Mutex::default() }
     }
 
     /// With the cache that the environment asks for.

@@ -6,7 +6,12 @@ use std::path::{Path, PathBuf};
 use tiltfile::{HostError, Rendered};
 
 /// Renders a folder. The flags are those of the command line; what makes no sense here is refused, not dropped.
-pub fn kustomize(dir: &Path, flags: &[String]) -> Result<Rendered, HostError> {
+/// `warn` gets the warnings of the build.
+pub fn kustomize(
+    dir: &Path,
+    flags: &[String],
+    warn: &mut dyn FnMut(&str),
+) -> Result<Rendered, HostError> {
     let refuse = |message: String, hint: &str| HostError { message, hint: Some(hint.into()) };
     let command = BuildCommand::read(flags)
         .map_err(|e| refuse(e.to_string(), "`coracle kustomize build --help` lists the flags"))?;
@@ -28,6 +33,7 @@ pub fn kustomize(dir: &Path, flags: &[String]) -> Result<Rendered, HostError> {
         let diagnostic = error.to_diagnostic();
         HostError { message: diagnostic.to_string(), hint: diagnostic.hint.clone() }
     })?;
+    built.warnings.iter().for_each(|warning| warn(warning));
     Ok(Rendered { yaml: built.yaml, files_read: files.iter().map(PathBuf::from).collect() })
 }
 
@@ -45,7 +51,7 @@ mod tests {
     fn flags_are_those_of_the_command_line() {
         let refused = |flags: &[&str]| {
             let flags: Vec<String> = flags.iter().map(|f| f.to_string()).collect();
-            kustomize(Path::new("/nonexistent"), &flags).unwrap_err().message
+            kustomize(Path::new("/nonexistent"), &flags, &mut |_| ()).unwrap_err().message
         };
         assert_eq!(refused(&["--nope"]), "unknown flag: --nope");
         assert!(refused(&["-o", "x"]).contains("writes none"));

@@ -13,7 +13,9 @@ pub(super) fn run(words: &[String]) -> Done {
     }
     warn(&command.warnings);
     command.options.managed_by_label |= session::wants_managed_by_label();
-    let built = kustomize::build(&Disk, &command.target, &command.options)?;
+    let world = session::World::from_environment();
+    let (built, _) = kustomize::build_with(&Disk, Some(&world), &command.target, &command.options);
+    let built = built?;
     warn(&built.warnings);
     match command.output.as_deref() {
         None => data(&built.yaml),

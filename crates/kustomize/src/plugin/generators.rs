@@ -6,6 +6,7 @@ use crate::accumulate::Root;
 use crate::decode::Fields;
 use crate::error::{Error, Result};
 use crate::generate;
+use crate::helm;
 use crate::resource::Resource;
 use crate::spec::{Behavior, read as config};
 
@@ -26,8 +27,11 @@ pub(super) fn run(
             Ok(Some(vec![(resource, generator.behavior)]))
         }
         "IAMPolicyGenerator" => Ok(Some(vec![(iam_policy(f)?, Behavior::Create)])),
-        "HelmChartInflationGenerator" => Err(Error::new("this plugin is not supported yet")
-            .hint("render the chart with helm template, and name the result in resources")),
+        "HelmChartInflationGenerator" => {
+            let (chart, globals) = (helm::read::chart(f)?, helm::read::globals(f)?);
+            let made = helm::run(root, chart, &globals)?;
+            Ok(Some(made.into_iter().map(|resource| (resource, Behavior::Create)).collect()))
+        }
         _ => Ok(None),
     }
 }

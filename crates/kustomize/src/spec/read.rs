@@ -12,6 +12,7 @@ use super::{
 use crate::decode::{Fields, Source};
 use crate::error::{Error, Errors, Result};
 use crate::fieldspec::FieldSpec;
+use crate::helm;
 use crate::id::Gvk;
 use crate::vars;
 
@@ -23,21 +24,6 @@ const DEPRECATED: [(&str, &str); 6] = [
     ("patchesStrategicMerge", "Please use 'patches' instead. Run"),
     ("vars", "Please use 'replacements' instead. [EXPERIMENTAL] Run"),
 ];
-
-/// Fields that kustomize knows and that are refused, each with what to do instead.
-const NOT_BUILT: [(&str, &str); 3] = [
-    ("helmCharts", "render the chart with helm template, and name the result in resources"),
-    ("helmGlobals", "render the chart with helm template, and name the result in resources"),
-    ("helmChartInflationGenerator", "render the chart with helm template, and name the result in resources"),
-];
-
-fn not_built(source: Source<'_>, span: diag::Span, field: &str, hint: &str) -> Error {
-    let message = format!("the field {field} is not supported yet");
-    Error::NotBuilt {
-        field: field.to_string(),
-        diagnostic: Box::new(source.diagnostic(span, message).hint(hint)),
-    }
-}
 
 /// Reads a kustomization file. `dir` is for the messages only.
 pub(crate) fn read_kustomization(source: Source<'_>, dir: &str) -> Result<Kustomization> {
@@ -65,13 +51,6 @@ pub(crate) fn read_kustomization(source: Source<'_>, dir: &str) -> Result<Kustom
             k.warnings.push(format!(
                 "# Warning: '{field}' is deprecated. {advice} 'kustomize edit fix' to update your Kustomization automatically."
             ));
-        }
-    }
-    for (field, hint) in NOT_BUILT {
-        if let Some(entry) = f.entry(field)
-            && !is_empty(&entry.value)
-        {
-            return Err(not_built(source, entry.key_span, field, hint));
         }
     }
     read_fields(f, &mut k)?;
@@ -105,14 +84,6 @@ fn read_fields(mut f: Fields<'_>, k: &mut Kustomization) -> Result<()> {
     errors.keep(read_build_metadata(&mut f, k));
     errors.keep(f.finish());
     errors.map(invalid).finish()
-}
-
-fn is_empty(node: &Spanned) -> bool {
-    match &node.node {
-        Node::Sequence(items) => items.is_empty(),
-        Node::Mapping(entries) => entries.is_empty(),
-        Node::Scalar(value) => value.is_null(),
-    }
 }
 
 fn read_type(f: &mut Fields<'_>, k: &mut Kustomization, dir: &str) -> Result<()> {
@@ -160,6 +131,7 @@ fn read_generators(f: &mut Fields<'_>, k: &mut Kustomization, errors: &mut Error
         let secret_type = f.string("type")?;
         Ok(Generator { secret_type, ..read_generator(f)? })
     }));
+    k.helm = errors.keep(helm::read::charts(f));
     let options = f.one("generatorOptions", "GeneratorOptions", read_generator_options);
     k.generator_options = errors.keep(options).unwrap_or_default();
 }

@@ -32,7 +32,8 @@ pub(crate) fn namespace(rule: &NamespaceRule, fields: &[FieldSpec], resources: &
         return Ok(());
     }
     let scopes = resources.scopes();
-    for resource in resources.resources_mut() {
+    // charts place their objects themselves
+    for resource in resources.resources_mut().iter_mut().filter(|resource| !resource.is_from_helm) {
         resource.store_previous_id();
         set_namespace(resource, &scopes, rule, fields)?;
     }

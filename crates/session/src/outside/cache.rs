@@ -37,7 +37,7 @@ pub enum Mode {
 #[derive(Debug, Clone)]
 pub struct Cache {
     pub(super) mode: Mode,
-    root: PathBuf,
+    pub(super) root: PathBuf,
 }
 
 impl Cache {
@@ -181,7 +181,8 @@ impl Shelf {
     }
 
     fn remember(&self, reference: &str, record: &Record) -> Result<(), OutsideError> {
-        let value = json!({"reference": reference, "tip": record.tip, "commit": record.commit, "asked": now()});
+        let value =
+            json!({"reference": reference, "tip": record.tip, "commit": record.commit, "asked": now()});
         write(&self.record_path(reference), value.to_string().as_bytes())
     }
 

@@ -14,7 +14,10 @@ pub(super) struct Validators {
 }
 
 pub(super) enum Answer {
-    Fetched { fetched: Fetched, validators: Validators },
+    Fetched {
+        fetched: Fetched,
+        validators: Validators,
+    },
     /// What the validators belong to is still the content.
     Unchanged,
 }
@@ -23,8 +26,7 @@ pub(super) enum Answer {
 pub(super) fn get(url: &str, known: Option<&Validators>) -> Result<Answer, OutsideError> {
     // The process may have set a provider itself, which is as good.
     let _already = rustls::crypto::ring::default_provider().install_default();
-    let unreachable =
-        |reason: String| OutsideError::Unreachable { url: without_password(url), reason };
+    let unreachable = |reason: String| OutsideError::Unreachable { url: without_password(url), reason };
     super::wait(async {
         let client = reqwest::Client::builder()
             .user_agent(concat!("coracle/", env!("CARGO_PKG_VERSION")))
@@ -33,8 +35,7 @@ pub(super) fn get(url: &str, known: Option<&Validators>) -> Result<Answer, Outsi
             .build()?;
         let mut request = client.get(url);
         if let Some(known) = known {
-            for (name, value) in
-                [("if-none-match", &known.etag), ("if-modified-since", &known.last_modified)]
+            for (name, value) in [("if-none-match", &known.etag), ("if-modified-since", &known.last_modified)]
             {
                 if !value.is_empty() {
                     request = request.header(name, value);
