@@ -22,6 +22,7 @@ mod disk;
 mod embedded;
 mod error;
 mod expand;
+mod external;
 mod fieldpath;
 mod fieldspec;
 mod files;

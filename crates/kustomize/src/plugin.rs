@@ -19,8 +19,8 @@ use crate::id::ResId;
 use crate::origin::{self, BuildMetadata, Record};
 use crate::resmap::ResMap;
 use crate::resource::Resource;
-use crate::spec::{Kustomization, Named};
-use crate::{generate, load};
+use crate::spec::{Behavior, Kustomization, Named};
+use crate::{external, generate, load};
 
 /// One plugin with its configuration.
 struct Plugin {
@@ -36,7 +36,7 @@ pub(crate) fn generate(root: &Root<'_, '_>, k: &Kustomization, resources: &mut R
     for plugin in &plugins {
         let place = &k.generators[plugin.entry].place;
         let made = plugin
-            .configure(|kind, f| generators::run(root, kind, f))
+            .generate(root)
             .and_then(|made| {
                 made.ok_or_else(|| Error::new(format!("plugin {} not a generator", plugin.id())))
             })
@@ -148,7 +148,21 @@ impl Plugin {
         self.config.original_id()
     }
 
+    fn is_builtin(&self) -> bool {
+        self.config.gvk().api_version() == "builtin"
+    }
+
+    fn generate(&self, root: &Root<'_, '_>) -> Result<Option<Vec<(Resource, Behavior)>>> {
+        if !self.is_builtin() {
+            return external::generate(root, &self.config).map(Some);
+        }
+        self.configure(|kind, f| generators::run(root, kind, f))
+    }
+
     fn transform(&self, root: &Root<'_, '_>, resources: &mut ResMap) -> Result<()> {
+        if !self.is_builtin() {
+            return external::transform(root, &self.config, resources);
+        }
         let known = self.configure(|kind, f| transformers::configure(root, kind, f))?;
         let transformer =
             known.ok_or_else(|| Error::new(format!("plugin {} not a transformer", self.id())))?;
@@ -161,12 +175,6 @@ impl Plugin {
         read: impl FnOnce(&str, &mut Fields<'_>) -> Result<Option<T>>,
     ) -> Result<Option<T>> {
         let kind = self.config.kind();
-        if self.config.gvk().api_version() != "builtin" {
-            return Err(Error::new(format!(
-                "external plugins disabled; unable to load external plugin '{kind}'"
-            ))
-            .hint("only kustomize's own plugins, with apiVersion: builtin, are supported"));
-        }
         if !generators::KINDS.contains(&kind) && !transformers::KINDS.contains(&kind) {
             let error = Error::new(format!("unable to load builtin {}", self.config.gvk()));
             let near = generators::KINDS.iter().chain(transformers::KINDS);

@@ -121,6 +121,11 @@ impl ResMap {
         })
     }
 
+    /// The one resource that has this id now.
+    pub(crate) fn by_current_id(&mut self, id: &ResId) -> Option<usize> {
+        self.current().get(&id.normal()).and_then(|at| at.first()).copied()
+    }
+
     /// The resources that have or once had this id.
     pub(crate) fn by_any_id(&mut self, id: &ResId) -> &[usize] {
         let list = &self.list;
@@ -178,6 +183,12 @@ impl ResMap {
             }
             _ => Err(Error::new(format!("found multiple objects that could accept merge of {id}"))),
         }
+    }
+
+    /// Drops the others.
+    pub(crate) fn retain(&mut self, keep: impl Fn(&Resource) -> bool) {
+        self.resources_mut();
+        self.list.retain(keep);
     }
 
     /// Drops what a transformer has emptied.

@@ -156,6 +156,36 @@ impl Resource {
         }
     }
 
+    pub(crate) fn remove_annotations(&mut self, which: impl Fn(&str) -> bool) {
+        let Some(Value::Object(meta)) = self.object.get_mut("metadata") else { return };
+        let Some(Value::Object(annotations)) = meta.get_mut("annotations") else { return };
+        let before = annotations.len();
+        annotations.retain(|name, _| !which(name));
+        if annotations.is_empty() && before > 0 {
+            meta.shift_remove("annotations");
+        }
+    }
+
+    /// A copy with its history in annotations, as plugins see it.
+    pub(crate) fn with_history(&self) -> Resource {
+        let mut copy = self.clone();
+        let previous =
+            |part: fn(&ResId) -> &str| self.previous.iter().map(part).collect::<Vec<_>>().join(",");
+        for (name, list) in [
+            ("prefixes", self.prefixes.join(",")),
+            ("suffixes", self.suffixes.join(",")),
+            ("previousKinds", previous(|id| &id.gvk.kind)),
+            ("previousNames", previous(|id| &id.name)),
+            ("previousNamespaces", previous(|id| &id.namespace)),
+            ("needsHashSuffix", if self.needs_hash { "enabled" } else { "" }.to_string()),
+        ] {
+            if !list.is_empty() {
+                copy.set_annotation(&format!("{BUILD_ANNOTATIONS}{name}"), list);
+            }
+        }
+        copy
+    }
+
     pub(crate) fn set_annotation(&mut self, key: &str, value: String) {
         let mut annotations: BTreeMap<String, Value> =
             self.meta_map("annotations").cloned().unwrap_or_default().into_iter().collect();

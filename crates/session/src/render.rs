@@ -7,11 +7,7 @@ use tiltfile::{HostError, Rendered};
 
 /// Renders a folder. The flags are those of the command line; what makes no sense here is refused, not dropped.
 /// `warn` gets the warnings of the build.
-pub fn kustomize(
-    dir: &Path,
-    flags: &[String],
-    warn: &mut dyn FnMut(&str),
-) -> Result<Rendered, HostError> {
+pub fn kustomize(dir: &Path, flags: &[String], warn: &mut dyn FnMut(&str)) -> Result<Rendered, HostError> {
     let refuse = |message: String, hint: &str| HostError { message, hint: Some(hint.into()) };
     let command = BuildCommand::read(flags)
         .map_err(|e| refuse(e.to_string(), "`coracle kustomize build --help` lists the flags"))?;
