@@ -122,6 +122,7 @@ fn update(plugin: &str, output: Vec<Value>, resources: &mut ResMap) -> Result<()
                 old.object = resource.object;
                 // what it shared, the plugin has seen as copies
                 old.shared = Default::default();
+                old.bare_nulls = Default::default();
             }),
             None => resources.append(resource)?,
         }

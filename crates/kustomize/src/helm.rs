@@ -6,14 +6,16 @@
 
 pub(crate) mod read;
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use crate::accumulate::Root;
 use crate::decode::Source;
 use crate::error::{Error, Result};
 use crate::load::RESOURCE_YAML;
+use crate::merge::BareNulls;
 use crate::outside::{self, Output, Outside, OutsideError, Program};
 use crate::resource::Resource;
+use crate::schema::Schema;
 use crate::spec::Place;
 use crate::{load, merge, path};
 
@@ -293,8 +295,8 @@ impl<'r, 's, 'f> Inflation<'r, 's, 'f> {
         let text = match chart.values_merge.as_str() {
             _ if !has_inline => text,
             "replace" => yaml::to_string(&chart.values_inline),
-            "merge" => merged(&chart.values_inline, &values_of(&file, &text)?)?,
-            _ => merged(&values_of(&file, &text)?, &chart.values_inline)?,
+            "merge" => self.merged(&chart.values_inline, &values_of(&file, &text)?)?,
+            _ => self.merged(&values_of(&file, &text)?, &chart.values_inline)?,
         };
         let name = format!("{}-kustomize-values.yaml", chart.name.replace('/', "-"));
         let mut files = vec![self.outside.scratch(&name, text.as_bytes())?];
@@ -307,6 +309,13 @@ impl<'r, 's, 'f> Inflation<'r, 's, 'f> {
             });
         }
         Ok(files)
+    }
+
+    /// The text of some values with others over them, put together as strategic merges are.
+    fn merged(&self, under: &Value, over: &Value) -> Result<String> {
+        let schema = Schema { types: self.root.types(), definition: None };
+        let values = merge::merge_object(schema, under.clone(), over, &BareNulls::new())?;
+        Ok(yaml::to_string(&values.unwrap_or_else(|| Value::Object(Map::default()))))
     }
 
     fn base_values(&self) -> Result<(String, String)> {
@@ -370,13 +379,7 @@ fn values_of(file: &str, text: &str) -> Result<Value> {
         .into_iter()
         .next()
         .filter(|values| !values.is_null())
-        .unwrap_or_else(|| Value::Object(Default::default())))
-}
-
-/// The text of some values with others over them.
-fn merged(under: &Value, over: &Value) -> Result<String> {
-    let values = merge::merge_object(under.clone(), over)?;
-    Ok(yaml::to_string(&values.unwrap_or_else(|| Value::Object(Default::default()))))
+        .unwrap_or_else(|| Value::Object(Map::default())))
 }
 
 /// What the program printed as objects. Before the first document there may be messages of it.

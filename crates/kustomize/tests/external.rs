@@ -369,7 +369,7 @@ fn a_function_validates() {
         expect![[r#"
             validator shouldn't modify the resource map: nodes unequal: ConfigMap.v1.[noGrp]/cm-s.[noNs]
             error: validator shouldn't modify the resource map: nodes unequal: ConfigMap.v1.[noGrp]/cm-s.[noNs]
-             --> /app/kustomization.yaml:5:3
+             --> /app/kustomization.yaml:4:3
             hint: name it under transformers if it is to change them
         "#]],
     );
@@ -384,7 +384,7 @@ fn a_function_validates() {
         expect![[r#"
             couldn't execute function: exit status 1 [error] too red
             error: the function Fn.v1.acme.test/fn.[noNs] failed with exit status 1: [error] too red
-             --> /app/kustomization.yaml:5:3
+             --> /app/kustomization.yaml:4:3
         "#]],
     );
 }
@@ -400,7 +400,7 @@ fn functions_that_are_not_run() {
         expect![[r#"
             external plugins disabled; unable to load external plugin 'Fn'
             error: external plugins disabled; unable to load external plugin 'Fn'
-             --> /app/kustomization.yaml:5:3
+             --> /app/kustomization.yaml:4:3
             hint: plugins that are programs run with --enable-alpha-plugins; kustomize's own have apiVersion: builtin
         "#]],
     );
@@ -411,7 +411,7 @@ fn functions_that_are_not_run() {
         expect![[r#"
             the function Fn.v1.acme.test/fn.[noNs] is a program, and must be allowed by --enable-exec
             error: the function Fn.v1.acme.test/fn.[noNs] is a program, and must be allowed by --enable-exec
-             --> /app/kustomization.yaml:5:3
+             --> /app/kustomization.yaml:4:3
             hint: look at what it does first: it runs as you
         "#]],
     );
@@ -422,7 +422,7 @@ fn functions_that_are_not_run() {
         expect![[r#"
             the function Fn.v1.acme.test/fn.[noNs] runs in a container of the image acme/fn, and a build here runs no containers
             error: the function Fn.v1.acme.test/fn.[noNs] runs in a container of the image acme/fn, and a build here runs no containers
-             --> /app/kustomization.yaml:5:3
+             --> /app/kustomization.yaml:4:3
             hint: name a program instead, as exec: {path: ...}, with --enable-exec; or build with kustomize itself, in a Tiltfile by kustomize(..., kustomize_bin='kustomize')
         "#]],
     );
@@ -433,7 +433,7 @@ fn functions_that_are_not_run() {
         expect![[r#"
             loader: failed to get FunctionSpec: config.kubernetes.io/function unmarshal error: error unmarshaling JSON: while decoding JSON: json: unknown field "starlark"
             error: loader: failed to get FunctionSpec: config.kubernetes.io/function unmarshal error: error unmarshaling JSON: while decoding JSON: json: unknown field "starlark"
-             --> /app/kustomization.yaml:5:3
+             --> /app/kustomization.yaml:4:3
             hint: a function is a program: exec: {path: ...}
         "#]],
     );
@@ -444,7 +444,7 @@ fn functions_that_are_not_run() {
         expect![[r#"
             the function Fn.v1.acme.test/fn.[noNs] names no program
             error: the function Fn.v1.acme.test/fn.[noNs] names no program
-             --> /app/kustomization.yaml:5:3
+             --> /app/kustomization.yaml:4:3
             hint: exec: {path: ./program} in its annotation config.kubernetes.io/function
         "#]],
     );
