@@ -47,6 +47,10 @@ impl<'s, 'f> Root<'s, 'f> {
         if self.session.files.is_dir(&full) {
             return self.descend(name).map(|root| Opened::Base(Box::new(root)));
         }
+        if name.starts_with("oci://") {
+            return Err(Error::new(format!("bases in OCI registries are not supported: '{name}'"))
+                .hint("pull it into the project, and name the local path"));
+        }
         let repository = match Repository::parse(name) {
             Ok(repository) if !self.session.files.exists(&full) => repository,
             _ => return self.open_file(name),
@@ -81,16 +85,12 @@ impl<'s, 'f> Root<'s, 'f> {
         if (200..300).contains(&fetched.status) {
             return Ok(fetched.body);
         }
+        let status = format!("status code {} ({})", fetched.status, fetched.reason);
+        let error = Error::new(format!("'{url}' cannot be fetched: {status}"));
         if Repository::parse(url).is_ok() && !is_file_name(url) {
-            return Err(Error::new(format!(
-                "URL is a git repository: status code {} ({}) for '{url}'",
-                fetched.status, fetched.reason
-            )));
+            return Err(error.worded("URL is a git repository"));
         }
-        Err(Error::new(format!(
-            "HTTP Error: status code {} ({}) for '{url}'",
-            fetched.status, fetched.reason
-        )))
+        Err(error.worded(format!("HTTP Error: {status}")))
     }
 
     pub(crate) fn clone_repository(&self, repository: Repository) -> Result<Root<'s, 'f>> {

@@ -64,7 +64,7 @@ fn an_address_that_is_no_repository_fails_by_its_status() {
         "//- /app/kustomization.yaml\nresources: [\"https://acme.test/a/b/gone.yaml\"]\n",
         &world,
         expect![[r#"
-            accumulating resources: accumulating resources from 'https://acme.test/a/b/gone.yaml': /app/kustomization.yaml:1:13: HTTP Error: status code 404 (Not Found) for 'https://acme.test/a/b/gone.yaml'
+            accumulating resources: accumulating resources from 'https://acme.test/a/b/gone.yaml': HTTP Error: status code 404 (Not Found)
         "#]],
     );
 }
@@ -273,6 +273,17 @@ fn a_segment_with_dots_inside() {
         &World::default(),
         expect![[r#"
             accumulating resources: accumulation err='accumulating resources from 'base - ../x': path "base - ../x" is ambiguous: resolves to "../x" after normalization': must build at directory: not a valid directory: evalsymlink failure on '/app/base - ../x' : lstat /app/base - ..: no such file or directory
+        "#]],
+    );
+}
+
+#[test]
+fn registries_hold_no_bases() {
+    check(
+        "//- /app/kustomization.yaml\nresources: [\"oci://acme.test/base:v1\"]\n",
+        &World::default(),
+        expect![[r#"
+            accumulating resources: accumulation err='bases in OCI registries are not supported: 'oci://acme.test/base:v1'': must build at directory: not a valid directory: evalsymlink failure on '/app/oci:/acme.test/base:v1' : lstat /app/oci:: no such file or directory
         "#]],
     );
 }
