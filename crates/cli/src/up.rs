@@ -341,28 +341,40 @@ async fn evaluate_with(
     settings: tiltfile::Settings,
     printer: &Arc<Printer>,
 ) -> Result<Plan, Failure> {
+    let evaluation = evaluation_with(context, tiltfile, settings, printer).await?;
+    evaluation.warnings.iter().for_each(|w| printer.warn(&w.message));
+    match evaluation.error {
+        None => Ok(evaluation.plan),
+        Some(error) => Err(tiltfile_failure(&error)),
+    }
+}
+
+async fn evaluation_with(
+    context: Option<KubeContext>,
+    tiltfile: PathBuf,
+    settings: tiltfile::Settings,
+    printer: &Arc<Printer>,
+) -> Result<tiltfile::Evaluation, Failure> {
     let output = printer.clone();
     let host = OsHost {
         context,
         print: Arc::new(move |_, text| output.log("", session::LogSource::Tiltfile, &format!("{text}\n"))),
     };
-    let evaluation = tokio::task::spawn_blocking(move || tiltfile::evaluate(&host, &tiltfile, &settings))
+    tokio::task::spawn_blocking(move || tiltfile::evaluate(&host, &tiltfile, &settings))
         .await
-        .map_err(|e| Failure::of(OURS, &e))?;
-    evaluation.warnings.iter().for_each(|w| printer.warn(&w.message));
-    match evaluation.error {
-        None => Ok(evaluation.plan),
-        Some(error) => {
-            let hint = error.hint.clone();
-            Err(session::SessionError::Tiltfile { text: error.to_string(), hint }.into())
-        }
-    }
+        .map_err(|e| Failure::of(OURS, &e))
 }
 
-/// `coracle tiltfile-result`: the plan as JSON, with no cluster touched.
+/// What `tilt alpha tiltfile-result` exits with if the Tiltfile fails.
+const TILTFILE_FAILED: u8 = 5;
+
+/// `coracle tiltfile-result`: the plan as JSON, with no cluster touched. As in Tilt, the context is the kubeconfig's.
 pub fn tiltfile_result(args: &TiltfileArgs, printer: &Arc<Printer>) -> Done {
     let tiltfile = tiltfile_path(args)?;
-    let context = KubeContext { name: "coracle".into(), namespace: "default".into(), is_local: true };
+    let kubeconfig = clusters::kubeconfig_path().and_then(|path| std::fs::read_to_string(path).ok());
+    let context = kubeconfig
+        .and_then(|text| tiltfile::kube_context(&text, args.context.as_deref()))
+        .unwrap_or(KubeContext { name: "coracle".into(), namespace: "default".into(), is_local: true });
     let settings = tiltfile::Settings {
         args: args.args.clone(),
         subcommand: "tiltfile-result".into(),
@@ -370,8 +382,16 @@ pub fn tiltfile_result(args: &TiltfileArgs, printer: &Arc<Printer>) -> Done {
         web_port: 10350,
         ..tiltfile::Settings::default()
     };
-    let plan = clusters::block_on(evaluate_with(Some(context), tiltfile, settings, printer))??;
-    let text = serde_json::to_string_pretty(&plan).map_err(|e| Failure::of(OURS, &e))?;
+    let evaluation = clusters::block_on(evaluation_with(Some(context), tiltfile, settings, printer))??;
+    let text = serde_json::to_string_pretty(&tiltfile::neutral::evaluation(&evaluation))
+        .map_err(|e| Failure::of(OURS, &e))?;
     printer.data(&format!("{text}\n"));
-    Ok(())
+    match evaluation.error {
+        None => Ok(()),
+        Some(error) => Err(Failure { exit: TILTFILE_FAILED, ..tiltfile_failure(&error) }),
+    }
+}
+
+fn tiltfile_failure(error: &tiltfile::TiltfileError) -> Failure {
+    session::SessionError::Tiltfile { text: error.to_string(), hint: error.hint.clone() }.into()
 }

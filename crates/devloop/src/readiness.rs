@@ -84,6 +84,8 @@ fn runtime(state: &State, plan: &Plan, resource: &Resource) -> RuntimeStatus {
     match &resource.kind {
         ResourceKind::Local(local) => local_runtime(entry, local),
         ResourceKind::K8s(k8s) | ResourceKind::Uncategorized(k8s) => k8s_runtime(state, plan, entry, k8s),
+        // Services of Compose are refused before a session starts.
+        ResourceKind::Compose(_) => RuntimeStatus::NotApplicable,
     }
 }
 

@@ -121,7 +121,7 @@ mod tests {
     use super::*;
 
     fn rules(steps: Vec<Step>) -> SyncRules {
-        SyncRules::new(&LiveUpdate { steps })
+        SyncRules::new(&LiveUpdate { steps, ..LiveUpdate::default() })
     }
     fn sync(local: &str, container: &str, local_is_file: bool) -> Step {
         Step::Sync { local: local.into(), container: container.to_owned(), local_is_file }

@@ -34,6 +34,7 @@ pub(crate) fn run(state: &mut State, now_ms: u64) -> Vec<Effect> {
                     effects.extend(update_local(state, &plan, resource, local, now_ms));
                 }
             }
+            ResourceKind::Compose(_) => {}
         }
     }
     finish_triggers(state);
@@ -50,7 +51,7 @@ fn in_order<'p>(state: &State, plan: &'p Plan) -> Vec<&'p Resource> {
             ResourceKind::Local(_) => 0,
             ResourceKind::Uncategorized(_) => 1,
             ResourceKind::K8s(k) if k.images.is_empty() => 2,
-            ResourceKind::K8s(_) => 3,
+            ResourceKind::K8s(_) | ResourceKind::Compose(_) => 3,
         }
     });
     resources

@@ -88,6 +88,7 @@ mod tests {
                 skips_local_docker: false,
                 outputs_image_ref_to: None,
                 live_update_only: false,
+                is_custom_deploy: false,
             })),
         }
     }

@@ -7,7 +7,7 @@ use crate::state::{ContainerSync, ImageState, State, SyncRun};
 use crate::status::{Line, Mark};
 use std::path::Path;
 use tiltfile::ImageRef;
-use tiltfile::plan::{Resource, TriggerMode};
+use tiltfile::plan::{LiveUpdateSelector, Resource, TriggerMode};
 
 /// Takes new facts about pods: containers that are gone are forgotten, new ones get their mark.
 pub(crate) fn note_pods(state: &mut State, resource: &str, pods: Vec<PodFact>) {
@@ -37,6 +37,10 @@ fn refs(pod: &PodFact) -> impl Iterator<Item = (ContainerRef, &ContainerFact)> {
 
 /// The container runs the image, as far as we can tell from its reference.
 fn runs_image(container: &ContainerFact, image: &ImageState) -> bool {
+    let live_update = image.definition.live_update.as_ref();
+    if let Some(LiveUpdateSelector::ContainerName(name)) = live_update.map(|l| &l.selector) {
+        return container.name == *name;
+    }
     if image.is_live_update_only() {
         let name = |text: &str| ImageRef::parse(text).map(|r| r.name).unwrap_or_default();
         return name(&container.image) == name(&image.definition.reference);

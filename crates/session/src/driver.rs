@@ -349,6 +349,12 @@ impl Session {
             let place = warning.position.as_ref().map(|p| format!("{p}: ")).unwrap_or_default();
             self.say("", Mark::Warning, format!("{place}{}", warning.message));
         }
+        for note in evaluation.plan.notes() {
+            self.say("", Mark::Warning, note);
+        }
+        if let Some(refusal) = evaluation.plan.refusal() {
+            return Event::PlanFailed { message: refusal, files_read: evaluation.files_read };
+        }
         match evaluation.error {
             None => Event::PlanLoaded { plan: Arc::new(evaluation.plan), files_read: evaluation.files_read },
             Some(error) => {

@@ -135,7 +135,13 @@ fn kustomize_program(program: &str, request: &KustomizeRequest) -> Result<Render
         RunError::Missing => HostError { message: format!("the program {program} is not there"), hint: None },
         RunError::Failed(message) => HostError { message, hint: None },
     })?;
-    Ok(Rendered { yaml, files_read: vec![request.dir.clone()] })
+    // what a kustomization reads is the same, whichever program builds it
+    let (_, files) = kustomize::build_noting_files(
+        &kustomize::Disk,
+        &request.dir.to_string_lossy(),
+        &kustomize::Options::default(),
+    );
+    Ok(Rendered { yaml, files_read: files.into_iter().map(PathBuf::from).collect() })
 }
 
 /// As a shell tells it: 128 + the signal for a killed process.

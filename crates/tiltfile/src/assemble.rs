@@ -1,10 +1,11 @@
 //! Registrations become resources: workloads take their services, images find their users, the rest is uncategorized.
 
+mod compose;
 mod deps;
 mod images;
 mod objects;
 
-use crate::builtins::common_ignores;
+use crate::builtins::git_ignores;
 use crate::call::{Failure, Result, fail};
 use crate::config;
 use crate::env::{Env, K8sResourceOptions, LocalDef};
@@ -14,6 +15,7 @@ use crate::plan::{
 };
 use serde_json::Value;
 use starlark::environment::FrozenModule;
+use starlark::values::OwnedFrozenValue;
 
 /// A resource in the making.
 #[derive(Debug, Default)]
@@ -47,13 +49,18 @@ pub(crate) fn assemble(env: &Env<'_>, main: &FrozenModule) -> Result<Plan> {
     }
     let uncategorized = (!rest.is_empty()).then(|| objects::uncategorized(rest));
     drafts.extend(uncategorized);
-    let built = images::find(env, &mut drafts, has_k8s)?;
     let default_mode = env.reg().trigger_mode.as_ref().map_or(TriggerMode::Auto, |(mode, _)| *mode);
+    let mut services = compose::services(env, &drafts, default_mode)?;
+    let built = images::find(env, &mut drafts, &mut services)?;
     let mut plan = Plan { images: built, ..Plan::default() };
     let mut names = Vec::new();
     for draft in drafts {
         names.push((draft.name.clone(), draft.resource_deps.clone()));
         plan.resources.push(finish(env, draft, default_mode));
+    }
+    for service in services {
+        names.push((service.resource.name.clone(), service.resource_deps));
+        plan.resources.push(service.resource);
     }
     for (resource, deps) in locals {
         names.push((resource.name.clone(), deps));
@@ -64,10 +71,11 @@ pub(crate) fn assemble(env: &Env<'_>, main: &FrozenModule) -> Result<Plan> {
         let resource = plan.resources.remove(index);
         plan.resources.push(resource);
     }
-    deps::resolve(&mut plan, &names)?;
+    deps::resolve(env, &mut plan, &names)?;
     let cleared = env.reg().config.cleared;
     let requested = if cleared { Vec::new() } else { config::requested(env) };
     plan.enabled = deps::enabled(&plan, &requested, cleared)?;
+    plan.api_objects.clone_from(&env.reg().api_objects);
     plan.settings = env.reg().settings.clone();
     plan.settings.env = env.environ.with(|v| v.changed.clone());
     if let Some(registry) = &env.settings.cluster_registry {
@@ -143,7 +151,9 @@ fn local_resources(env: &Env<'_>, drafts: &[Draft]) -> Result<Vec<(Resource, Vec
                 fail!("k8s_resource named {:?} already exists", definition.name);
             }
             let mut local = definition.local;
-            local.ignores = common_ignores(env, &local.deps);
+            let mut paths = local.deps.clone();
+            paths.push(definition.dir.clone());
+            local.ignores = git_ignores(env, &paths);
             if !definition.ignore.is_empty() {
                 local.ignores.push(Ignore {
                     base: definition.dir.clone(),
@@ -224,37 +234,16 @@ pub(crate) fn call_name_function(
         Some(crate::env::Loaded::Done(module)) => module.clone(),
         _ => main.clone(),
     };
-    let missing = || Failure::new(format!("{position}: workload_to_resource_function: the function is gone"));
-    let (function, _) =
-        module.get_any_visibility(crate::builtins::WORKLOAD_FUNCTION).map_err(|_| missing())?;
-    let mut names = Vec::new();
+    let failed =
+        |e: String| Failure::new(format!("{position}: error applying workload_to_resource_function: {e}"));
+    let (function, _) = module
+        .get_any_visibility(crate::builtins::WORKLOAD_FUNCTION)
+        .map_err(|_| failed("the function is gone".to_owned()))?;
+    let mut names: Vec<String> = Vec::new();
     for object in objects {
         let id = Id::of(object);
-        let name = starlark::environment::Module::with_temp_heap(|scratch| {
-            let mut eval = starlark::eval::Evaluator::new(&scratch);
-            eval.extra = Some(env);
-            let heap = scratch.heap();
-            let argument = heap.alloc(crate::values::K8sObjectId {
-                name: id.name.clone(),
-                kind: id.kind.to_lowercase(),
-                namespace: if id.namespace.is_empty() { "default".to_owned() } else { id.namespace.clone() },
-                group: if id.group.is_empty() { "core".to_owned() } else { id.group.clone() },
-            });
-            let result = eval
-                .eval_function(heap.access_owned_frozen_value(&function), &[argument], &[])
-                .map_err(|e| {
-                    Failure::new(format!(
-                        "{position}: workload_to_resource_function: {}",
-                        crate::eval::failure_of(e)
-                    ))
-                })?;
-            match result.unpack_str() {
-                Some(text) => Ok(text.to_owned()),
-                None => fail!(
-                    "{position}: workload_to_resource_function: invalid return value. wanted: string. got: {}",
-                    result.get_type()
-                ),
-            }
+        let name = name_by_function(env, &function, &id).map_err(|e| {
+            failed(format!("error determining resource name for '{}': {}", id.fragment(4), e.message))
         })?;
         if let Some(other) = names.iter().position(|n| *n == name) {
             fail!(
@@ -266,4 +255,28 @@ pub(crate) fn call_name_function(
         names.push(name);
     }
     Ok(Some(names))
+}
+
+fn name_by_function(env: &Env<'_>, function: &OwnedFrozenValue, id: &Id) -> Result<String> {
+    starlark::environment::Module::with_temp_heap(|scratch| {
+        let mut eval = starlark::eval::Evaluator::new(&scratch);
+        eval.extra = Some(env);
+        let heap = scratch.heap();
+        let argument = heap.alloc(crate::values::K8sObjectId {
+            name: id.name.clone(),
+            kind: id.kind.to_lowercase(),
+            namespace: if id.namespace.is_empty() { "default".to_owned() } else { id.namespace.clone() },
+            group: if id.group.is_empty() { "core".to_owned() } else { id.group.clone() },
+        });
+        let function = heap.access_owned_frozen_value(function);
+        let result = eval.eval_function(function, &[argument], &[]).map_err(Failure::from)?;
+        match result.unpack_str() {
+            Some(text) => Ok(text.to_owned()),
+            None => fail!(
+                "{}: invalid return value. wanted: string. got: {}",
+                function.to_str().rsplit('.').next().unwrap_or_default(),
+                crate::call::go_type(result)
+            ),
+        }
+    })
 }

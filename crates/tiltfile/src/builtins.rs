@@ -1,5 +1,6 @@
 //! The table of builtins, and the scope that a Tiltfile starts with.
 
+mod compose;
 mod encoding;
 mod files;
 mod images;
@@ -9,18 +10,18 @@ mod local;
 mod os;
 mod settings;
 mod structure;
+mod v1alpha1;
 
-pub(crate) use images::common_ignores;
+pub(crate) use images::{OUTPUT_FILE, WORKING_REPOSITORY, git_ignores};
 pub(crate) use k8s::WORKLOAD_FUNCTION;
 pub(crate) use live_update::check_paths;
-pub(crate) use settings::tiltignore;
+pub(crate) use settings::{WATCH_SETTINGS, tiltignore};
 
-use crate::call::{Call, Failure, Native, Result};
+use crate::call::Native;
 use crate::config;
 use crate::env::Env;
 use crate::values::{Environ, TriggerModeValue, set_builtin};
 use starlark::environment::{Globals, GlobalsBuilder, LibraryExtension};
-use starlark::values::Value;
 use starlark::values::list::AllocList;
 
 /// Every builtin by its full name, which is also what error texts call it.
@@ -44,8 +45,8 @@ pub(crate) static TABLE: &[(&str, Native)] = &[
     ("kustomize", files::kustomize),
     ("helm", files::helm),
     // Compose
-    ("docker_compose", not_built),
-    ("dc_resource", not_built),
+    ("docker_compose", compose::docker_compose),
+    ("dc_resource", compose::dc_resource),
     // local
     ("local_resource", local::local_resource),
     ("test", local::test),
@@ -95,9 +96,9 @@ pub(crate) static TABLE: &[(&str, Native)] = &[
     ("version_settings", settings::version_settings),
     ("set_team", settings::set_team),
     ("analytics_settings", settings::analytics_settings),
-    ("experimental_analytics_report", settings::ignored),
-    ("experimental_telemetry_cmd", settings::ignored),
-    ("experimental_metrics_settings", settings::ignored),
+    ("experimental_analytics_report", settings::analytics_report),
+    ("experimental_telemetry_cmd", settings::telemetry_cmd),
+    ("experimental_metrics_settings", settings::metrics_settings),
     ("enable_feature", settings::enable_feature),
     ("disable_feature", settings::disable_feature),
     ("disable_snapshots", settings::disable_snapshots),
@@ -132,51 +133,46 @@ pub(crate) static TABLE: &[(&str, Native)] = &[
     ("environ.values", os::environ_values),
     ("shlex.quote", os::shlex_quote),
     // the objects of Tilt's own API
-    ("v1alpha1.cmd", not_built),
-    ("v1alpha1.config_map", not_built),
-    ("v1alpha1.extension", not_built),
-    ("v1alpha1.extension_repo", not_built),
-    ("v1alpha1.file_watch", not_built),
-    ("v1alpha1.kubernetes_apply", not_built),
-    ("v1alpha1.kubernetes_discovery", not_built),
-    ("v1alpha1.ui_button", not_built),
-    ("v1alpha1.config_map_disable_source", not_built),
-    ("v1alpha1.disable_source", not_built),
-    ("v1alpha1.exec_action", not_built),
-    ("v1alpha1.forward", not_built),
-    ("v1alpha1.http_get_action", not_built),
-    ("v1alpha1.http_header", not_built),
-    ("v1alpha1.handler", not_built),
-    ("v1alpha1.ignore_def", not_built),
-    ("v1alpha1.kubernetes_apply_cmd", not_built),
-    ("v1alpha1.kubernetes_discovery_template_spec", not_built),
-    ("v1alpha1.kubernetes_image_locator", not_built),
-    ("v1alpha1.kubernetes_image_object_descriptor", not_built),
-    ("v1alpha1.kubernetes_watch_ref", not_built),
-    ("v1alpha1.label_selector", not_built),
-    ("v1alpha1.label_selector_requirement", not_built),
-    ("v1alpha1.object_selector", not_built),
-    ("v1alpha1.pod_log_stream_template_spec", not_built),
-    ("v1alpha1.port_forward_template_spec", not_built),
-    ("v1alpha1.probe", not_built),
-    ("v1alpha1.restart_on_spec", not_built),
-    ("v1alpha1.start_on_spec", not_built),
-    ("v1alpha1.tcp_socket_action", not_built),
-    ("v1alpha1.ui_bool_input_spec", not_built),
-    ("v1alpha1.ui_choice_input_spec", not_built),
-    ("v1alpha1.ui_component_location", not_built),
-    ("v1alpha1.ui_hidden_input_spec", not_built),
-    ("v1alpha1.ui_input_spec", not_built),
-    ("v1alpha1.ui_text_input_spec", not_built),
+    ("v1alpha1.cmd", v1alpha1::object),
+    ("v1alpha1.config_map", v1alpha1::object),
+    ("v1alpha1.extension", v1alpha1::object),
+    ("v1alpha1.extension_repo", v1alpha1::object),
+    ("v1alpha1.file_watch", v1alpha1::object),
+    ("v1alpha1.kubernetes_apply", v1alpha1::object),
+    ("v1alpha1.kubernetes_discovery", v1alpha1::object),
+    ("v1alpha1.ui_button", v1alpha1::object),
+    ("v1alpha1.config_map_disable_source", v1alpha1::part),
+    ("v1alpha1.disable_source", v1alpha1::part),
+    ("v1alpha1.exec_action", v1alpha1::part),
+    ("v1alpha1.forward", v1alpha1::part),
+    ("v1alpha1.http_get_action", v1alpha1::part),
+    ("v1alpha1.http_header", v1alpha1::part),
+    ("v1alpha1.handler", v1alpha1::part),
+    ("v1alpha1.ignore_def", v1alpha1::part),
+    ("v1alpha1.kubernetes_apply_cmd", v1alpha1::part),
+    ("v1alpha1.kubernetes_discovery_template_spec", v1alpha1::part),
+    ("v1alpha1.kubernetes_image_locator", v1alpha1::part),
+    ("v1alpha1.kubernetes_image_object_descriptor", v1alpha1::part),
+    ("v1alpha1.kubernetes_watch_ref", v1alpha1::part),
+    ("v1alpha1.label_selector", v1alpha1::part),
+    ("v1alpha1.label_selector_requirement", v1alpha1::part),
+    ("v1alpha1.object_selector", v1alpha1::part),
+    ("v1alpha1.pod_log_stream_template_spec", v1alpha1::part),
+    ("v1alpha1.port_forward_template_spec", v1alpha1::part),
+    ("v1alpha1.probe", v1alpha1::part),
+    ("v1alpha1.restart_on_spec", v1alpha1::part),
+    ("v1alpha1.start_on_spec", v1alpha1::part),
+    ("v1alpha1.tcp_socket_action", v1alpha1::part),
+    ("v1alpha1.ui_bool_input_spec", v1alpha1::part),
+    ("v1alpha1.ui_choice_input_spec", v1alpha1::part),
+    ("v1alpha1.ui_component_location", v1alpha1::part),
+    ("v1alpha1.ui_hidden_input_spec", v1alpha1::part),
+    ("v1alpha1.ui_input_spec", v1alpha1::part),
+    ("v1alpha1.ui_text_input_spec", v1alpha1::part),
 ];
 
 /// Builtins that live in a module of their own.
 const MODULES: [&str; 4] = ["config", "os", "shlex", "v1alpha1"];
-
-/// A builtin of Tilt that says that it is not here.
-fn not_built<'v>(call: &mut Call<'v, '_, '_, '_>) -> Result<Value<'v>> {
-    Err(Failure::not_built(&format!("{}()", call.name)))
-}
 
 pub(crate) fn index_of(name: &str) -> Option<usize> {
     TABLE.iter().position(|(n, _)| *n == name)
@@ -188,6 +184,7 @@ pub(crate) fn globals(env: &Env<'_>) -> Globals {
     for (name, _) in TABLE.iter().filter(|(n, _)| !n.contains('.')) {
         set_builtin(&mut builder, name, name);
     }
+    builder.set(crate::dialect::MARK, true);
     builder.set("TRIGGER_MODE_AUTO", TriggerModeValue { manual: false });
     builder.set("TRIGGER_MODE_MANUAL", TriggerModeValue { manual: true });
     for module in MODULES {

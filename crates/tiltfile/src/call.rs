@@ -45,12 +45,6 @@ impl Failure {
     pub(crate) fn into_starlark(self) -> starlark::Error {
         starlark::Error::new_other(self)
     }
-    /// A builtin of Tilt that is not here.
-    pub(crate) fn not_built(what: &str) -> Failure {
-        Failure::new(format!("{what} is not built yet in Coracle")).with_hint(
-            "take the call out of the Tiltfile, or guard it; the rest of the Tiltfile works without it",
-        )
-    }
 }
 
 impl fmt::Display for Failure {
@@ -175,7 +169,8 @@ pub(crate) struct Args<'v> {
     values: Vec<Option<Value<'v>>>,
     by_keyword: Vec<bool>,
     heap: Heap<'v>,
-    dir: PathBuf,
+    /// Relative paths start here.
+    pub(crate) dir: PathBuf,
 }
 
 impl<'v> Args<'v> {
@@ -361,8 +356,22 @@ impl<'v> Args<'v> {
         argv_of(v, self.heap).map_err(Failure::new)
     }
 
+    /// A command with its directory; it has no environment of its own.
+    pub(crate) fn command_in(&self, name: &str, dir: &str) -> Result<Option<plan::Command>> {
+        self.command_of(name, dir, Vec::new())
+    }
+
     /// A command with its directory and environment.
     pub(crate) fn command(&self, name: &str, dir: &str, env: &str) -> Result<Option<plan::Command>> {
+        self.command_of(name, dir, self.string_map(env)?)
+    }
+
+    fn command_of(
+        &self,
+        name: &str,
+        dir: &str,
+        mut env: Vec<(String, String)>,
+    ) -> Result<Option<plan::Command>> {
         let argv = self.argv(name)?;
         let dir = match self.some(dir) {
             None => self.dir.clone(),
@@ -371,7 +380,6 @@ impl<'v> Args<'v> {
                 None => fail!("a command directory must be empty or a string"),
             },
         };
-        let mut env = self.string_map(env)?;
         if let Some((_, value)) = env.iter().find(|(key, _)| key.is_empty()) {
             fail!("environment has empty key for value {value:?}");
         }

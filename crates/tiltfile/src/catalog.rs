@@ -18,7 +18,7 @@ pub use signature::{Param, ParamKind};
 pub use stubs::stubs;
 pub use values::{Constant, constants};
 
-use State::{Differs, Done, NotBuilt};
+use State::{Differs, Done};
 use std::collections::HashMap;
 use std::sync::LazyLock;
 

@@ -107,7 +107,7 @@ fn from_file(definitions: &[Definition], path: &str, text: &str, out: &mut Map<S
                 Json::Array(items) => {
                     if let Some(bad) = items.iter().find(|i| !i.is_string()) {
                         fail!(
-                            "{path} specified invalid value for setting {name}: expected string, found {}",
+                            "{path} specified invalid value for setting {name}: expected string, got {}",
                             go_type(bad)
                         );
                     }

@@ -49,6 +49,8 @@ pub(crate) struct Registry {
     pub(crate) k8s_resources: Vec<K8sResourceOptions>,
     pub(crate) custom_deploys: Vec<CustomDeployDef>,
     pub(crate) locals: Vec<LocalDef>,
+    pub(crate) compose: Vec<ComposeProjectDef>,
+    pub(crate) api_objects: Vec<plan::ApiObject>,
     pub(crate) steps: Vec<StepDef>,
     pub(crate) locators: Vec<LocatorDef>,
     pub(crate) kinds: Vec<KindDef>,
@@ -67,6 +69,8 @@ pub(crate) struct ImageDef {
     pub(crate) build: plan::ImageBuild,
     /// References that the build starts from (Dockerfile's FROM, COPY --from; `image_deps`).
     pub(crate) bases: Vec<(ImageRef, bool)>,
+    /// Files to be watched if the image is used.
+    pub(crate) watched: Vec<PathBuf>,
     pub(crate) position: Position,
 }
 
@@ -111,6 +115,48 @@ pub(crate) struct LocalDef {
     pub(crate) auto_init: bool,
     pub(crate) links: Vec<Link>,
     pub(crate) labels: Vec<String>,
+}
+
+#[derive(Debug, Clone)]
+pub(crate) struct ComposeProjectDef {
+    pub(crate) project: plan::ComposeProject,
+    /// How it was loaded: a later call for the same project adds to it.
+    pub(crate) request: crate::compose::Request,
+    pub(crate) services: Vec<ComposeServiceDef>,
+}
+
+#[derive(Debug, Clone, Default)]
+pub(crate) struct ComposeServiceDef {
+    pub(crate) service: String,
+    pub(crate) resource: String,
+    pub(crate) config: Value,
+    pub(crate) reference: Option<ImageRef>,
+    /// `dc_resource(image=)`.
+    pub(crate) chosen_image: Option<ImageRef>,
+    pub(crate) build: Option<plan::ComposeBuild>,
+    pub(crate) ignores: Vec<plan::Ignore>,
+    /// Files to be watched if the service is built by Compose.
+    pub(crate) watched: Vec<PathBuf>,
+    pub(crate) trigger_mode: Option<TriggerMode>,
+    pub(crate) resource_deps: Vec<String>,
+    pub(crate) infer_links: Option<bool>,
+    pub(crate) auto_init: Option<bool>,
+    pub(crate) links: Vec<Link>,
+    pub(crate) labels: Vec<String>,
+}
+
+impl ComposeServiceDef {
+    /// What was said of the service before its files were read again.
+    pub(crate) fn take_options(&mut self, before: &ComposeServiceDef) {
+        self.resource.clone_from(&before.resource);
+        self.chosen_image.clone_from(&before.chosen_image);
+        self.trigger_mode = before.trigger_mode;
+        self.resource_deps.clone_from(&before.resource_deps);
+        self.infer_links = before.infer_links;
+        self.auto_init = before.auto_init;
+        self.links.clone_from(&before.links);
+        self.labels.clone_from(&before.labels);
+    }
 }
 
 #[derive(Debug, Clone)]

@@ -3,7 +3,7 @@
 use crate::builtins;
 use crate::call::{Failure, FailureKind, Result, absolute};
 use crate::env::{Env, Loaded, io_text};
-use crate::{Position, TiltfileError, ext};
+use crate::{Position, TiltfileError, dialect, ext};
 use starlark::codemap::FileSpan;
 use starlark::environment::{FrozenModule, Module};
 use starlark::errors::Frame;
@@ -89,7 +89,8 @@ impl FileLoader for Loader<'_, '_> {
 
 fn execute(env: &Env<'_>, path: &Path, source: String, is_main: bool) -> Result<FrozenModule> {
     let shown = path.to_string_lossy().into_owned();
-    let ast = AstModule::parse(&shown, without_tabs(source), &DIALECT).map_err(|e| syntax_failure(&e))?;
+    let ast = AstModule::parse(&shown, dialect::translated(without_tabs(source)), &DIALECT)
+        .map_err(|e| syntax_failure(&e))?;
     let globals = env.globals.get_or_init(|| builtins::globals(env)).clone();
     env.stack.borrow_mut().push(path.to_owned());
     let result = Module::with_temp_heap(|module| {
@@ -296,6 +297,14 @@ fn interpreter_text(text: &str) -> String {
             _ => format!("{kind} has no .{attribute} field or method"),
         };
     }
+    if let Some(rest) = text.strip_prefix("Operation `")
+        && let Some((operator, types)) = rest.split_once("` not supported for types ")
+    {
+        let mut types = types.split('`').skip(1).step_by(2);
+        if let (Some(left), Some(right)) = (types.next(), types.next()) {
+            return format!("unknown binary op: {left} {operator} {right}");
+        }
+    }
     if text.starts_with("Floor division by zero") || text.starts_with("Integer division by zero") {
         return "floored division by zero".to_owned();
     }
@@ -353,6 +362,7 @@ fn offset_position(span: &FileSpan, offset: usize) -> Position {
         Some(newline) => before[newline + 1..].chars().count(),
         None => start.column + before.chars().count(),
     };
+    let (line, column) = dialect::original(span.file.source(), line, column);
     Position { file: PathBuf::from(span.filename()), line: line + 1, column: column + 1 }
 }
 

@@ -194,12 +194,20 @@ pub fn is_ephemeral(path: &Path) -> bool {
         || name.ends_with("-go-tmp-umask")
 }
 
-/// The patterns of a `.dockerignore` file.
+/// The patterns of a `.dockerignore` file, without `./`, slashes at the ends and the like.
 pub fn read_patterns(text: &str) -> Vec<String> {
     text.lines()
         .map(|l| l.trim_start_matches('\u{feff}').trim())
         .filter(|l| !l.is_empty() && !l.starts_with('#'))
-        .map(str::to_owned)
+        .map(|line| {
+            let (mark, path) = match line.strip_prefix('!') {
+                Some(path) => ("!", path.trim()),
+                None => ("", line),
+            };
+            let path = crate::call::clean(Path::new(path)).to_string_lossy().into_owned();
+            let inner = path.trim_start_matches('/');
+            format!("{mark}{}", if inner.is_empty() { path.as_str() } else { inner })
+        })
         .collect()
 }
 

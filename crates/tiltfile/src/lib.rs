@@ -7,7 +7,10 @@ mod assemble;
 mod builtins;
 mod call;
 pub mod catalog;
+mod compose;
 mod config;
+mod context;
+mod dialect;
 #[expect(
     unsafe_code,
     reason = "the interpreter's derive implements an unsafe marker trait; no unsafe code is written here"
@@ -19,6 +22,7 @@ mod host;
 pub mod ignore;
 pub mod jsonpath;
 mod manifest;
+pub mod neutral;
 pub mod plan;
 mod text;
 #[expect(
@@ -26,7 +30,9 @@ mod text;
     reason = "the interpreter's derives implement unsafe marker traits; no unsafe code is written here"
 )]
 mod values;
+mod version;
 
+pub use context::kube_context;
 pub use host::{
     DirEntry, FileKind, HelmRequest, Host, HostError, KubeContext, KustomizeRequest, Level, LocalCommand,
     LocalOutput, Rendered,

@@ -35,6 +35,12 @@ fn flatten(object: Value, out: &mut Vec<Value>) -> Result<(), String> {
         }
         return Ok(());
     }
+    if let Some(at) = broken_base64(&object) {
+        return Err(format!(
+            "decoding Secret {:?}: illegal base64 data at input byte {at}",
+            Id::of(&object).name
+        ));
+    }
     if text(&object, "apiVersion").is_empty() {
         return Err(format!("Object 'apiVersion' is missing in {kind}"));
     }
@@ -201,4 +207,58 @@ pub fn apply_order(kind: &str) -> usize {
         return FIRST.len() + 1;
     }
     FIRST.iter().position(|k| *k == kind).unwrap_or(FIRST.len())
+}
+
+/// Values of a Secret, as (name, key, value in plain text).
+pub(crate) fn secret_values(object: &Value) -> Vec<(String, String, String)> {
+    if text(object, "kind") != "Secret" {
+        return Vec::new();
+    }
+    let name = Id::of(object).name;
+    let entries = |field: &str| object.get(field).and_then(Value::as_object).into_iter().flatten();
+    let plain = entries("stringData").filter_map(|(k, v)| Some((k.clone(), v.as_str()?.to_owned())));
+    let encoded = entries("data").filter_map(|(k, v)| Some((k.clone(), decode_base64(v.as_str()?)?)));
+    plain.chain(encoded).map(|(key, value)| (name.clone(), key, value)).collect()
+}
+
+/// Where a value of a Secret is no base64.
+fn broken_base64(object: &Value) -> Option<usize> {
+    if text(object, "kind") != "Secret" || text(object, "apiVersion") != "v1" {
+        return None;
+    }
+    let values = object.get("data")?.as_object()?.values().filter_map(Value::as_str);
+    values
+        .filter_map(|value| {
+            let plain = |c: u8| c.is_ascii_alphanumeric() || matches!(c, b'+' | b'/' | b'\r' | b'\n');
+            let bytes = value.as_bytes();
+            let end = bytes.iter().position(|c| !plain(*c)).unwrap_or(bytes.len());
+            let digits = bytes[..end].iter().filter(|c| !c.is_ascii_whitespace()).count();
+            let padding = bytes[end..].iter().filter(|c| !c.is_ascii_whitespace()).count();
+            let padded = bytes[end..].iter().all(|c| *c == b'=' || c.is_ascii_whitespace());
+            let whole = padded && (digits + padding).is_multiple_of(4) && padding < 3;
+            (!whole).then_some(end)
+        })
+        .next()
+}
+
+/// `None` if it is not base64 of UTF-8.
+pub(crate) fn decode_base64(text: &str) -> Option<String> {
+    let (mut bits, mut count, mut out) = (0u32, 0, Vec::new());
+    for c in text.bytes().filter(|c| !c.is_ascii_whitespace() && *c != b'=') {
+        let value = match c {
+            b'A'..=b'Z' => c - b'A',
+            b'a'..=b'z' => c - b'a' + 26,
+            b'0'..=b'9' => c - b'0' + 52,
+            b'+' => 62,
+            b'/' => 63,
+            _ => return None,
+        };
+        bits = (bits << 6 | u32::from(value)) & 0xff_ffff;
+        count += 6;
+        if count >= 8 {
+            count -= 8;
+            out.push((bits >> count) as u8);
+        }
+    }
+    String::from_utf8(out).ok()
 }

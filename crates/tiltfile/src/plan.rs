@@ -18,6 +18,8 @@ pub struct Plan {
     pub images: Vec<ImageBuild>,
     /// Names of the resources to run; the others exist, disabled.
     pub enabled: Vec<String>,
+    /// What `v1alpha1.*` made, and the extensions that were loaded.
+    pub api_objects: Vec<ApiObject>,
     pub settings: PlanSettings,
 }
 
@@ -25,9 +27,49 @@ impl Plan {
     pub fn resource(&self, name: &str) -> Option<&Resource> {
         self.resources.iter().find(|r| r.name == name)
     }
+    /// Why Coracle cannot run this plan, though it is a good one.
+    pub fn refusal(&self) -> Option<String> {
+        let services: Vec<&str> =
+            self.resources.iter().filter(|r| r.compose().is_some()).map(|r| r.name.as_str()).collect();
+        (!services.is_empty()).then(|| {
+            format!(
+                "running services of docker_compose() is not built yet in Coracle: {}\nhint: `coracle tiltfile-result` shows what they are; take the call out of the Tiltfile to run the rest",
+                services.join(", ")
+            )
+        })
+    }
+    /// What the plan asks for and a session does not do, though it can do without.
+    pub fn notes(&self) -> Vec<String> {
+        let buttons_and_the_like: Vec<String> = self
+            .api_objects
+            .iter()
+            .filter(|o| !o.plural.starts_with("extension"))
+            .map(|o| format!("{}/{}", o.plural, o.name))
+            .collect();
+        let mut notes = Vec::new();
+        if !buttons_and_the_like.is_empty() {
+            notes.push(format!(
+                "objects of v1alpha1 are kept, but nothing acts on them yet in Coracle: {}",
+                buttons_and_the_like.join(", ")
+            ));
+        }
+        notes
+    }
     pub fn is_enabled(&self, name: &str) -> bool {
         self.enabled.iter().any(|n| n == name)
     }
+}
+
+/// An object of Tilt's own API.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct ApiObject {
+    /// `uibuttons`, `filewatches`, …
+    pub plural: String,
+    pub name: String,
+    pub labels: BTreeMap<String, String>,
+    pub annotations: BTreeMap<String, String>,
+    /// Fields in snake case, those that are set.
+    pub spec: Value,
 }
 
 /// The object makes pods of a template of its own, or is one.
@@ -53,13 +95,27 @@ impl Resource {
     pub fn k8s(&self) -> Option<&K8sResource> {
         match &self.kind {
             ResourceKind::K8s(k) | ResourceKind::Uncategorized(k) => Some(k),
-            ResourceKind::Local(_) => None,
+            ResourceKind::Local(_) | ResourceKind::Compose(_) => None,
+        }
+    }
+    pub fn compose(&self) -> Option<&ComposeResource> {
+        match &self.kind {
+            ResourceKind::Compose(c) => Some(c),
+            ResourceKind::K8s(_) | ResourceKind::Uncategorized(_) | ResourceKind::Local(_) => None,
         }
     }
     pub fn local(&self) -> Option<&LocalResource> {
         match &self.kind {
             ResourceKind::Local(l) => Some(l),
-            ResourceKind::K8s(_) | ResourceKind::Uncategorized(_) => None,
+            ResourceKind::K8s(_) | ResourceKind::Uncategorized(_) | ResourceKind::Compose(_) => None,
+        }
+    }
+    /// Indices into `Plan::images`.
+    pub fn images(&self) -> &[usize] {
+        match &self.kind {
+            ResourceKind::K8s(k) | ResourceKind::Uncategorized(k) => &k.images,
+            ResourceKind::Compose(c) => &c.images,
+            ResourceKind::Local(_) => &[],
         }
     }
 }
@@ -71,14 +127,58 @@ pub enum ResourceKind {
     Local(Box<LocalResource>),
     /// Objects that belong to no workload: applied before all others, readiness ignored.
     Uncategorized(K8sResource),
+    /// A service of a Compose project.
+    Compose(Box<ComposeResource>),
+}
+
+/// A service of a Compose project, as `docker_compose()` reads it.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct ComposeResource {
+    /// Its name in the project; the resource may be named otherwise.
+    pub service: String,
+    pub project: ComposeProject,
+    /// The service in Compose's canonical form: short notations written out, paths absolute, variables filled in.
+    pub config: Value,
+    /// Indices into `Plan::images`.
+    pub images: Vec<usize>,
+    /// Its own `build:`; `None` if it has none, or if an image of the Tiltfile takes its place.
+    pub build: Option<ComposeBuild>,
+    pub published_ports: Vec<u16>,
+    /// Published ports are shown as links.
+    pub infer_links: bool,
+    /// Changes in the build's context that do not count.
+    pub ignores: Vec<Ignore>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ComposeProject {
+    pub name: String,
+    pub config_paths: Vec<PathBuf>,
+    /// Relative paths in the files start here.
+    pub dir: PathBuf,
+    pub env_file: Option<PathBuf>,
+    pub profiles: Vec<String>,
+    pub wait: bool,
+}
+
+/// An image that Compose builds.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ComposeBuild {
+    /// `image:` of the service, or the name that Compose makes up.
+    pub image: String,
+    pub context: PathBuf,
+    /// `None`: it stands in the Compose file.
+    pub dockerfile: Option<PathBuf>,
 }
 
 #[derive(Debug, Clone, PartialEq, Default, Serialize)]
 pub struct K8sResource {
     /// Whole objects, images not yet injected, in the order in which they are to be applied.
     pub objects: Vec<Value>,
-    /// Indices into `Plan::images`: the images that the objects name. A build comes after those that it depends on.
+    /// Indices into `Plan::images`: all images that the objects need. A build comes after those that it depends on.
     pub images: Vec<usize>,
+    /// Those of `images` that objects name themselves; the others are what these are built from.
+    pub deployed_images: Vec<usize>,
     pub port_forwards: Vec<PortForward>,
     pub pod_readiness: PodReadiness,
     /// Each is a set of labels, all of which a pod must carry to belong to the resource.
@@ -253,6 +353,16 @@ pub struct ImageBuild {
     pub ignores: Vec<Ignore>,
 }
 
+impl ImageBuild {
+    /// The build, if there is none: files are only synced.
+    pub fn live_update_only(&self) -> Option<&CustomBuild> {
+        match &self.kind {
+            ImageKind::Custom(c) if c.live_update_only => Some(c),
+            ImageKind::Custom(_) | ImageKind::Docker(_) => None,
+        }
+    }
+}
+
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ImageKind {
@@ -297,12 +407,28 @@ pub struct CustomBuild {
     pub outputs_image_ref_to: Option<PathBuf>,
     /// `command` is `:`: nothing is built, files are only synced.
     pub live_update_only: bool,
+    /// Stands for what a `k8s_custom_deploy` runs.
+    pub is_custom_deploy: bool,
 }
 
 /// How a running container follows the source tree.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
 pub struct LiveUpdate {
+    /// Directory of the Tiltfile that made it; paths of the steps are absolute.
+    pub base: PathBuf,
+    pub selector: LiveUpdateSelector,
     pub steps: Vec<Step>,
+}
+
+/// Which containers follow.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LiveUpdateSelector {
+    /// Those that run the image.
+    #[default]
+    Image,
+    /// Those of this name.
+    ContainerName(String),
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -355,6 +481,22 @@ pub struct PlanSettings {
     pub features: BTreeMap<String, bool>,
     /// What the Tiltfile changed in the environment; commands of local resources see it. `None`: removed.
     pub env: BTreeMap<String, Option<String>>,
+    /// `analytics_settings(enable=)`. Nothing is sent either way.
+    pub analytics: Option<bool>,
+    pub telemetry: Telemetry,
+}
+
+/// A command to be given traces from time to time. Coracle makes none.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Telemetry {
+    pub command: Option<Command>,
+    pub period_ms: u64,
+}
+
+impl Default for Telemetry {
+    fn default() -> Telemetry {
+        Telemetry { command: None, period_ms: 60_000 }
+    }
 }
 
 impl Default for PlanSettings {
@@ -374,6 +516,8 @@ impl Default for PlanSettings {
             version: VersionSettings::default(),
             features: BTreeMap::new(),
             env: BTreeMap::new(),
+            analytics: None,
+            telemetry: Telemetry::default(),
         }
     }
 }

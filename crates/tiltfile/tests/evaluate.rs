@@ -51,6 +51,16 @@ fn render(e: &Evaluation) -> String {
                 }
                 write!(out, " readiness={:?}", k.pod_readiness).unwrap();
             }
+            ResourceKind::Compose(c) => {
+                let (project, service) = (&c.project.name, &c.service);
+                write!(out, " service={project}/{service} ports={:?}", c.published_ports).unwrap();
+                for i in &c.images {
+                    write!(out, " image={}", e.plan.images[*i].reference).unwrap();
+                }
+                if let Some(build) = &c.build {
+                    write!(out, " builds={} in {}", build.image, build.context.display()).unwrap();
+                }
+            }
             ResourceKind::Local(l) => {
                 write!(
                     out,
@@ -323,15 +333,10 @@ fn errors_have_tracebacks() {
 
 #[test]
 fn what_is_not_here_says_so() {
-    check(
-        "docker_compose('docker-compose.yml')\n",
-        expect![[r#"
-        Traceback (most recent call last):
-          /p/Tiltfile:1:15: in <toplevel>
-        Error in docker_compose: docker_compose() is not built yet in Coracle
-        hint: take the call out of the Tiltfile, or guard it; the rest of the Tiltfile works without it
-    "#]],
-    );
+    let refusal = |text| run(text, &[]).plan.refusal();
+    assert_eq!(refusal("local_resource('a', 'true')\n"), None);
+    let compose = "docker_compose('c.yml')\n-- c.yml\nservices: {web: {image: nginx}}\n";
+    assert!(refusal(compose).is_some_and(|r| r.contains("not built yet in Coracle: web")));
     check(
         "load('ext://helm_remote', 'helm_remote')\n",
         expect![[r#"

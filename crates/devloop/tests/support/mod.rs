@@ -40,7 +40,7 @@ pub fn docker_image(reference: &str, context: &str, steps: Vec<Step>) -> ImageBu
             extra_hosts: vec![],
         })),
         image_deps: vec![],
-        live_update: (!steps.is_empty()).then_some(LiveUpdate { steps }),
+        live_update: (!steps.is_empty()).then_some(LiveUpdate { steps, ..LiveUpdate::default() }),
         ignores: vec![Ignore {
             base: context.into(),
             source: String::new(),

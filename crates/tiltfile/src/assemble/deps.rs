@@ -1,11 +1,12 @@
 //! What waits for what, and which resources run.
 
 use crate::call::{Result, fail};
+use crate::env::Env;
 use crate::manifest::Id;
 use crate::plan::{Dependency, Plan, UNCATEGORIZED};
 
 /// Turns names into dependencies. A name that no resource has means an object, of the Tiltfile or of somebody else.
-pub(super) fn resolve(plan: &mut Plan, names: &[(String, Vec<String>)]) -> Result<()> {
+pub(super) fn resolve(env: &Env<'_>, plan: &mut Plan, names: &[(String, Vec<String>)]) -> Result<()> {
     for (resource, deps) in names {
         let mut resolved: Vec<Dependency> = Vec::new();
         for dep in deps {
@@ -16,8 +17,17 @@ pub(super) fn resolve(plan: &mut Plan, names: &[(String, Vec<String>)]) -> Resul
                 Dependency::Resource(dep.clone())
             } else {
                 match object(plan, resource, dep) {
-                    Some(dependency) => dependency,
-                    None => continue,
+                    Target::Object(dependency) => dependency,
+                    Target::Own => continue,
+                    Target::Unknown => {
+                        env.warn(
+                            format!(
+                                "resource {resource} specified a dependency on unknown resource {dep} - dependency ignored"
+                            ),
+                            None,
+                        );
+                        continue;
+                    }
                 }
             };
             if !resolved.contains(&dependency) {
@@ -37,8 +47,16 @@ pub(super) fn resolve(plan: &mut Plan, names: &[(String, Vec<String>)]) -> Resul
     Ok(())
 }
 
-/// `name[:kind[:namespace]]`. `None`: the object belongs to the resource itself, so there is nothing to wait for.
-fn object(plan: &Plan, resource: &str, dep: &str) -> Option<Dependency> {
+/// What a name means that no resource has.
+enum Target {
+    Object(Dependency),
+    /// An object of the resource itself: there is nothing to wait for.
+    Own,
+    Unknown,
+}
+
+/// `name[:kind[:namespace]]`.
+fn object(plan: &Plan, resource: &str, dep: &str) -> Target {
     let mut parts = dep.splitn(3, ':');
     let name = parts.next().unwrap_or_default();
     let kind = parts.next();
@@ -52,8 +70,10 @@ fn object(plan: &Plan, resource: &str, dep: &str) -> Option<Dependency> {
         for object in candidate.k8s().iter().flat_map(|k| &k.objects) {
             let id = Id::of(object);
             if fits(&id) {
-                let own = candidate.name == resource;
-                return (!own).then(|| Dependency::Object {
+                if candidate.name == resource {
+                    return Target::Own;
+                }
+                return Target::Object(Dependency::Object {
                     name: id.name.clone(),
                     kind: Some(id.kind.clone()),
                     namespace: (!id.namespace.is_empty()).then_some(id.namespace),
@@ -61,12 +81,11 @@ fn object(plan: &Plan, resource: &str, dep: &str) -> Option<Dependency> {
             }
         }
     }
+    // a command or a service of Compose has no place in the cluster where the object could be looked for
+    let Some(k8s) = plan.resource(resource).and_then(|r| r.k8s()) else { return Target::Unknown };
     // made outside the Tiltfile: most likely where the resource itself lives
-    let home = plan
-        .resource(resource)
-        .and_then(|r| r.k8s())
-        .and_then(|k| k.objects.iter().map(|o| Id::of(o).namespace).find(|n| !n.is_empty()));
-    Some(Dependency::Object {
+    let home = k8s.objects.iter().map(|o| Id::of(o).namespace).find(|n| !n.is_empty());
+    Target::Object(Dependency::Object {
         name: name.to_owned(),
         kind: kind.map(str::to_owned),
         namespace: namespace.map(str::to_owned).or(home),

@@ -1,10 +1,11 @@
 //! Images find the objects that use them.
 
 use super::Draft;
+use super::compose::Service;
 use crate::builtins::check_paths;
 use crate::call::{Result, distance, fail};
 use crate::env::{Env, ImageDef, Registry};
-use crate::plan::{ImageBuild, ImageKind, Step};
+use crate::plan::{ImageBuild, ImageKind, ResourceKind, Step};
 use crate::text::ImageRef;
 use crate::{jsonpath, manifest};
 use serde_json::Value;
@@ -13,8 +14,11 @@ use std::path::PathBuf;
 /// The definition of an image by a reference as written.
 pub(super) fn definition_of(env: &Env<'_>, written: &str) -> Option<usize> {
     let reference = ImageRef::parse(written).ok()?;
-    let reg = env.reg();
-    reg.images.iter().position(|d| matches(d, &reference))
+    definition_by_reference(&env.reg(), &reference)
+}
+
+pub(super) fn definition_by_reference(reg: &Registry, reference: &ImageRef) -> Option<usize> {
+    reg.images.iter().position(|d| matches(d, reference))
 }
 
 /// The image that this definition builds is what the reference means.
@@ -27,7 +31,7 @@ fn matches(definition: &ImageDef, reference: &ImageRef) -> bool {
 }
 
 /// Sets the images of all drafts, and gives those that are used, in the order of definition.
-pub(super) fn find(env: &Env<'_>, drafts: &mut [Draft], has_k8s: bool) -> Result<Vec<ImageBuild>> {
+pub(super) fn find(env: &Env<'_>, drafts: &mut [Draft], services: &mut [Service]) -> Result<Vec<ImageBuild>> {
     let reg = env.reg();
     let bases = base_images(&reg)?;
     let mut seen_references = Vec::new();
@@ -61,18 +65,39 @@ pub(super) fn find(env: &Env<'_>, drafts: &mut [Draft], has_k8s: bool) -> Result
             }
         }
         draft.image_defs.clear();
+        draft.k8s.deployed_images.clear();
         for index in found {
+            if !draft.k8s.deployed_images.contains(&index) {
+                draft.k8s.deployed_images.push(index);
+            }
             add_with_bases(index, &bases, &mut draft.image_defs, &mut Vec::new(), &reg)?;
         }
     }
-    let used: Vec<usize> =
-        (0..reg.images.len()).filter(|i| drafts.iter().any(|d| d.image_defs.contains(i))).collect();
+    let mut of_services: Vec<Vec<usize>> = Vec::new();
+    for service in services.iter() {
+        let mut all = Vec::new();
+        if let Some(index) = service.image_def {
+            add_with_bases(index, &bases, &mut all, &mut Vec::new(), &reg)?;
+        }
+        of_services.push(all);
+    }
+    let lists: Vec<&Vec<usize>> = drafts.iter().map(|d| &d.image_defs).chain(&of_services).collect();
+    let used: Vec<usize> = (0..reg.images.len()).filter(|i| lists.iter().any(|l| l.contains(i))).collect();
     let place =
         |definition: &usize| used.iter().position(|u| u == definition).expect("a used image is in the list");
     for draft in drafts.iter_mut() {
         draft.k8s.images = draft.image_defs.iter().map(place).collect();
+        draft.k8s.deployed_images = draft.k8s.deployed_images.iter().map(place).collect();
+    }
+    for (service, all) in services.iter_mut().zip(&of_services) {
+        if let ResourceKind::Compose(compose) = &mut service.resource.kind {
+            compose.images = all.iter().map(place).collect();
+        }
     }
     check_live_updates(&reg, &used, &bases, drafts)?;
+    for file in used.iter().flat_map(|i| &reg.images[*i].watched) {
+        env.reads(file);
+    }
     let builds = used
         .iter()
         .map(|i| {
@@ -81,7 +106,13 @@ pub(super) fn find(env: &Env<'_>, drafts: &mut [Draft], has_k8s: bool) -> Result
             build
         })
         .collect();
-    let unused = unused_warning(&reg, &used, &seen_references, has_k8s);
+    let deploys = match (drafts.is_empty(), reg.compose.is_empty()) {
+        (false, _) => Deploys::Kubernetes,
+        (true, false) => Deploys::Compose,
+        (true, true) => Deploys::Nothing,
+    };
+    seen_references.extend(reg.compose.iter().flat_map(|p| &p.services).filter_map(|s| s.reference.clone()));
+    let unused = unused_warning(&reg, &used, &seen_references, deploys);
     drop(reg);
     if let Some((text, position)) = unused {
         env.warn(text, position);
@@ -207,12 +238,20 @@ fn check_live_updates(reg: &Registry, used: &[usize], bases: &[Vec<usize>], draf
     Ok(())
 }
 
+/// What a Tiltfile deploys with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Deploys {
+    Kubernetes,
+    Compose,
+    Nothing,
+}
+
 /// The first image that nothing uses, and how it may have been meant.
 fn unused_warning(
     reg: &Registry,
     used: &[usize],
     seen: &[ImageRef],
-    has_k8s: bool,
+    deploys: Deploys,
 ) -> Option<(String, Option<crate::Position>)> {
     let suppressed = &reg.settings.suppress_unused_image_warnings;
     let is_base =
@@ -225,11 +264,11 @@ fn unused_warning(
                 .any(|s| s == "*" || *s == d.written || ImageRef::parse(s).is_ok_and(|r| r == d.reference))
             && !matches!(&d.build.kind, ImageKind::Custom(c) if c.live_update_only)
     })?;
-    if !has_k8s {
+    if deploys == Deploys::Nothing {
         let text = "We could not find any deployment instructions, e.g. `k8s_yaml` or `docker_compose`.\nSkipping all image builds until we know how to deploy them.";
         return Some((text.to_owned(), None));
     }
-    if seen.is_empty() {
+    if seen.is_empty() && deploys == Deploys::Kubernetes {
         let text = "No Kubernetes configs with images found.\nIf you are using CRDs, add k8s_kind() to tell Tilt how to find images.";
         return Some((text.to_owned(), None));
     }
@@ -238,11 +277,12 @@ fn unused_warning(
     let mut near: Vec<(usize, String)> = seen
         .iter()
         .map(|r| (distance(own, r.familiar_name()), r.familiar_name().to_owned()))
-        .filter(|(d, name)| *d <= name.len() / 2 + 2)
+        .filter(|(d, name)| *d <= own.len().max(name.len()) / 2 + 2)
         .collect();
     near.sort();
     near.dedup();
-    let mut text = format!("Image not used in any Kubernetes config:\n    ✕ {written}\n");
+    let kind = if deploys == Deploys::Compose { "Docker Compose" } else { "Kubernetes" };
+    let mut text = format!("Image not used in any {kind} config:\n    ✕ {written}\n");
     if !near.is_empty() {
         text.push_str("Did you mean…\n");
         for (_, name) in near.iter().take(3) {

@@ -28,47 +28,40 @@ pub(crate) fn docker_build<'v>(call: &mut Call<'v, '_, '_, '_>) -> Result<Value<
         .map(|(key, value)| (key, (!value.is_empty()).then_some(value)))
         .collect();
     let extra_tags = extra_tags(&args)?;
-    let mut context_ignores = common_ignores(env, std::slice::from_ref(&context));
-    context_ignores.extend(dockerignore(env, &context, dockerfile.path.as_deref()));
-    context_ignores.extend(own_ignores(&args, std::slice::from_ref(&context))?);
+    let paths = std::slice::from_ref(&context);
+    let mut context_ignores = vec![tiltfile_ignore(env)];
+    context_ignores.extend(git_ignores(env, paths));
+    let (found, watched) = dockerignore(env, &context, dockerfile.path.as_deref());
+    context_ignores.extend(found);
+    context_ignores.extend(own_ignores(&args, paths)?);
     let mut ignores = context_ignores.clone();
-    ignores.extend(dockerfile.path.as_ref().map(|path| Ignore {
-        base: path.clone(),
+    ignores.push(Ignore {
+        base: dockerfile.path.clone().unwrap_or_else(|| context.join("Dockerfile")),
         source: "Dockerfile".to_owned(),
         patterns: Vec::new(),
-    }));
+    });
     let platform = match args.text("platform")? {
         platform if platform.is_empty() => env.getenv("DOCKER_DEFAULT_PLATFORM").unwrap_or_default(),
         platform => platform,
     };
     let bases = dockerfile_bases(&dockerfile.contents, &build_args);
-    let live_update = live_update::of_args(call, &args)?;
-    let build = ImageBuild {
-        reference: written.clone(),
-        match_exact: reference.tag.is_some(),
-        match_in_env_vars: args.boolean("match_in_env_vars", false)?,
-        entrypoint: entrypoint(call, &args)?,
-        container_args: container_args(&args)?,
-        image_deps: Vec::new(),
-        live_update,
-        ignores,
-        kind: ImageKind::Docker(Box::new(DockerBuild {
-            context,
-            dockerfile,
-            build_args,
-            target: args.text("target")?,
-            context_ignores,
-            ssh: args.strings("ssh")?,
-            secret: args.strings("secret")?,
-            network: args.text("network")?,
-            extra_tags,
-            cache_from: args.strings("cache_from")?,
-            pull: args.boolean("pull", false)?,
-            platform,
-            extra_hosts: args.strings("extra_hosts")?,
-        })),
-    };
-    register(call, written, reference, build, bases)?;
+    let kind = ImageKind::Docker(Box::new(DockerBuild {
+        context,
+        dockerfile,
+        build_args,
+        target: args.text("target")?,
+        context_ignores,
+        ssh: args.strings("ssh")?,
+        secret: args.strings("secret")?,
+        network: args.text("network")?,
+        extra_tags,
+        cache_from: args.strings("cache_from")?,
+        pull: args.boolean("pull", false)?,
+        platform,
+        extra_hosts: args.strings("extra_hosts")?,
+    }));
+    let watched = watched.into_iter().collect();
+    register(call, &args, written, reference, Definition { kind, ignores, bases, watched })?;
     call.none()
 }
 
@@ -98,37 +91,33 @@ pub(crate) fn custom_build<'v>(call: &mut Call<'v, '_, '_, '_>) -> Result<Value<
             .map_err(|e| args.wrong("image_deps", format_args!("must be a valid image reference: {e}")))?;
         bases.push((parsed, true));
     }
-    let mut ignores = common_ignores(env, &deps);
+    let mut ignores = vec![tiltfile_ignore(env)];
+    ignores.extend(working_repository(env));
+    ignores.extend(git_ignores(env, &deps));
+    let mut watched = Vec::new();
     for dep in &deps {
-        ignores.extend(dockerignore(env, dep, None));
+        let (found, read) = dockerignore(env, dep, None);
+        ignores.extend(found);
+        watched.extend(read);
     }
-    ignores.extend(own_ignores(&args, &[env.dir()])?);
+    ignores.extend(own_ignores(&args, &deps)?);
     ignores.extend(outputs_image_ref_to.as_ref().map(|path| Ignore {
         base: path.clone(),
-        source: "outputs_image_ref_to".to_owned(),
+        source: OUTPUT_FILE.to_owned(),
         patterns: Vec::new(),
     }));
-    let live_update = live_update::of_args(call, &args)?;
-    let build = ImageBuild {
-        reference: written.clone(),
-        match_exact: reference.tag.is_some(),
-        match_in_env_vars: args.boolean("match_in_env_vars", false)?,
-        entrypoint: entrypoint(call, &args)?,
-        container_args: container_args(&args)?,
-        image_deps: Vec::new(),
-        live_update,
-        ignores,
-        kind: ImageKind::Custom(Box::new(CustomBuild {
-            command,
-            deps,
-            tag,
-            disable_push: args.boolean("disable_push", false)?,
-            skips_local_docker: args.boolean("skips_local_docker", false)?,
-            outputs_image_ref_to,
-            live_update_only,
-        })),
-    };
-    let index = register(call, written, reference, build, bases)?;
+    let kind = ImageKind::Custom(Box::new(CustomBuild {
+        command,
+        deps,
+        tag,
+        disable_push: args.boolean("disable_push", false)?,
+        skips_local_docker: args.boolean("skips_local_docker", false)?,
+        outputs_image_ref_to,
+        live_update_only,
+        is_custom_deploy: false,
+    }));
+    let definition = Definition { kind, ignores, bases, watched };
+    let index = register(call, &args, written, reference, definition)?;
     Ok(call.alloc(CustomBuildValue { index }))
 }
 
@@ -140,13 +129,35 @@ fn image_ref(args: &Args<'_>) -> Result<(String, ImageRef)> {
     }
 }
 
-fn register(
-    call: &Call<'_, '_, '_, '_>,
+/// What is particular to a kind of build.
+struct Definition {
+    kind: ImageKind,
+    ignores: Vec<Ignore>,
+    /// Images that it is built from, and whether they must be defined.
+    bases: Vec<(ImageRef, bool)>,
+    /// Files to be watched if the image is used.
+    watched: Vec<PathBuf>,
+}
+
+/// Adds the parameters that all kinds of builds share, and defines the image.
+fn register<'v>(
+    call: &Call<'v, '_, '_, '_>,
+    args: &Args<'v>,
     written: String,
     reference: ImageRef,
-    build: ImageBuild,
-    bases: Vec<(ImageRef, bool)>,
+    definition: Definition,
 ) -> Result<usize> {
+    let mut build = ImageBuild {
+        reference: written.clone(),
+        match_exact: reference.tag.is_some(),
+        match_in_env_vars: args.boolean("match_in_env_vars", false)?,
+        entrypoint: entrypoint(call, args)?,
+        container_args: container_args(args)?,
+        image_deps: Vec::new(),
+        live_update: live_update::of_args(call, args)?,
+        ignores: definition.ignores,
+        kind: definition.kind,
+    };
     let position = call.position();
     let mut reg = call.env().reg_mut();
     for other in &mut reg.images {
@@ -157,10 +168,10 @@ fn register(
             fail!("Image for ref {:?} has already been defined", reference.familiar());
         }
         other.build.match_exact = true;
+        build.match_exact = true;
     }
-    let mut build = build;
-    build.match_exact |= reg.images.iter().any(|o| o.reference.name == reference.name);
-    reg.images.push(ImageDef { written, reference, build, bases, position });
+    let (bases, watched) = (definition.bases, definition.watched);
+    reg.images.push(ImageDef { written, reference, build, bases, watched, position });
     Ok(reg.images.len() - 1)
 }
 
@@ -206,14 +217,20 @@ fn container_args(args: &Args<'_>) -> Result<Option<Vec<String>>> {
     }
 }
 
-/// The Tiltfile itself, and git's own files.
-pub(crate) fn common_ignores(env: &Env<'_>, paths: &[PathBuf]) -> Vec<Ignore> {
-    let mut ignores =
-        vec![Ignore { base: env.executing(), source: "Tiltfile".to_owned(), patterns: Vec::new() }];
-    let mut bases = vec![env.dir()];
-    bases.extend(paths.iter().cloned());
-    for base in bases {
-        let git = base.join(".git");
+/// Sources of ignores that need to be known again.
+pub(crate) const OUTPUT_FILE: &str = "outputs_image_ref_to";
+pub(crate) const WORKING_REPOSITORY: &str = ".git of the working directory";
+
+/// The Tiltfile itself.
+pub(crate) fn tiltfile_ignore(env: &Env<'_>) -> Ignore {
+    Ignore { base: env.executing(), source: "Tiltfile".to_owned(), patterns: Vec::new() }
+}
+
+/// Git's own files, where a path is the root of a repository.
+pub(crate) fn git_ignores(env: &Env<'_>, paths: &[PathBuf]) -> Vec<Ignore> {
+    let mut ignores: Vec<Ignore> = Vec::new();
+    for path in paths {
+        let git = path.join(".git");
         if env.host.kind(&git).is_some() && !ignores.iter().any(|i| i.base == git) {
             ignores.push(Ignore { base: git, source: ".git".to_owned(), patterns: Vec::new() });
         }
@@ -221,26 +238,36 @@ pub(crate) fn common_ignores(env: &Env<'_>, paths: &[PathBuf]) -> Vec<Ignore> {
     ignores
 }
 
-/// `<Dockerfile>.dockerignore`, or the `.dockerignore` of the context.
-fn dockerignore(env: &Env<'_>, context: &Path, dockerfile: Option<&Path>) -> Option<Ignore> {
+/// The repository that the main Tiltfile is the root of, for builds that may look anywhere.
+fn working_repository(env: &Env<'_>) -> Option<Ignore> {
+    let base = env.tiltfile.parent()?.join(".git");
+    env.host.kind(&base)?;
+    Some(Ignore { base, source: WORKING_REPOSITORY.to_owned(), patterns: Vec::new() })
+}
+
+/// `<Dockerfile>.dockerignore`, or the `.dockerignore` of the context; and the file to watch for it.
+pub(crate) fn dockerignore(
+    env: &Env<'_>,
+    context: &Path,
+    dockerfile: Option<&Path>,
+) -> (Option<Ignore>, Option<PathBuf>) {
     let beside = dockerfile.map(|path| {
         let mut name = path.as_os_str().to_owned();
         name.push(".dockerignore");
         PathBuf::from(name)
     });
+    let read = |path: &Path| env.host.read_file(path).ok().map(|b| String::from_utf8_lossy(&b).into_owned());
     if let Some(path) = beside.filter(|p| env.host.kind(p).is_some())
-        && let Ok(text) = env.read(&path)
+        && let Some(text) = read(&path)
     {
-        return patterns(context, &path, &text);
+        return (patterns(context, &path, &text), Some(path));
     }
     if env.host.kind(context) != Some(crate::FileKind::Directory) {
-        return None;
+        return (None, None);
     }
     let path = context.join(".dockerignore");
-    env.reads(&path);
-    env.host.kind(&path)?;
-    let text = env.read(&path).ok()?;
-    patterns(context, &path, &text)
+    let found = env.host.kind(&path).and_then(|_| read(&path));
+    (found.and_then(|text| patterns(context, &path, &text)), Some(path))
 }
 
 fn patterns(base: &Path, source: &Path, text: &str) -> Option<Ignore> {

@@ -2,18 +2,21 @@
 
 use super::local::{links, trigger_mode_arg};
 use super::{images, live_update};
+use crate::Position;
 use crate::call::{Args, Call, Failure, Result, fail, go_type, one_or_many};
 use crate::env::{CustomDeployDef, Entity, ImageDef, K8sResourceOptions, KindDef, LocatorDef, io_text};
 use crate::manifest::{self, Id};
 use crate::plan::{
-    CustomBuild, CustomDeploy, DiscoveryStrategy, ImageBuild, ImageKind, ImageObject, ObjectSelector,
-    PodReadiness, PortForward, Step,
+    CustomBuild, CustomDeploy, DiscoveryStrategy, Ignore, ImageBuild, ImageKind, ImageObject, LiveUpdate,
+    LiveUpdateSelector, ObjectSelector, PodReadiness, PortForward, Step,
 };
 use crate::text::ImageRef;
 use crate::values::{Blob, PortForwardValue, iterable, sequence};
+use starlark::docs::{DocItem, DocMember};
 use starlark::values::Value;
 use starlark::values::dict::DictRef;
 use std::collections::BTreeMap;
+use std::path::Path;
 
 /// A function that maps workloads to names is kept under this name in the module that set it.
 pub(crate) const WORKLOAD_FUNCTION: &str = "__workload_to_resource_function";
@@ -337,7 +340,7 @@ pub(crate) fn k8s_custom_deploy<'v>(call: &mut Call<'v, '_, '_, '_>) -> Result<V
     };
     let deps = args.paths("deps")?;
     let env = call.env();
-    let mut ignores = images::common_ignores(env, &deps);
+    let mut ignores = images::git_ignores(env, &deps);
     let live_update = live_update::of_args(call, &args)?;
     let mut image_deps = args.strings("image_deps")?;
     for dep in &image_deps {
@@ -345,57 +348,73 @@ pub(crate) fn k8s_custom_deploy<'v>(call: &mut Call<'v, '_, '_, '_>) -> Result<V
             return Err(args.wrong("image_deps", format_args!("must be a valid image reference: {e}")));
         }
     }
-    if let Some(live_update) = live_update {
+    if let Some(mut live_update) = live_update {
         let (image, container) = (args.text("image_selector")?, args.text("container_selector")?);
-        match (image.is_empty(), container.is_empty()) {
+        let written = match (image.is_empty(), container.is_empty()) {
             (true, true) => fail!("no Live Update selector specified"),
             (false, false) => fail!("cannot specify more than one Live Update selector"),
-            (true, false) => return Err(Failure::not_built("k8s_custom_deploy(container_selector=…)")),
-            (false, true) => {}
-        }
-        for step in &live_update.steps {
-            if let Step::Sync { local, .. } = step {
-                ignores.push(crate::plan::Ignore {
-                    base: local.clone(),
-                    source: "live_update".to_owned(),
-                    patterns: Vec::new(),
-                });
+            (true, false) => {
+                live_update.selector = LiveUpdateSelector::ContainerName(container);
+                format!("k8s_custom_deploy:{name}")
             }
-        }
+            (false, true) => image,
+        };
+        ignores.extend(synced(&live_update, &env.dir()));
         let reference =
-            ImageRef::parse(&image).map_err(|e| Failure::new(format!("can't parse {image:?}: {e}")))?;
+            ImageRef::parse(&written).map_err(|e| Failure::new(format!("can't parse {written:?}: {e}")))?;
         let build = ImageBuild {
-            reference: image.clone(),
+            reference: written.clone(),
             match_exact: false,
             match_in_env_vars: false,
             entrypoint: None,
             container_args: None,
             image_deps: Vec::new(),
             live_update: Some(live_update),
-            ignores: images::common_ignores(env, &deps),
+            ignores: vec![images::tiltfile_ignore(env)],
             kind: ImageKind::Custom(Box::new(CustomBuild {
-                command: crate::plan::Command { argv: vec![":".to_owned()], dir: env.dir(), env: Vec::new() },
+                command: crate::plan::Command {
+                    argv: ["sh", "-c", ":"].map(str::to_owned).to_vec(),
+                    dir: env.dir(),
+                    env: Vec::new(),
+                },
                 deps: deps.clone(),
                 tag: String::new(),
                 disable_push: true,
                 skips_local_docker: true,
                 outputs_image_ref_to: None,
                 live_update_only: true,
+                is_custom_deploy: true,
             })),
         };
         let position = call.position();
         env.reg_mut().images.push(ImageDef {
-            written: image.clone(),
+            written: written.clone(),
             reference,
             build,
             bases: Vec::new(),
+            watched: Vec::new(),
             position,
         });
-        image_deps.push(image);
+        image_deps.push(written);
     }
     let deploy = CustomDeploy { apply, delete, deps, ignores };
     env.reg_mut().custom_deploys.push(CustomDeployDef { name, deploy, image_deps });
     call.none()
+}
+
+/// Paths that a live update takes care of: a change there is no reason to deploy anew.
+fn synced(live_update: &LiveUpdate, base: &Path) -> Option<Ignore> {
+    let mut patterns: Vec<String> = Vec::new();
+    for step in &live_update.steps {
+        let paths: Vec<&Path> = match step {
+            Step::Sync { local, .. } => vec![local],
+            Step::FallBackOn(paths) => paths.iter().map(|p| p.as_path()).collect(),
+            Step::InitialSync | Step::Run { .. } | Step::RestartContainer => Vec::new(),
+        };
+        patterns.extend(paths.iter().map(|p| p.strip_prefix(base).unwrap_or(p).display().to_string()));
+    }
+    let ignore = Ignore { base: base.to_owned(), source: "live_update".to_owned(), patterns };
+    (!ignore.patterns.is_empty()).then_some(ignore)
 }
 
 pub(crate) fn k8s_kind<'v>(call: &mut Call<'v, '_, '_, '_>) -> Result<Value<'v>> {
@@ -510,11 +529,45 @@ pub(crate) fn workload_to_resource_function<'v>(call: &mut Call<'v, '_, '_, '_>)
     if function.get_type() != "function" {
         return Err(args.wrong("func", format_args!("got {}, want function", function.get_type())));
     }
-    let position = call.position();
+    let name = function_name(function);
+    let count = parameter_count(function);
+    if count != 1 {
+        fail!("workload_to_resource_function arg must take 1 argument. {name} takes {count}");
+    }
     let file = call.env().executing();
+    let position = definition_place(call, &file, &name);
     call.eval.module().set(WORKLOAD_FUNCTION, function);
     call.env().reg_mut().workload_to_resource = Some((file, position));
     call.none()
+}
+
+fn function_name(function: Value<'_>) -> String {
+    let shown = function.to_str();
+    shown.rsplit('.').next().unwrap_or(&shown).to_owned()
+}
+
+fn parameter_count(function: Value<'_>) -> usize {
+    match function.documentation() {
+        DocItem::Member(DocMember::Function(doc)) => {
+            let params = &doc.params;
+            let lists = [&params.pos_only, &params.pos_or_named, &params.named_only];
+            let rest = usize::from(params.args.is_some()) + usize::from(params.kwargs.is_some());
+            lists.iter().map(|l| l.len()).sum::<usize>() + rest
+        }
+        _ => 1,
+    }
+}
+
+/// Where the function is defined; errors in it are told there. That of the call if it has no name.
+fn definition_place(call: &Call<'_, '_, '_, '_>, file: &Path, name: &str) -> Position {
+    let text = call.env().host.read_file(file).unwrap_or_default();
+    let text = String::from_utf8_lossy(&text);
+    let line =
+        text.lines().position(|l| l.strip_prefix("def ").is_some_and(|l| l.trim_start().starts_with(name)));
+    match line {
+        Some(line) => Position { file: file.to_owned(), line: line + 1, column: 1 },
+        None => call.position(),
+    }
 }
 
 pub(crate) fn k8s_context<'v>(call: &mut Call<'v, '_, '_, '_>) -> Result<Value<'v>> {

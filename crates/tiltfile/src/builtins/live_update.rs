@@ -2,7 +2,7 @@
 
 use crate::call::{Args, Call, Failure, Result, absolute, argv_of, fail};
 use crate::env::StepDef;
-use crate::plan::{LiveUpdate, Step};
+use crate::plan::{LiveUpdate, LiveUpdateSelector, Step};
 use crate::values::{
     FallBackOnStep, InitialSyncStep, RestartContainerStep, RunStep, SyncStep, iterable, sequence, step_index,
 };
@@ -89,7 +89,7 @@ pub(crate) fn of_args<'v>(call: &Call<'v, '_, '_, '_>, args: &Args<'v>) -> Resul
         return Ok(None);
     }
     check_order(&steps).map_err(|e| Failure::new(format!("live_update: {}", e.message)))?;
-    Ok(Some(LiveUpdate { steps }))
+    Ok(Some(LiveUpdate { base: call.env().dir(), selector: LiveUpdateSelector::Image, steps }))
 }
 
 fn check_order(steps: &[Step]) -> Result<()> {

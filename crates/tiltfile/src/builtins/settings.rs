@@ -1,12 +1,18 @@
 //! Settings: stored in the plan.
 
-use crate::Warning;
 use crate::call::{Call, Result, fail, go_type};
 use crate::env::Env;
 use crate::env::io_text;
 use crate::ignore::read_patterns;
 use crate::plan::Ignore;
+use crate::version;
 use starlark::values::Value;
+
+/// Source of ignores that are set by a call.
+pub(crate) const WATCH_SETTINGS: &str = "watch_settings()";
+
+/// The release of Tilt whose Tiltfiles are understood here; `version_settings(constraint=)` is about it.
+pub(crate) const TILT_VERSION: &str = "0.37.6";
 
 pub(crate) fn update_settings<'v>(call: &mut Call<'v, '_, '_, '_>) -> Result<Value<'v>> {
     let args = call.args()?;
@@ -47,7 +53,7 @@ pub(crate) fn watch_settings<'v>(call: &mut Call<'v, '_, '_, '_>) -> Result<Valu
     let args = call.args()?;
     let patterns = super::images::glob_list(&args, "ignore")?;
     let env = call.env();
-    let ignore = Ignore { base: env.dir(), source: "watch_settings()".to_owned(), patterns };
+    let ignore = Ignore { base: env.dir(), source: WATCH_SETTINGS.to_owned(), patterns };
     if !ignore.patterns.is_empty() {
         env.reg_mut().settings.watch_ignores.push(ignore);
     }
@@ -107,9 +113,9 @@ pub(crate) fn docker_prune_settings<'v>(call: &mut Call<'v, '_, '_, '_>) -> Resu
     let mut reg = call.env().reg_mut();
     let prune = &mut reg.settings.docker_prune;
     prune.enabled = !disable;
-    prune.max_age_secs = max_age * 60;
+    prune.max_age_secs = max_age.saturating_mul(60);
     prune.num_builds = num_builds;
-    prune.interval_secs = if num_builds != 0 { 0 } else { interval.max(1) * 3600 };
+    prune.interval_secs = interval.max(1).saturating_mul(3600);
     prune.keep_recent = keep_recent;
     drop(reg);
     call.none()
@@ -124,10 +130,15 @@ pub(crate) fn secret_settings<'v>(call: &mut Call<'v, '_, '_, '_>) -> Result<Val
 
 pub(crate) fn version_settings<'v>(call: &mut Call<'v, '_, '_, '_>) -> Result<Value<'v>> {
     let args = call.args()?;
+    let constraint = args.text("constraint")?;
+    if !constraint.is_empty() && !version::satisfies(TILT_VERSION, &constraint)? {
+        fail!(
+            "you are running Tilt version {TILT_VERSION}, which doesn't match the version constraint specified in your Tiltfile: '{constraint}'"
+        );
+    }
     let mut reg = call.env().reg_mut();
     let version = &mut reg.settings.version;
     version.check_updates = args.boolean("check_updates", version.check_updates)?;
-    let constraint = args.text("constraint")?;
     if !constraint.is_empty() {
         version.constraint = constraint;
     }
@@ -152,15 +163,39 @@ pub(crate) fn set_team<'v>(call: &mut Call<'v, '_, '_, '_>) -> Result<Value<'v>>
 }
 
 pub(crate) fn analytics_settings<'v>(call: &mut Call<'v, '_, '_, '_>) -> Result<Value<'v>> {
-    call.args()?.boolean("enable", false)?;
+    let enable = call.args()?.boolean("enable", false)?;
+    call.env().reg_mut().settings.analytics = Some(enable);
     call.none()
 }
 
-/// Reports to servers of Tilt's makers: nothing is sent from here, so there is nothing to set.
-pub(crate) fn ignored<'v>(call: &mut Call<'v, '_, '_, '_>) -> Result<Value<'v>> {
-    let text = format!("{}() does nothing here: no usage data is sent", call.name);
-    let position = Some(call.position());
-    call.env().warnings.borrow_mut().push(Warning { message: text, position });
+/// Would add to usage data, of which there is none.
+pub(crate) fn analytics_report<'v>(call: &mut Call<'v, '_, '_, '_>) -> Result<Value<'v>> {
+    call.args()?.string_map("tags")?;
+    call.none()
+}
+
+pub(crate) fn telemetry_cmd<'v>(call: &mut Call<'v, '_, '_, '_>) -> Result<Value<'v>> {
+    let args = call.args()?;
+    let Some(mut command) = args.command_in("cmd", "dir")? else { fail!("cmd cannot be empty") };
+    let env = call.env();
+    if args.some("dir").is_none() {
+        command.dir = env.dir();
+    }
+    let period_ms = args.duration_ms("period")?;
+    let mut reg = env.reg_mut();
+    let telemetry = &mut reg.settings.telemetry;
+    if telemetry.command.is_some() {
+        fail!("{} called multiple times; already set", call.name);
+    }
+    telemetry.command = Some(command);
+    telemetry.period_ms = period_ms.unwrap_or(telemetry.period_ms);
+    drop(reg);
+    call.none()
+}
+
+pub(crate) fn metrics_settings<'v>(call: &mut Call<'v, '_, '_, '_>) -> Result<Value<'v>> {
+    let position = call.position();
+    call.env().warn("experimental_metrics_settings() is deprecated", Some(position));
     call.none()
 }
 

@@ -2,7 +2,7 @@
 
 use crate::call::{Call, Failure, FailureKind, Result, fail};
 use crate::values::text_of;
-use crate::{Level, eval};
+use crate::{Level, dialect, eval};
 use starlark::values::Value;
 use starlark::values::dict::AllocDict;
 use starlark::values::structs::AllocStruct;
@@ -23,7 +23,10 @@ pub(crate) fn load_dynamic<'v>(call: &mut Call<'v, '_, '_, '_>) -> Result<Value<
             continue;
         }
         if let Ok(value) = module.get(name.as_str()) {
-            entries.push((name.as_str().to_owned(), heap.access_owned_frozen_value(&value)));
+            entries.push((
+                dialect::original_name(name.as_str()).to_owned(),
+                heap.access_owned_frozen_value(&value),
+            ));
         }
     }
     entries.sort_by(|a, b| a.0.cmp(&b.0));

@@ -1,6 +1,6 @@
 //! Kubernetes and Compose.
 
-use super::{Differs, Done, Entry, NotBuilt, entry};
+use super::{Differs, Done, Entry, entry};
 
 pub(super) static KUBERNETES: &[Entry] = &[
     entry(
@@ -105,7 +105,7 @@ pub(super) static COMPOSE: &[Entry] = &[
         "configPaths: Text | list[Text], env_file: Path = \"\", project_name: str = \"\", \
          profiles: str | list[str] = [], wait: bool = False",
         "None",
-        NotBuilt,
+        Differs("the services are in the plan; `coracle up` does not run them yet"),
         "Runs the services of Compose files.",
     ),
     entry(
@@ -114,7 +114,7 @@ pub(super) static COMPOSE: &[Entry] = &[
          infer_links: bool = True, links: str | Link | list[str | Link] = [], labels: str | list[str] = [], \
          auto_init: bool = True, project_name: str = \"\", new_name: str = \"\"",
         "None",
-        NotBuilt,
+        Differs("the services are in the plan; `coracle up` does not run them yet"),
         "Configures a service of a Compose file.",
     ),
 ];

@@ -166,8 +166,25 @@ impl Host for DiskHost {
             code: output.status.code().unwrap_or(128),
         })
     }
-    fn kustomize(&self, _request: &KustomizeRequest) -> Result<Rendered, HostError> {
-        Err(HostError { message: "no kustomize in this test".to_owned(), hint: None })
+    fn kustomize(&self, request: &KustomizeRequest) -> Result<Rendered, HostError> {
+        if let Some(program) = &request.program {
+            let command = std::process::Command::new(program)
+                .arg("build")
+                .args(&request.flags)
+                .arg(&request.dir)
+                .output()
+                .map_err(|e| HostError { message: e.to_string(), hint: None })?;
+            let yaml = String::from_utf8_lossy(&command.stdout).into_owned();
+            let dir = request.dir.to_string_lossy();
+            let (_, files) =
+                kustomize::build_noting_files(&kustomize::Disk, &dir, &kustomize::Options::default());
+            return Ok(Rendered { yaml, files_read: files.iter().map(PathBuf::from).collect() });
+        }
+        let dir = request.dir.to_string_lossy();
+        let (built, files) =
+            kustomize::build_noting_files(&kustomize::Disk, &dir, &kustomize::Options::default());
+        let built = built.map_err(|e| HostError { message: e.to_diagnostic().to_string(), hint: None })?;
+        Ok(Rendered { yaml: built.yaml, files_read: files.iter().map(PathBuf::from).collect() })
     }
     fn helm(&self, _request: &HelmRequest) -> Result<Rendered, HostError> {
         Err(HostError { message: "helm() is not built yet in Coracle".to_owned(), hint: None })

@@ -1,0 +1,72 @@
+//! Services of Compose projects become resources.
+
+use super::{Draft, images};
+use crate::call::{Result, fail};
+use crate::env::Env;
+use crate::plan::{ComposeResource, Resource, ResourceKind, TriggerMode};
+
+/// A resource with what it waits for, by name, and its image by index of the definition.
+pub(super) struct Service {
+    pub(super) resource: Resource,
+    pub(super) resource_deps: Vec<String>,
+    pub(super) image_def: Option<usize>,
+}
+
+pub(super) fn services(env: &Env<'_>, drafts: &[Draft], default_mode: TriggerMode) -> Result<Vec<Service>> {
+    let reg = env.reg();
+    if reg.compose.is_empty() {
+        return Ok(Vec::new());
+    }
+    if reg.settings.default_registry.is_some() {
+        fail!("default_registry is not supported with docker compose");
+    }
+    let mut out = Vec::new();
+    for project in &reg.compose {
+        for service in &project.services {
+            let name = &service.resource;
+            if drafts.iter().any(|d| d.name == *name) {
+                fail!("dc_resource named {name:?} already exists");
+            }
+            let reference = service.chosen_image.as_ref().or(service.reference.as_ref());
+            let image_def = reference.and_then(|r| images::definition_by_reference(&reg, r));
+            if let (Some(chosen), None) = (&service.chosen_image, image_def) {
+                fail!("image {:?} of dc_resource {name:?} is built nowhere", chosen.familiar());
+            }
+            if image_def.is_some_and(|i| reg.images[i].build.entrypoint.is_some()) {
+                fail!("docker_build/custom_build.entrypoint not supported for Docker Compose resources");
+            }
+            let named = |service: &str| {
+                let other = project.services.iter().find(|s| s.service == service);
+                other.map(|s| s.resource.clone())
+            };
+            let mut resource_deps: Vec<String> =
+                crate::compose::dependencies(&service.config).iter().filter_map(|d| named(d)).collect();
+            resource_deps.extend(service.resource_deps.iter().cloned());
+            let build = service.build.clone().filter(|_| image_def.is_none());
+            if build.is_some() {
+                service.watched.iter().for_each(|file| env.reads(file));
+            }
+            let compose = ComposeResource {
+                service: service.service.clone(),
+                project: project.project.clone(),
+                published_ports: crate::compose::published_ports(&service.config),
+                config: service.config.clone(),
+                images: Vec::new(),
+                ignores: if build.is_some() { service.ignores.clone() } else { Vec::new() },
+                build,
+                infer_links: service.infer_links.unwrap_or(true),
+            };
+            let resource = Resource {
+                name: name.clone(),
+                kind: ResourceKind::Compose(Box::new(compose)),
+                labels: service.labels.clone(),
+                resource_deps: Vec::new(),
+                links: service.links.clone(),
+                auto_init: service.auto_init.unwrap_or(true),
+                trigger_mode: service.trigger_mode.unwrap_or(default_mode),
+            };
+            out.push(Service { resource, resource_deps, image_def });
+        }
+    }
+    Ok(out)
+}

@@ -1,0 +1,293 @@
+//! Compose files: several, merged, variables filled in, and each service in its canonical form.
+//!
+//! Pure like the rest of the crate: files are read through [`Files`].
+
+mod dotenv;
+mod interpolate;
+mod merge;
+mod normalize;
+mod service;
+
+use serde_json::{Map, Value};
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+/// What loading needs of the world.
+pub(crate) trait Files {
+    /// The text of a file; it is watched from now on.
+    fn read(&self, path: &Path) -> std::io::Result<String>;
+    fn exists(&self, path: &Path) -> bool;
+    fn variable(&self, name: &str) -> Option<String>;
+}
+
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Request {
+    /// Files with their text, the later override the earlier.
+    pub(crate) files: Vec<(PathBuf, String)>,
+    pub(crate) dir: PathBuf,
+    pub(crate) env_file: Option<PathBuf>,
+    /// Empty: from the environment, the files or the directory.
+    pub(crate) name: String,
+    pub(crate) profiles: Vec<String>,
+}
+
+#[derive(Debug, Clone)]
+pub(crate) struct Project {
+    pub(crate) name: String,
+    pub(crate) profiles: Vec<String>,
+    /// Active services in canonical form, those that others depend on first.
+    pub(crate) services: Vec<(String, Value)>,
+}
+
+pub(crate) type Loaded<T> = Result<T, String>;
+
+/// Reads a project.
+pub(crate) fn load(files: &dyn Files, request: &Request) -> Loaded<Project> {
+    let loader = Loader::new(files, &request.dir, request.env_file.as_deref())?;
+    let mut model = Map::new();
+    for (path, text) in &request.files {
+        let document = loader.document(path, text, &mut Vec::new())?;
+        merge::files(&mut model, document);
+    }
+    let name = project_name(&loader, request, &model)?;
+    let profiles = match request.profiles.is_empty() {
+        true => split_list(&loader.variable("COMPOSE_PROFILES").unwrap_or_default()),
+        false => request.profiles.clone(),
+    };
+    let mut services = BTreeMap::new();
+    if let Some(all) = model.get("services").and_then(Value::as_object) {
+        for (service, config) in all {
+            let resolved = loader.extended(service, config, all, &mut Vec::new())?;
+            let canonical = normalize::service(&loader, service, &resolved, &request.dir)?;
+            if is_active(&canonical, &profiles) {
+                services.insert(service.clone(), canonical);
+            }
+        }
+    }
+    Ok(Project { name, profiles, services: in_order(services)? })
+}
+
+fn split_list(text: &str) -> Vec<String> {
+    text.split(',').map(str::trim).filter(|p| !p.is_empty()).map(str::to_owned).collect()
+}
+
+fn is_active(service: &Value, profiles: &[String]) -> bool {
+    let own: Vec<&str> = service
+        .get("profiles")
+        .and_then(Value::as_array)
+        .map(|list| list.iter().filter_map(Value::as_str).collect())
+        .unwrap_or_default();
+    own.is_empty() || profiles.iter().any(|p| p == "*" || own.contains(&p.as_str()))
+}
+
+fn project_name(loader: &Loader<'_>, request: &Request, model: &Map<String, Value>) -> Loaded<String> {
+    let declared = || model.get("name").and_then(Value::as_str).map(str::to_owned);
+    let from_dir = || request.dir.file_name().map(|n| n.to_string_lossy().into_owned());
+    let (name, explicit) = match request.name.is_empty() {
+        false => (Some(request.name.clone()), true),
+        true => {
+            let given = loader.variable("COMPOSE_PROJECT_NAME").filter(|n| !n.is_empty()).or_else(declared);
+            let explicit = given.is_some();
+            (given.or_else(from_dir), explicit)
+        }
+    };
+    let name = name.unwrap_or_default();
+    let normal = normal_name(&name);
+    if normal.is_empty() || (explicit && normal != name) {
+        return Err(format!(
+            "invalid project name {name:?}: must consist only of lowercase alphanumeric characters, hyphens, and underscores as well as start with a letter or number"
+        ));
+    }
+    Ok(normal)
+}
+
+fn normal_name(name: &str) -> String {
+    let allowed = |c: &char| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '-' | '_');
+    let kept: String = name.to_lowercase().chars().filter(allowed).collect();
+    kept.trim_start_matches(['-', '_']).to_owned()
+}
+
+/// Services after those that they depend on; otherwise by name.
+fn in_order(services: BTreeMap<String, Value>) -> Loaded<Vec<(String, Value)>> {
+    fn visit(
+        name: &str,
+        services: &BTreeMap<String, Value>,
+        path: &mut Vec<String>,
+        out: &mut Vec<String>,
+    ) -> Loaded<()> {
+        if out.iter().any(|o| o == name) {
+            return Ok(());
+        }
+        if path.iter().any(|p| p == name) {
+            path.push(name.to_owned());
+            return Err(format!("dependency cycle detected: {}", path.join(" -> ")));
+        }
+        let Some(config) = services.get(name) else { return Ok(()) };
+        path.push(name.to_owned());
+        for dependency in service::dependencies(config) {
+            visit(&dependency, services, path, out)?;
+        }
+        path.pop();
+        out.push(name.to_owned());
+        Ok(())
+    }
+    let mut order = Vec::new();
+    for name in services.keys() {
+        visit(name, &services, &mut Vec::new(), &mut order)?;
+    }
+    let mut services = services;
+    Ok(order.into_iter().filter_map(|name| services.remove_entry(&name)).collect())
+}
+
+pub(crate) use service::{bind_sources, dependencies, published_ports};
+
+/// Reads documents with one environment.
+pub(super) struct Loader<'f> {
+    files: &'f dyn Files,
+    /// Of the `.env` file; the process's environment beats it.
+    variables: BTreeMap<String, String>,
+    /// The project's directory.
+    dir: PathBuf,
+}
+
+impl<'f> Loader<'f> {
+    fn new(files: &'f dyn Files, dir: &Path, env_file: Option<&Path>) -> Loaded<Loader<'f>> {
+        let mut loader = Loader { files, variables: BTreeMap::new(), dir: dir.to_owned() };
+        let default = dir.join(".env");
+        let path = match env_file {
+            Some(path) => Some(path),
+            None => files.exists(&default).then_some(default.as_path()),
+        };
+        if let Some(path) = path {
+            let text = loader.text(path)?;
+            loader.variables = dotenv::parse(&text, &|name| files.variable(name))
+                .map_err(|e| format!("failed to read {}: {e}", path.display()))?;
+        }
+        Ok(loader)
+    }
+
+    fn text(&self, path: &Path) -> Loaded<String> {
+        self.files.read(path).map_err(|e| crate::env::io_text("open", path, &e))
+    }
+
+    fn variable(&self, name: &str) -> Option<String> {
+        self.files.variable(name).or_else(|| self.variables.get(name).cloned())
+    }
+
+    /// A file with its variables filled in and its includes merged. `within` are the files that include it.
+    fn document(&self, path: &Path, text: &str, within: &mut Vec<PathBuf>) -> Loaded<Map<String, Value>> {
+        if within.iter().any(|w| w == path) {
+            return Err(format!("include cycle detected: {}", path.display()));
+        }
+        let documents =
+            yaml::parse_documents(text).map_err(|e| format!("parsing {}: {e}", path.display()))?;
+        let mut model = Map::new();
+        for document in documents {
+            match document {
+                Value::Null => {}
+                Value::Object(map) => merge::files(&mut model, map),
+                _ => return Err(format!("{}: top-level object must be a mapping", path.display())),
+            }
+        }
+        let filled = interpolate::all(&Value::Object(model), &|name| self.variable(name))
+            .map_err(|e| format!("{}: {e}", path.display()))?;
+        let Value::Object(mut model) = filled else { return Ok(Map::new()) };
+        let has_services = model.contains_key("services") || model.contains_key("include");
+        if let Some(unknown) = model.keys().find(|k| !has_services && !is_top_level(k)) {
+            return Err(format!(
+                "validating {}: additional properties '{unknown}' not allowed",
+                path.display()
+            ));
+        }
+        let Some(included) = model.shift_remove("include") else { return Ok(model) };
+        within.push(path.to_owned());
+        let mut base = Map::new();
+        for entry in merge::list_of(included) {
+            merge::files(&mut base, self.included(&entry, path, within)?);
+        }
+        within.pop();
+        merge::files(&mut base, model);
+        Ok(base)
+    }
+
+    fn included(&self, entry: &Value, from: &Path, within: &mut Vec<PathBuf>) -> Loaded<Map<String, Value>> {
+        let here = from.parent().unwrap_or(Path::new("/"));
+        let text = |v: &Value| v.as_str().map(|p| crate::call::absolute(here, p));
+        let paths: Vec<PathBuf> = match entry.get("path") {
+            Some(path) => merge::list_of(path.clone()).iter().filter_map(text).collect(),
+            None => text(entry).into_iter().collect(),
+        };
+        let Some(first) = paths.first() else {
+            return Err(format!("{}: an include must name a path", from.display()));
+        };
+        let dir = entry.get("project_directory").and_then(text);
+        let dir = dir.or_else(|| first.parent().map(Path::to_owned)).unwrap_or_else(|| here.to_owned());
+        let mut model = Map::new();
+        for path in &paths {
+            merge::files(&mut model, self.document(path, &self.text(path)?, within)?);
+        }
+        if let Some(services) = model.get_mut("services").and_then(Value::as_object_mut) {
+            for (name, config) in services.iter_mut() {
+                *config = normalize::service(self, name, config, &dir)?;
+            }
+        }
+        Ok(model)
+    }
+
+    /// A service with what it `extends` beneath.
+    fn extended(
+        &self,
+        name: &str,
+        config: &Value,
+        all: &Map<String, Value>,
+        path: &mut Vec<String>,
+    ) -> Loaded<Value> {
+        let Some(extends) = config.get("extends") else { return Ok(config.clone()) };
+        if path.iter().any(|p| p == name) || path.len() > 100 {
+            return Err(format!("circular reference with extends: {}", path.join(" -> ")));
+        }
+        path.push(name.to_owned());
+        let other = extends.as_str().or_else(|| extends.get("service").and_then(Value::as_str));
+        let Some(other) = other else { return Err(format!("services.{name}.extends.service is required")) };
+        let missing = || format!("cannot extend service {name:?}: service {other:?} not found");
+        let beneath = match extends.get("file").and_then(Value::as_str) {
+            None => self.extended(other, all.get(other).ok_or_else(missing)?, all, path)?,
+            Some(file) => {
+                let file = crate::call::absolute(&self.dir, file);
+                let model = self.document(&file, &self.text(&file)?, &mut Vec::new())?;
+                let services = model.get("services").and_then(Value::as_object).ok_or_else(missing)?;
+                let base = services.get(other).ok_or_else(missing)?;
+                let base = self.extended(other, base, services, path)?;
+                normalize::service(self, other, &base, file.parent().unwrap_or(Path::new("/")))?
+            }
+        };
+        path.pop();
+        let mut merged = beneath;
+        let mut own = config.clone();
+        if let Some(own) = own.as_object_mut() {
+            own.shift_remove("extends");
+        }
+        // what is not taken over by extending
+        if let Some(merged) = merged.as_object_mut() {
+            merged.shift_remove("depends_on");
+        }
+        merge::services(&mut merged, own);
+        Ok(merged)
+    }
+}
+
+fn is_top_level(key: &str) -> bool {
+    key.starts_with("x-")
+        || matches!(
+            key,
+            "version"
+                | "name"
+                | "services"
+                | "networks"
+                | "volumes"
+                | "secrets"
+                | "configs"
+                | "include"
+                | "models"
+        )
+}
