@@ -393,5 +393,6 @@ pub fn tiltfile_result(args: &TiltfileArgs, printer: &Arc<Printer>) -> Done {
 }
 
 fn tiltfile_failure(error: &tiltfile::TiltfileError) -> Failure {
-    session::SessionError::Tiltfile { text: error.to_string(), hint: error.hint.clone() }.into()
+    let excerpt = error.excerpt.as_ref().map(|e| format!("\n\n{e}")).unwrap_or_default();
+    session::SessionError::Tiltfile { text: format!("{error}{excerpt}"), hint: error.hint.clone() }.into()
 }

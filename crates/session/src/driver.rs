@@ -357,10 +357,7 @@ impl Session {
         }
         match evaluation.error {
             None => Event::PlanLoaded { plan: Arc::new(evaluation.plan), files_read: evaluation.files_read },
-            Some(error) => {
-                let hint = error.hint.as_ref().map(|h| format!("\nhint: {h}")).unwrap_or_default();
-                Event::PlanFailed { message: format!("{error}{hint}"), files_read: evaluation.files_read }
-            }
+            Some(error) => Event::PlanFailed { message: error.report(), files_read: evaluation.files_read },
         }
     }
 }

@@ -8,12 +8,14 @@ mod deploy;
 mod images;
 mod local;
 mod modules;
+mod reference;
 mod settings;
 mod signature;
 mod stubs;
 mod values;
 mod world;
 
+pub use reference::reference;
 pub use signature::{Param, ParamKind};
 pub use stubs::stubs;
 pub use values::{Constant, constants};

@@ -46,6 +46,8 @@ pub(crate) enum Loaded {
 pub(crate) struct Registry {
     pub(crate) images: Vec<ImageDef>,
     pub(crate) entities: Vec<Entity>,
+    /// Places in `entities`.
+    pub(crate) entity_ids: HashMap<crate::manifest::Id, usize>,
     pub(crate) k8s_resources: Vec<K8sResourceOptions>,
     pub(crate) custom_deploys: Vec<CustomDeployDef>,
     pub(crate) locals: Vec<LocalDef>,

@@ -377,6 +377,7 @@ pub(crate) fn tiltfile_error(failure: Failure) -> TiltfileError {
         message: failure.message,
         traceback,
         position: failure.position.map(|p| *p),
+        excerpt: None,
         hint: failure.hint,
     }
 }

@@ -102,7 +102,24 @@ pub struct TiltfileError {
     /// Empty, or `Traceback (most recent call last):` to `Error in f: `.
     pub traceback: String,
     pub position: Option<Position>,
+    /// The line at `position` with a mark beneath, if there is such a line.
+    pub excerpt: Option<String>,
     pub hint: Option<String>,
+}
+
+impl TiltfileError {
+    /// All there is to say: traceback, message, excerpt and hint.
+    pub fn report(&self) -> String {
+        let mut text = self.to_string();
+        if let Some(excerpt) = &self.excerpt {
+            text.push_str("\n\n");
+            text.push_str(excerpt);
+        }
+        if let Some(hint) = &self.hint {
+            text.push_str(&format!("\nhint: {hint}"));
+        }
+        text
+    }
 }
 
 /// What to tell the user whose Tiltfile evaluates well and asks for nothing.
@@ -117,7 +134,7 @@ pub fn evaluate(host: &dyn Host, tiltfile: &Path, settings: &Settings) -> Evalua
         .and_then(|main| assemble::assemble(&env, &main));
     let (plan, error) = match result {
         Ok(plan) => (plan, None),
-        Err(failure) => (Plan::default(), Some(eval::tiltfile_error(failure))),
+        Err(failure) => (Plan::default(), Some(with_excerpt(host, eval::tiltfile_error(failure)))),
     };
     Evaluation {
         plan,
@@ -126,4 +143,18 @@ pub fn evaluate(host: &dyn Host, tiltfile: &Path, settings: &Settings) -> Evalua
         files_read: env.files_read.take(),
         output: env.output.take(),
     }
+}
+
+/// The error with the line that it happened in.
+fn with_excerpt(host: &dyn Host, error: TiltfileError) -> TiltfileError {
+    let Some(at) = &error.position else { return error };
+    let text = host.read_file(&at.file).unwrap_or_default();
+    let text = String::from_utf8_lossy(&text);
+    let Some(line) = text.lines().nth(at.line.saturating_sub(1)) else { return error };
+    let number = at.line.to_string();
+    let before: String =
+        line.chars().take(at.column.saturating_sub(1)).map(|c| if c == '\t' { c } else { ' ' }).collect();
+    let gap = " ".repeat(number.len());
+    let excerpt = format!("{gap}--> {at}\n{gap} |\n{number} | {line}\n{gap} | {before}^");
+    TiltfileError { excerpt: Some(excerpt), ..error }
 }

@@ -53,7 +53,7 @@ pub(crate) fn text<'o>(object: &'o Value, field: &str) -> &'o str {
 }
 
 /// Who an object is.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct Id {
     pub(crate) name: String,
     pub(crate) kind: String,

@@ -230,8 +230,11 @@ impl ObjectSelector {
     pub fn matches(&self, object: &Value) -> bool {
         let id = Id::of(object);
         let matches = |pattern: &str, text: &str| {
-            pattern.is_empty()
-                || pattern.eq_ignore_ascii_case(text)
+            let literal = pattern.chars().all(|c| c.is_alphanumeric() || matches!(c, '-' | '_' | '/' | ':'));
+            if literal {
+                return pattern.is_empty() || pattern.eq_ignore_ascii_case(text);
+            }
+            pattern.eq_ignore_ascii_case(text)
                 || regex::RegexBuilder::new(&format!("^(?:{pattern})$"))
                     .case_insensitive(true)
                     .build()

@@ -1,5 +1,7 @@
 //! Values of our own that a Tiltfile can hold. Their `type()` is observable: extensions compare it.
 
+pub(crate) mod probe;
+
 use crate::builtins;
 use crate::call::{Call, Failure};
 use allocative::Allocative;

@@ -346,15 +346,6 @@ fn what_is_not_here_says_so() {
         hint: built in are: namespace, restart_process; for others copy the extension's Tiltfile into the project and load it by its path
     "#]],
     );
-    check(
-        "v1alpha1.ui_button('x')\n",
-        expect![[r#"
-        Traceback (most recent call last):
-          /p/Tiltfile:1:19: in <toplevel>
-        Error in v1alpha1.ui_button: v1alpha1.ui_button() is not built yet in Coracle
-        hint: take the call out of the Tiltfile, or guard it; the rest of the Tiltfile works without it
-    "#]],
-    );
 }
 
 #[test]

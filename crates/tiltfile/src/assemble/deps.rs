@@ -4,16 +4,18 @@ use crate::call::{Result, fail};
 use crate::env::Env;
 use crate::manifest::Id;
 use crate::plan::{Dependency, Plan, UNCATEGORIZED};
+use std::collections::{HashMap, HashSet};
 
 /// Turns names into dependencies. A name that no resource has means an object, of the Tiltfile or of somebody else.
 pub(super) fn resolve(env: &Env<'_>, plan: &mut Plan, names: &[(String, Vec<String>)]) -> Result<()> {
+    let known: HashSet<String> = plan.resources.iter().map(|r| r.name.clone()).collect();
     for (resource, deps) in names {
         let mut resolved: Vec<Dependency> = Vec::new();
         for dep in deps {
             if dep == resource {
                 fail!("resource {resource} specified a dependency on itself");
             }
-            let dependency = if plan.resource(dep).is_some() {
+            let dependency = if known.contains(dep) {
                 Dependency::Resource(dep.clone())
             } else {
                 match object(plan, resource, dep) {
@@ -38,13 +40,10 @@ pub(super) fn resolve(env: &Env<'_>, plan: &mut Plan, names: &[(String, Vec<Stri
             resource.resource_deps = resolved;
         }
     }
-    for resource in &plan.resources {
-        if let Some(mut cycle) = cycle_from(plan, &resource.name, &mut Vec::new()) {
-            cycle.push(resource.name.clone());
-            fail!("cycle detected in resource dependency graph: {}", cycle.join(" -> "));
-        }
+    match cycle(plan) {
+        Some(cycle) => fail!("cycle detected in resource dependency graph: {}", cycle.join(" -> ")),
+        None => Ok(()),
     }
-    Ok(())
 }
 
 /// What a name means that no resource has.
@@ -92,24 +91,42 @@ fn object(plan: &Plan, resource: &str, dep: &str) -> Target {
     })
 }
 
-/// A way from `start` back to it.
-fn cycle_from(plan: &Plan, start: &str, path: &mut Vec<String>) -> Option<Vec<String>> {
-    let current = path.last().cloned().unwrap_or_else(|| start.to_owned());
-    for dep in plan.resource(&current).iter().flat_map(|r| &r.resource_deps) {
-        let Dependency::Resource(name) = dep else { continue };
-        if name == start {
-            let mut found = vec![start.to_owned()];
-            found.extend(path.iter().cloned());
-            return Some(found);
+/// Resources that wait for each other, the first one again at the end. Each resource is looked at once.
+fn cycle(plan: &Plan) -> Option<Vec<String>> {
+    let place: HashMap<&str, usize> =
+        plan.resources.iter().enumerate().map(|(i, r)| (r.name.as_str(), i)).collect();
+    let next = |i: usize| -> Vec<usize> {
+        let named = plan.resources[i].resource_deps.iter().filter_map(|d| match d {
+            Dependency::Resource(name) => place.get(name.as_str()).copied(),
+            Dependency::Object { .. } => None,
+        });
+        named.collect()
+    };
+    let mut done = vec![false; plan.resources.len()];
+    for start in 0..plan.resources.len() {
+        // the way from `start`, each place with what is still to be tried from there
+        let mut path: Vec<(usize, Vec<usize>)> = Vec::new();
+        if !done[start] {
+            path.push((start, next(start)));
         }
-        if path.contains(name) {
-            continue;
+        while let Some((here, rest)) = path.last_mut() {
+            let here = *here;
+            if rest.is_empty() {
+                done[here] = true;
+                path.pop();
+                continue;
+            }
+            let to = rest.remove(0);
+            if let Some(first) = path.iter().position(|(i, _)| *i == to) {
+                let mut names: Vec<String> =
+                    path[first..].iter().map(|(i, _)| plan.resources[*i].name.clone()).collect();
+                names.push(plan.resources[to].name.clone());
+                return Some(names);
+            }
+            if !done[to] {
+                path.push((to, next(to)));
+            }
         }
-        path.push(name.clone());
-        if let Some(found) = cycle_from(plan, start, path) {
-            return Some(found);
-        }
-        path.pop();
     }
     None
 }
@@ -132,17 +149,16 @@ pub(super) fn enabled(plan: &Plan, requested: &[String], cleared: bool) -> Resul
     if requested.is_empty() {
         return Ok(all().collect());
     }
-    let mut wanted: Vec<String> = requested.to_vec();
-    let mut next = 0;
-    while next < wanted.len() {
-        for dep in plan.resource(&wanted[next]).iter().flat_map(|r| &r.resource_deps) {
-            if let Dependency::Resource(name) = dep
-                && !wanted.contains(name)
-            {
-                wanted.push(name.clone());
-            }
+    let mut wanted: HashSet<String> = HashSet::new();
+    let mut open: Vec<String> = requested.to_vec();
+    while let Some(name) = open.pop() {
+        let deps = plan.resource(&name).map(|r| r.resource_deps.as_slice()).unwrap_or_default();
+        if wanted.insert(name) {
+            open.extend(deps.iter().filter_map(|d| match d {
+                Dependency::Resource(name) => Some(name.clone()),
+                Dependency::Object { .. } => None,
+            }));
         }
-        next += 1;
     }
     Ok(all().filter(|n| wanted.contains(n) || n == UNCATEGORIZED).collect())
 }

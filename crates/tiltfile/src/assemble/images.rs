@@ -9,6 +9,7 @@ use crate::plan::{ImageBuild, ImageKind, ResourceKind, Step};
 use crate::text::ImageRef;
 use crate::{jsonpath, manifest};
 use serde_json::Value;
+use std::collections::{BTreeSet, HashMap};
 use std::path::PathBuf;
 
 /// The definition of an image by a reference as written.
@@ -19,6 +20,27 @@ pub(super) fn definition_of(env: &Env<'_>, written: &str) -> Option<usize> {
 
 pub(super) fn definition_by_reference(reg: &Registry, reference: &ImageRef) -> Option<usize> {
     reg.images.iter().position(|d| matches(d, reference))
+}
+
+/// Definitions by the name of their image, for many look-ups.
+struct Index<'r> {
+    reg: &'r Registry,
+    by_name: HashMap<&'r str, Vec<usize>>,
+}
+
+impl<'r> Index<'r> {
+    fn of(reg: &'r Registry) -> Index<'r> {
+        let mut by_name: HashMap<&str, Vec<usize>> = HashMap::new();
+        for (i, definition) in reg.images.iter().enumerate() {
+            by_name.entry(&definition.reference.name).or_default().push(i);
+        }
+        Index { reg, by_name }
+    }
+
+    fn find(&self, reference: &ImageRef) -> Option<usize> {
+        let named = self.by_name.get(reference.name.as_str())?;
+        named.iter().copied().find(|i| matches(&self.reg.images[*i], reference))
+    }
 }
 
 /// The image that this definition builds is what the reference means.
@@ -33,7 +55,8 @@ fn matches(definition: &ImageDef, reference: &ImageRef) -> bool {
 /// Sets the images of all drafts, and gives those that are used, in the order of definition.
 pub(super) fn find(env: &Env<'_>, drafts: &mut [Draft], services: &mut [Service]) -> Result<Vec<ImageBuild>> {
     let reg = env.reg();
-    let bases = base_images(&reg)?;
+    let index = Index::of(&reg);
+    let bases = base_images(&index)?;
     let mut seen_references = Vec::new();
     for draft in drafts.iter_mut() {
         let mut found = draft.image_defs.clone();
@@ -54,14 +77,12 @@ pub(super) fn find(env: &Env<'_>, drafts: &mut [Draft], services: &mut [Service]
                         manifest::Id::of(object).name
                     ),
                 };
-                found.extend(reg.images.iter().position(|d| matches(d, &reference)));
+                found.extend(index.find(&reference));
                 seen_references.push(reference);
             }
             for value in manifest::env_values(object) {
                 let Ok(reference) = ImageRef::parse(value) else { continue };
-                found.extend(
-                    reg.images.iter().position(|d| d.build.match_in_env_vars && matches(d, &reference)),
-                );
+                found.extend(index.find(&reference).filter(|i| reg.images[*i].build.match_in_env_vars));
             }
         }
         draft.image_defs.clear();
@@ -81,10 +102,11 @@ pub(super) fn find(env: &Env<'_>, drafts: &mut [Draft], services: &mut [Service]
         }
         of_services.push(all);
     }
-    let lists: Vec<&Vec<usize>> = drafts.iter().map(|d| &d.image_defs).chain(&of_services).collect();
-    let used: Vec<usize> = (0..reg.images.len()).filter(|i| lists.iter().any(|l| l.contains(i))).collect();
-    let place =
-        |definition: &usize| used.iter().position(|u| u == definition).expect("a used image is in the list");
+    let lists = drafts.iter().map(|d| &d.image_defs).chain(&of_services);
+    let used: BTreeSet<usize> = lists.flatten().copied().collect();
+    let used: Vec<usize> = used.into_iter().collect();
+    let places: HashMap<usize, usize> = used.iter().enumerate().map(|(place, i)| (*i, place)).collect();
+    let place = |definition: &usize| *places.get(definition).expect("a used image is in the list");
     for draft in drafts.iter_mut() {
         draft.k8s.images = draft.image_defs.iter().map(place).collect();
         draft.k8s.deployed_images = draft.k8s.deployed_images.iter().map(place).collect();
@@ -121,12 +143,12 @@ pub(super) fn find(env: &Env<'_>, drafts: &mut [Draft], services: &mut [Service]
 }
 
 /// For each definition, those that it is built from.
-fn base_images(reg: &Registry) -> Result<Vec<Vec<usize>>> {
+fn base_images(known: &Index<'_>) -> Result<Vec<Vec<usize>>> {
     let mut all = Vec::new();
-    for definition in &reg.images {
+    for definition in &known.reg.images {
         let mut own = Vec::new();
         for (reference, required) in &definition.bases {
-            match reg.images.iter().position(|d| matches(d, reference)) {
+            match known.find(reference) {
                 Some(index) if !own.contains(&index) => own.push(index),
                 Some(_) => {}
                 None if *required => fail!(

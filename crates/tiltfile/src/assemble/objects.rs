@@ -7,6 +7,7 @@ use crate::manifest::{self, Id};
 use crate::plan::UNCATEGORIZED;
 use serde_json::Value;
 use starlark::environment::FrozenModule;
+use std::collections::{BTreeMap, HashMap};
 
 /// A draft for each object that makes pods, and the other objects.
 pub(super) fn workloads(env: &Env<'_>, main: &FrozenModule) -> Result<(Vec<Draft>, Vec<Value>)> {
@@ -42,15 +43,17 @@ pub(super) fn workloads(env: &Env<'_>, main: &FrozenModule) -> Result<(Vec<Draft
 
 /// For each the shortest of `name`, `name:kind`, … that no other has.
 fn unique_names(ids: &[Id]) -> Vec<String> {
+    let mut counts: HashMap<String, usize> = HashMap::new();
+    for id in ids {
+        for parts in 1..=4 {
+            *counts.entry(id.fragment(parts)).or_default() += 1;
+        }
+    }
     ids.iter()
         .enumerate()
         .map(|(i, id)| {
-            (1..=4)
-                .map(|parts| (parts, id.fragment(parts)))
-                .find(|(parts, fragment)| {
-                    !ids.iter().enumerate().any(|(j, other)| j != i && other.fragment(*parts) == *fragment)
-                })
-                .map_or_else(|| format!("{}:{i}", id.fragment(4)), |(_, fragment)| fragment)
+            let alone = (1..=4).map(|parts| id.fragment(parts)).find(|f| counts.get(f) == Some(&1));
+            alone.unwrap_or_else(|| format!("{}:{i}", id.fragment(4)))
         })
         .map(|name| name.replace("\\:", ":"))
         .collect()
@@ -211,29 +214,60 @@ fn split_fragment(text: &str) -> Result<Vec<String>> {
 
 /// Services go with the workload whose pods they select.
 pub(super) fn join_services(drafts: &mut [Draft], rest: &mut Vec<Value>) {
-    let mut left = Vec::new();
-    for object in rest.drain(..) {
-        let id = Id::of(&object);
-        let same_namespace = |other: &Id| {
-            let name = |ns: &str| if ns.is_empty() { "default".to_owned() } else { ns.to_owned() };
-            name(&other.namespace) == name(&id.namespace)
-        };
-        let owner = manifest::service_selector(&object).filter(|s| !s.is_empty()).and_then(|selector| {
-            drafts.iter().position(|draft| {
-                draft.k8s.objects.iter().any(|o| {
-                    let labels = manifest::pod_labels(o);
-                    same_namespace(&Id::of(o))
-                        && !labels.is_empty()
-                        && selector.iter().all(|(k, v)| labels.get(k) == Some(v))
-                })
-            })
-        });
-        match owner {
-            Some(index) => drafts[index].k8s.objects.push(object),
-            None => left.push(object),
+    let services: Vec<Value> = rest.extract_if(.., |o| manifest::service_selector(o).is_some()).collect();
+    let mut joined: Vec<(usize, Value)> = Vec::new();
+    {
+        let pods = Pods::of(drafts);
+        for service in services {
+            match pods.owner(&service) {
+                Some(draft) => joined.push((draft, service)),
+                None => rest.push(service),
+            }
         }
     }
-    *rest = left;
+    for (draft, service) in joined {
+        drafts[draft].k8s.objects.push(service);
+    }
+}
+
+/// Who makes pods with which labels.
+struct Pods<'d> {
+    /// Namespace, labels and draft.
+    all: Vec<(String, BTreeMap<&'d str, &'d str>, usize)>,
+    /// Places in `all` by one label.
+    by_label: HashMap<(&'d str, &'d str), Vec<usize>>,
+}
+
+impl<'d> Pods<'d> {
+    fn of(drafts: &'d [Draft]) -> Pods<'d> {
+        let mut pods = Pods { all: Vec::new(), by_label: HashMap::new() };
+        for (i, draft) in drafts.iter().enumerate() {
+            for object in &draft.k8s.objects {
+                let labels = manifest::pod_labels(object);
+                for label in &labels {
+                    pods.by_label.entry((label.0, label.1)).or_default().push(pods.all.len());
+                }
+                pods.all.push((namespace(&Id::of(object)), labels, i));
+            }
+        }
+        pods
+    }
+
+    /// The first draft whose pods a service selects.
+    fn owner(&self, service: &Value) -> Option<usize> {
+        let selector = manifest::service_selector(service)?;
+        let home = namespace(&Id::of(service));
+        let (key, value) = selector.iter().next()?;
+        let candidates = self.by_label.get(&(*key, *value))?.iter().map(|i| &self.all[*i]);
+        let mut fitting = candidates.filter(|(place, labels, _)| {
+            *place == home && selector.iter().all(|(k, v)| labels.get(k) == Some(v))
+        });
+        fitting.next().map(|(_, _, draft)| *draft)
+    }
+}
+
+fn namespace(id: &Id) -> String {
+    if id.namespace.is_empty() { "default".to_owned() } else { id.namespace.clone() }
 }
 
 pub(super) fn uncategorized(rest: Vec<Value>) -> Draft {

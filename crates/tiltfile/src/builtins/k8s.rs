@@ -66,7 +66,7 @@ pub(crate) fn k8s_yaml<'v>(call: &mut Call<'v, '_, '_, '_>) -> Result<Value<'v>>
     let mut reg = call.env().reg_mut();
     for object in objects {
         let id = Id::of(&object);
-        let known = reg.entities.iter().find(|e| Id::of(&e.object) == id);
+        let known = reg.entity_ids.get(&id).map(|i| &reg.entities[*i]);
         if let Some(known) = known.filter(|_| !allow_duplicates) {
             let namespace = if id.namespace.is_empty() {
                 String::new()
@@ -80,6 +80,8 @@ pub(crate) fn k8s_yaml<'v>(call: &mut Call<'v, '_, '_, '_>) -> Result<Value<'v>>
                 known.source
             );
         }
+        let index = reg.entities.len();
+        reg.entity_ids.entry(id).or_insert(index);
         reg.entities.push(Entity { object, source: registered.clone() });
     }
     drop(reg);

@@ -4,6 +4,7 @@ use crate::call::{Args, Call, Failure, Result, argv_of, fail, one_or_many};
 use crate::env::LocalDef;
 use crate::plan::{Link, LocalResource, Probe, ProbeHandler, TriggerMode};
 use crate::values::TriggerModeValue;
+use crate::values::probe::{ExecActionValue, HttpGetActionValue, ProbeValue, TcpSocketActionValue};
 use starlark::values::Value;
 use starlark::values::structs::{AllocStruct, StructRef};
 
@@ -140,87 +141,62 @@ pub(crate) fn link<'v>(call: &mut Call<'v, '_, '_, '_>) -> Result<Value<'v>> {
 }
 
 pub(crate) fn probe<'v>(call: &mut Call<'v, '_, '_, '_>) -> Result<Value<'v>> {
-    const NUMBERS: [&str; 5] =
-        ["initial_delay_secs", "timeout_secs", "period_secs", "success_threshold", "failure_threshold"];
     const HANDLERS: [&str; 3] = ["exec", "http_get", "tcp_socket"];
     let args = call.args()?;
-    let mut fields: Vec<(&str, Value<'v>)> = Vec::new();
-    for name in NUMBERS {
-        let value = args.int32(name)?;
-        fields.push((name, call.alloc(value)));
-    }
     if HANDLERS.iter().filter(|h| args.some(h).is_some()).count() != 1 {
         fail!("exactly one of exec, http_get, or tcp_socket must be specified");
     }
-    for name in HANDLERS {
-        fields.push((name, args.get(name).unwrap_or_else(Value::new_none)));
-    }
-    Ok(call.alloc(AllocStruct(fields)))
+    let wrong = |name: &str, want: &str| {
+        let got = args.get(name).map(|v| v.get_type()).unwrap_or_default();
+        args.wrong(name, format_args!("got {got}, want {want}"))
+    };
+    let handler = if let Some(v) = args.some("exec") {
+        ExecActionValue::from_value(v).map(|a| a.handler.clone()).ok_or_else(|| wrong("exec", "ExecAction"))
+    } else if let Some(v) = args.some("http_get") {
+        let action = HttpGetActionValue::from_value(v).map(|a| a.handler.clone());
+        action.ok_or_else(|| wrong("http_get", "HTTPGetAction"))
+    } else {
+        let value = args.get("tcp_socket").and_then(|v| TcpSocketActionValue::from_value(v));
+        value.map(|a| a.handler.clone()).ok_or_else(|| wrong("tcp_socket", "TCPSocketAction"))
+    }?;
+    let probe = Probe {
+        handler,
+        initial_delay_secs: args.int32("initial_delay_secs")?,
+        timeout_secs: args.int32("timeout_secs")?,
+        period_secs: args.int32("period_secs")?,
+        success_threshold: args.int32("success_threshold")?,
+        failure_threshold: args.int32("failure_threshold")?,
+    };
+    Ok(call.alloc(ProbeValue { probe }))
 }
 
 pub(crate) fn exec_action<'v>(call: &mut Call<'v, '_, '_, '_>) -> Result<Value<'v>> {
     let args = call.args()?;
-    let argv = argv_of(args.get("command").expect("it is required"), call.heap()).map_err(Failure::new)?;
-    Ok(call.alloc(AllocStruct([("command", argv)])))
+    let command = argv_of(args.get("command").expect("it is required"), call.heap()).map_err(Failure::new)?;
+    Ok(call.alloc(ExecActionValue { handler: ProbeHandler::Exec { command } }))
 }
 
 pub(crate) fn http_get_action<'v>(call: &mut Call<'v, '_, '_, '_>) -> Result<Value<'v>> {
     let args = call.args()?;
-    let port = args.int32("port")?;
-    let fields = [
-        ("port", call.alloc(port)),
-        ("host", call.alloc(args.text("host")?)),
-        ("scheme", call.alloc(args.text("scheme")?)),
-        ("path", call.alloc(args.text("path")?)),
-    ];
-    Ok(call.alloc(AllocStruct(fields)))
+    let handler = ProbeHandler::HttpGet {
+        port: args.int32("port")?,
+        host: args.text("host")?,
+        scheme: args.text("scheme")?,
+        path: args.text("path")?,
+    };
+    Ok(call.alloc(HttpGetActionValue { handler }))
 }
 
 pub(crate) fn tcp_socket_action<'v>(call: &mut Call<'v, '_, '_, '_>) -> Result<Value<'v>> {
     let args = call.args()?;
-    let port = args.int32("port")?;
-    Ok(call.alloc(AllocStruct([("port", call.alloc(port)), ("host", call.alloc(args.text("host")?))])))
+    let handler = ProbeHandler::TcpSocket { port: args.int32("port")?, host: args.text("host")? };
+    Ok(call.alloc(TcpSocketActionValue { handler }))
 }
 
 /// The probe that `probe()` made.
 fn probe_of(args: &Args<'_>, v: Value<'_>) -> Result<Probe> {
-    let wrong = || args.wrong("readiness_probe", format_args!("got {}, want Probe", v.get_type()));
-    let fields = StructRef::from_value(v).ok_or_else(wrong)?;
-    let get = |fields: &StructRef<'_>, name: &str| {
-        fields.iter().find(|(k, _)| k.as_str() == name).map(|(_, v)| v.to_str()).unwrap_or_default()
-    };
-    let number = |name: &str| get(&fields, name).parse::<i32>().unwrap_or_default();
-    let handler_value = |name: &str| {
-        fields
-            .iter()
-            .find(|(k, v)| k.as_str() == name && !v.is_none())
-            .and_then(|(_, v)| StructRef::from_value(v))
-    };
-    let handler = if let Some(exec) = handler_value("exec") {
-        let command = exec.iter().find(|(k, _)| k.as_str() == "command").map(|(_, v)| v);
-        let items = command.and_then(crate::values::sequence).unwrap_or_default();
-        ProbeHandler::Exec { command: crate::call::strings_of(&items).map_err(Failure::new)? }
-    } else if let Some(http) = handler_value("http_get") {
-        ProbeHandler::HttpGet {
-            host: get(&http, "host"),
-            port: get(&http, "port").parse().unwrap_or_default(),
-            scheme: get(&http, "scheme"),
-            path: get(&http, "path"),
-        }
-    } else if let Some(tcp) = handler_value("tcp_socket") {
-        ProbeHandler::TcpSocket {
-            host: get(&tcp, "host"),
-            port: get(&tcp, "port").parse().unwrap_or_default(),
-        }
-    } else {
-        return Err(wrong());
-    };
-    Ok(Probe {
-        handler,
-        initial_delay_secs: number("initial_delay_secs"),
-        timeout_secs: number("timeout_secs"),
-        period_secs: number("period_secs"),
-        success_threshold: number("success_threshold"),
-        failure_threshold: number("failure_threshold"),
-    })
+    match ProbeValue::from_value(v) {
+        Some(value) => Ok(value.probe.clone()),
+        None => Err(args.wrong("readiness_probe", format_args!("got {}, want Probe", v.get_type()))),
+    }
 }

@@ -104,8 +104,11 @@ impl Host for MemoryHost {
             }),
         }
     }
-    fn helm(&self, _request: &HelmRequest) -> Result<Rendered, HostError> {
-        Err(HostError { message: "helm() is not built yet in Coracle".to_owned(), hint: None })
+    fn helm(&self, request: &HelmRequest) -> Result<Rendered, HostError> {
+        match self.files.get(&request.chart.join("rendered.yaml")) {
+            Some(yaml) => Ok(Rendered { yaml: yaml.clone(), files_read: vec![request.chart.clone()] }),
+            None => Err(HostError { message: "no chart".to_owned(), hint: None }),
+        }
     }
     fn current_context(&self) -> Option<KubeContext> {
         self.context.clone()
