@@ -34,6 +34,7 @@ pub fn parse_spanned_with(text: &str, options: &Options) -> Result<Vec<Spanned>,
     let mut meaningless = None;
     loop {
         let (event, span) = parser.next().map_err(|e| syntax_error(text, &e, documents.is_empty()))?;
+        builder.note(&event, span)?;
         let built = match event {
             Event::StreamEnd => return meaningless.map_or(Ok(documents), Err),
             // there every document is read by itself, so that a directive stands alone

@@ -91,6 +91,25 @@ impl<'a> Builder<'a> {
         self.root.take()
     }
 
+    /// Takes note of an anchor; an alias must have one before it. This holds for text whose values mean nothing, too.
+    pub(super) fn note(&mut self, event: &Event<'a>, span: Span) -> Result<(), Error> {
+        let properties = match event {
+            Event::Scalar { properties, .. }
+            | Event::SequenceStart { properties, .. }
+            | Event::MappingStart { properties, .. } => properties,
+            Event::Alias(name) if !self.anchors.contains_key(name) => {
+                let message = format!("unknown anchor '{name}' referenced");
+                return Err(Error::at(self.text, span, message)
+                    .hint("anchors hold within one document; text that begins with * must be in quotes"));
+            }
+            _ => return Ok(()),
+        };
+        if let Some(anchor) = properties.anchor {
+            self.anchors.insert(anchor, Anchored::Open);
+        }
+        Ok(())
+    }
+
     pub(super) fn event(&mut self, event: Event<'a>, span: Span) -> Result<(), Error> {
         match event {
             Event::Scalar { value, mut plain, properties } => {
@@ -125,9 +144,6 @@ impl<'a> Builder<'a> {
         if self.open.len() == MAX_DEPTH {
             return Err(Error::at(self.text, span, format!("exceeded max depth of {MAX_DEPTH}")));
         }
-        if let Some(anchor) = properties.anchor {
-            self.anchors.insert(anchor, Anchored::Open);
-        }
         self.open.push(Open { start: span.start, anchor: properties.anchor, flow, kind });
         Ok(())
     }
@@ -135,16 +151,9 @@ impl<'a> Builder<'a> {
     fn alias(&mut self, name: &str, span: Span) -> Result<(), Error> {
         let target = match self.anchors.get(name) {
             Some(Anchored::Done(target)) => target,
-            Some(Anchored::Open) => {
+            _ => {
                 let message = format!("anchor '{name}' value contains itself");
                 return Err(Error::at(self.text, span, message));
-            }
-            None => {
-                let message = format!("unknown anchor '{name}' referenced");
-                let error = Error::at(self.text, span, message);
-                return Err(
-                    error.hint("anchors hold within one document; text that begins with * must be in quotes")
-                );
             }
         };
         self.aliased += target.count();
