@@ -17,19 +17,31 @@ pub(crate) use writer::Writer;
 
 /// One document, without a separator, with a final newline.
 pub fn to_string(value: &Value) -> String {
-    let mut emitter = Emitter { out: Writer::new() };
+    let mut text = String::new();
+    document(value, &mut text);
+    text
+}
+
+/// Documents with `---` between them, none before the first.
+pub fn to_string_documents(values: &[Value]) -> String {
+    let mut text = String::new();
+    for (at, value) in values.iter().enumerate() {
+        if at > 0 {
+            text.push_str("---\n");
+        }
+        document(value, &mut text);
+    }
+    text
+}
+
+fn document(value: &Value, text: &mut String) {
+    let mut emitter = Emitter { out: Writer::new(text) };
     match value {
         Value::Object(map) if !map.is_empty() => emitter.mapping(map, 0),
         Value::Array(items) if !items.is_empty() => emitter.sequence(items, 0),
         other => emitter.leaf(other, ROOT_SCALAR),
     }
-    emitter.out.end()
-}
-
-/// Documents with `---` between them, none before the first.
-pub fn to_string_documents(values: &[Value]) -> String {
-    let documents: Vec<String> = values.iter().map(to_string).collect();
-    documents.join("---\n")
+    emitter.out.end();
 }
 
 /// Continuation lines of a scalar that is a whole document.
@@ -38,11 +50,11 @@ const ROOT_SCALAR: usize = 2;
 /// Longer keys, and those of several lines, are written as `? key`.
 const MAX_SIMPLE_KEY: usize = 128;
 
-struct Emitter {
-    out: Writer,
+struct Emitter<'t> {
+    out: Writer<'t>,
 }
 
-impl Emitter {
+impl Emitter<'_> {
     fn mapping(&mut self, map: &Map<String, Value>, indent: usize) {
         let mut entries: Vec<(&String, &Value)> = map.iter().collect();
         sort_keys(&mut entries, |(key, _)| key);

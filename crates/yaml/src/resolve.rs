@@ -126,6 +126,9 @@ pub(crate) fn needs_quotes(text: &str) -> bool {
 
 /// `[-+]?[0-9][0-9_]*(?::[0-5]?[0-9])+(?:\.[0-9_]*)?`
 fn is_base_60(text: &str) -> bool {
+    if !text.starts_with(|c: char| c.is_ascii_digit() || c == '-' || c == '+') {
+        return false;
+    }
     let text = text.strip_prefix(['-', '+']).unwrap_or(text);
     let mut parts = text.split(':');
     let first = parts.next().unwrap_or("");

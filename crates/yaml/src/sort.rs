@@ -5,44 +5,47 @@ use std::cmp::Ordering;
 /// Compares two keys as go-yaml's encoder does. Digit runs make it no strict total order, so do not hand it to the
 /// standard library's sorts, which may panic then; [`sort_keys`] copes.
 pub fn compare_keys(a: &str, b: &str) -> Ordering {
-    let (ar, br): (Vec<char>, Vec<char>) = (a.chars().collect(), b.chars().collect());
-    let Some(i) = ar.iter().zip(&br).position(|(a, b)| a != b) else {
-        return ar.len().cmp(&br.len());
+    let common: usize = a.chars().zip(b.chars()).take_while(|(a, b)| a == b).map(|(c, _)| c.len_utf8()).sum();
+    let (before, a, b) = (&a[..common], &a[common..], &b[common..]);
+    let (Some(first_a), Some(first_b)) = (a.chars().next(), b.chars().next()) else {
+        return a.len().cmp(&b.len());
     };
-    match (ar[i].is_alphabetic(), br[i].is_alphabetic()) {
-        (true, true) => return ar[i].cmp(&br[i]),
+    match (first_a.is_alphabetic(), first_b.is_alphabetic()) {
+        (true, true) => return first_a.cmp(&first_b),
         (true, false) => return Ordering::Greater,
         (false, true) => return Ordering::Less,
         (false, false) => {}
     }
-    let lead = leading_one(&ar, &br, i);
-    let (a_end, a_number) = run(&ar, i, lead);
-    let (b_end, b_number) = run(&br, i, lead);
-    a_number.cmp(&b_number).then(a_end.cmp(&b_end)).then(ar[i].cmp(&br[i]))
+    let lead = if first_a == '0' || first_b == '0' { leading_one(before) } else { 0 };
+    run(a, lead).cmp(&run(b, lead)).then(first_a.cmp(&first_b))
 }
 
 /// A zero inside a number counts: with digits other than zeros before it, both runs are read as if a one led them.
-fn leading_one(a: &[char], b: &[char], at: usize) -> i64 {
-    if a[at] != '0' && b[at] != '0' {
-        return 0;
-    }
-    let before = a[..at].iter().rev().take_while(|c| c.is_ascii_digit());
-    i64::from(before.into_iter().any(|c| *c != '0'))
+fn leading_one(before: &str) -> i64 {
+    i64::from(before.bytes().rev().take_while(u8::is_ascii_digit).any(|b| b != b'0'))
 }
 
-fn run(text: &[char], from: usize, start: i64) -> (usize, i64) {
-    let mut number = start;
-    let mut at = from;
-    while let Some(digit) = text.get(at).and_then(|c| c.to_digit(10)) {
-        number = number.wrapping_mul(10).wrapping_add(i64::from(digit));
-        at += 1;
-    }
-    (at, number)
+/// The number that a text begins with, and how many digits it has.
+fn run(text: &str, start: i64) -> (i64, usize) {
+    let digits = text.bytes().take_while(u8::is_ascii_digit);
+    digits.fold((start, 0), |(number, count), digit| {
+        (number.wrapping_mul(10).wrapping_add(i64::from(digit - b'0')), count + 1)
+    })
 }
 
-/// Merge sort: stable, and free of the demand that the order be total.
+/// So few are sorted by insertion, as in Go, whose sort this is.
+const FEW: usize = 12;
+
+/// Insertion and merge sort: stable, and free of the demand that the order be total.
 pub(crate) fn sort_keys<T>(items: &mut Vec<T>, key: impl Fn(&T) -> &str + Copy) {
-    if items.len() < 2 {
+    if items.len() <= FEW {
+        for end in 1..items.len() {
+            let mut at = end;
+            while at > 0 && compare_keys(key(&items[at]), key(&items[at - 1])) == Ordering::Less {
+                items.swap(at, at - 1);
+                at -= 1;
+            }
+        }
         return;
     }
     let mut right = items.split_off(items.len() / 2);

@@ -14,7 +14,8 @@ pub(super) enum Context {
 pub(super) fn write(text: &str, style: Style, context: Context, indent: usize) -> String {
     let allowed = Allowed::of(text);
     let style = allowed.choose(style, context, text.is_empty());
-    let mut writer = Writer::new();
+    let mut written = String::new();
+    let mut writer = Writer::new(&mut written);
     match style {
         Style::Plain => return text.to_string(),
         Style::Single => writer.write_single(text, indent + 2, false),
@@ -22,7 +23,7 @@ pub(super) fn write(text: &str, style: Style, context: Context, indent: usize) -
         Style::Literal => writer.write_literal(text, indent + 2),
         Style::Folded => return folded(text, indent + 2),
     }
-    let mut written = writer.end();
+    writer.end();
     if !(style == Style::Literal && text.ends_with('\n')) {
         written.pop();
     }

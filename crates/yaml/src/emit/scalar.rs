@@ -23,14 +23,17 @@ impl Analysis {
         }
         let mut seen =
             Seen { indicators: text.starts_with("---") || text.starts_with("..."), ..Seen::default() };
-        let chars: Vec<char> = text.chars().collect();
         let mut after_blank = true;
-        for (i, &c) in chars.iter().enumerate() {
-            let before_blank = chars.get(i + 1).is_none_or(|n| is_blank_or_break(*n));
-            seen.indicators |= is_indicator(c, i == 0, after_blank, before_blank);
+        let mut chars = text.chars().peekable();
+        let mut first = true;
+        while let Some(c) = chars.next() {
+            let next = chars.peek();
+            let before_blank = next.is_none_or(|n| is_blank_or_break(*n));
+            seen.indicators |= is_indicator(c, first, after_blank, before_blank);
             seen.special |= !is_printable(c);
-            seen.spaces(c, i == 0, i + 1 == chars.len());
+            seen.spaces(c, first, next.is_none());
             after_blank = is_blank_or_break(c);
+            first = false;
         }
         seen.judge()
     }

@@ -5,8 +5,8 @@ use super::scalar::{is_break, is_printable};
 /// Lines are broken at the first single blank past this column.
 const BEST_WIDTH: usize = 80;
 
-pub(crate) struct Writer {
-    text: String,
+pub(crate) struct Writer<'t> {
+    text: &'t mut String,
     column: usize,
     /// The last thing written was white space (or nothing).
     whitespace: bool,
@@ -14,16 +14,15 @@ pub(crate) struct Writer {
     indention: bool,
 }
 
-impl Writer {
-    pub(crate) fn new() -> Writer {
-        Writer { text: String::new(), column: 0, whitespace: true, indention: true }
+impl<'t> Writer<'t> {
+    pub(crate) fn new(text: &'t mut String) -> Writer<'t> {
+        Writer { text, column: 0, whitespace: true, indention: true }
     }
 
-    pub(crate) fn end(mut self) -> String {
+    pub(crate) fn end(self) {
         if !self.text.ends_with('\n') {
             self.text.push('\n');
         }
-        self.text
     }
 
     /// Directly after `- ` or `? `, on the same line.
@@ -65,9 +64,8 @@ impl Writer {
         if need_whitespace && !self.whitespace {
             self.put(' ');
         }
-        for c in indicator.chars() {
-            self.put(c);
-        }
+        self.text.push_str(indicator);
+        self.column += indicator.len();
         self.whitespace = false;
         self.indention = self.indention && keeps_indention;
     }
@@ -76,12 +74,23 @@ impl Writer {
         if !self.whitespace {
             self.put(' ');
         }
-        let chars: Vec<char> = text.chars().collect();
+        if !allow_breaks || self.column + text.len() <= BEST_WIDTH {
+            self.text.push_str(text);
+            self.column += text.chars().count();
+        } else {
+            self.write_words(text, indent);
+        }
+        self.whitespace = false;
+        self.indention = false;
+    }
+
+    /// Plain text that may have to be broken.
+    fn write_words(&mut self, text: &str, indent: usize) {
         let mut spaces = false;
-        for (i, &c) in chars.iter().enumerate() {
+        let mut chars = text.chars().peekable();
+        while let Some(c) = chars.next() {
             if c == ' ' {
-                let next_is_space = chars.get(i + 1) == Some(&' ');
-                if allow_breaks && !spaces && self.column > BEST_WIDTH && !next_is_space {
+                if !spaces && self.column > BEST_WIDTH && chars.peek() != Some(&' ') {
                     self.write_indent(indent);
                 } else {
                     self.put(c);
@@ -93,17 +102,15 @@ impl Writer {
                 spaces = false;
             }
         }
-        self.whitespace = false;
-        self.indention = false;
     }
 
     pub(crate) fn write_single(&mut self, text: &str, indent: usize, allow_breaks: bool) {
         self.write_indicator("'", true, false);
-        let chars: Vec<char> = text.chars().collect();
         let (mut spaces, mut breaks) = (false, false);
-        for (i, &c) in chars.iter().enumerate() {
+        let mut chars = text.char_indices().peekable();
+        while let Some((at, c)) = chars.next() {
             if c == ' ' {
-                let inner = i > 0 && i + 1 < chars.len() && chars[i + 1] != ' ';
+                let inner = at > 0 && chars.peek().is_some_and(|(_, next)| *next != ' ');
                 if allow_breaks && !spaces && self.column > BEST_WIDTH && inner {
                     self.write_indent(indent);
                 } else {
@@ -137,21 +144,22 @@ impl Writer {
 
     pub(crate) fn write_double(&mut self, text: &str, indent: usize, allow_breaks: bool) {
         self.write_indicator("\"", true, false);
-        let chars: Vec<char> = text.chars().collect();
         // go-yaml looks for the mark at the start of the text, whichever character it is at
         let bom = text.starts_with('\u{feff}');
         let mut spaces = false;
-        for (i, &c) in chars.iter().enumerate() {
+        let mut chars = text.char_indices().peekable();
+        while let Some((at, c)) = chars.next() {
             if bom || !is_printable(c) || is_break(c) || c == '"' || c == '\\' {
                 for e in escape(c).chars() {
                     self.put(e);
                 }
                 spaces = false;
             } else if c == ' ' {
-                let inner = i > 0 && i + 1 < chars.len();
+                let next = chars.peek().map(|(_, next)| *next);
+                let inner = at > 0 && next.is_some();
                 if allow_breaks && !spaces && self.column > BEST_WIDTH && inner {
                     self.write_indent(indent);
-                    if chars[i + 1] == ' ' {
+                    if next == Some(' ') {
                         self.put('\\');
                     }
                 } else {
