@@ -113,9 +113,11 @@ impl<'a> Builder<'a> {
     pub(super) fn event(&mut self, event: Event<'a>, span: Span) -> Result<(), Error> {
         match event {
             Event::Scalar { value, mut plain, properties } => {
-                // kustomize prints what it has read and reads it again; nothing, in flow collections, becomes ''
+                // kustomize prints what it has read and reads it again: in flow collections, nothing becomes ''
+                // and what holds a colon (a time) is put in quotes
                 let in_flow = self.open.last().is_some_and(|open| open.flow);
-                if value.is_empty() && in_flow && self.options.rules == Rules::Kyaml {
+                if in_flow && self.options.rules == Rules::Kyaml && (value.is_empty() || value.contains(':'))
+                {
                     plain = false;
                 }
                 let merge = plain && properties.tag.is_none() && value == "<<";

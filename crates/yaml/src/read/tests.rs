@@ -214,8 +214,13 @@ fn surrogate_pairs_in_escapes() {
 }
 
 #[test]
-fn left_out_in_flow_collections() {
+fn flow_collections_as_kustomize_prints_them() {
     let options = Options { rules: Rules::Kyaml, ..Options::default() };
+    check_with(
+        "[2020-1-1 10:00:00, 2020-1-1]\n",
+        options,
+        expect![[r#"["2020-1-1 10:00:00","2020-01-01T00:00:00Z"]"#]],
+    );
     check_with("a: {b, c: , d: ~}\n", options, expect![[r#"{"a":{"b":"","c":"","d":null}}"#]]);
     check("a: {b, c: , d: ~}\n", expect![[r#"{"a":{"b":null,"c":null,"d":null}}"#]]);
 }

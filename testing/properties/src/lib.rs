@@ -1,0 +1,16 @@
+//! What must hold for every input: no panic, no hang, places inside the text, output that means what went in.
+//!
+//! Each function takes bytes of any kind and panics where its property does not hold. The fuzz targets in `fuzz/`
+//! call them with what the fuzzer finds; the tests of this crate call them with a few hundred generated cases.
+
+mod dockerfiles;
+mod kustomizations;
+mod patches;
+mod values;
+mod yaml_text;
+
+pub use dockerfiles::dockerfile;
+pub use kustomizations::kustomize_build;
+pub use patches::patches;
+pub use values::Bytes;
+pub use yaml_text::{yaml_emitter, yaml_reader};
