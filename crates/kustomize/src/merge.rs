@@ -84,7 +84,7 @@ impl<'s> Merger<'s> {
             (_, Value::Null) => Ok(None),
             (Value::Object(dest), Value::Object(patch)) => self.merge_map(node, dest, patch, path),
             (Value::Array(dest), Value::Array(patch)) => self.merge_list(node, dest, patch, path),
-            (dest, patch) if is_scalar(&dest) && is_scalar(patch) => Ok(Some(patch.clone())),
+            (dest, patch) if is_scalar(&dest) && is_scalar(patch) => Ok(Some(written_over(&dest, patch))),
             (dest, patch) => Err(wrong_kind(&dest, patch, path)),
         }
     }
@@ -178,6 +178,18 @@ impl<'s> Merger<'s> {
 
 fn is_scalar(value: &Value) -> bool {
     !value.is_object() && !value.is_array()
+}
+
+/// The patch's scalar in the style of the object's, as kustomize has it: over a text in quotes, a number is a text too.
+/// Whether there were quotes shows only where there had to be some.
+fn written_over(dest: &Value, patch: &Value) -> Value {
+    let quoted = |text: &str| yaml::to_string(&Value::String(text.to_string())).starts_with(['"', '\'', '|']);
+    match (dest, patch) {
+        (Value::String(text), Value::Number(_) | Value::Bool(_)) if quoted(text) => {
+            Value::String(patch.to_string())
+        }
+        _ => patch.clone(),
+    }
 }
 
 fn wrong_kind(dest: &Value, patch: &Value, path: &Path<'_>) -> Error {

@@ -24,12 +24,12 @@ pub enum Error {
     UnexpectedKind { kind: String },
     #[error("replace operation value must be object or array")]
     ReplaceRoot,
-    #[error("a JSON patch is a list of operations, this is {found}")]
+    #[error("json: cannot unmarshal {found} into Go value of type jsonpatch.Patch")]
     NotAList { found: &'static str },
-    #[error("JSON patch operation {index} is not an object")]
-    NotAnOperation { index: usize },
-    #[error("JSON patch operation {index} has no {field}")]
-    MissingField { index: usize, field: &'static str },
+    #[error("json: cannot unmarshal {found} into Go value of type jsonpatch.Operation")]
+    NotAnOperation { found: &'static str },
+    #[error("{operation} operation failed to decode {field}: {reason}")]
+    BadField { operation: &'static str, field: &'static str, reason: String },
     #[error("no type information for {api_version}, Kind={kind}: strategic merge patch is not supported")]
     UnknownType { api_version: String, kind: String },
     #[error("expected a map, got {found}")]
@@ -63,5 +63,17 @@ pub(crate) fn type_name(value: &serde_json::Value) -> &'static str {
         serde_json::Value::String(_) => "a string",
         serde_json::Value::Array(_) => "a list",
         serde_json::Value::Object(_) => "a map",
+    }
+}
+
+/// The same in the words of Go's JSON decoder.
+pub(crate) fn go_name(value: &serde_json::Value) -> &'static str {
+    match value {
+        serde_json::Value::Null => "null",
+        serde_json::Value::Bool(_) => "bool",
+        serde_json::Value::Number(_) => "number",
+        serde_json::Value::String(_) => "string",
+        serde_json::Value::Array(_) => "array",
+        serde_json::Value::Object(_) => "object",
     }
 }

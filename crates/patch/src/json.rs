@@ -3,9 +3,9 @@
 //! They are those of its library: `replace` of a missing key adds it, negative indices count from the end,
 //! a `test` for null passes on a missing key, and a path without a leading slash loses its first segment.
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 
-use crate::error::{Error, Result, type_name};
+use crate::error::{Error, Result, go_name};
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Op {
@@ -22,24 +22,69 @@ pub enum Op {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Operation {
     pub op: Op,
-    pub path: String,
-    pub from: String,
+    pub path: Text,
+    pub from: Text,
     /// A missing value is null.
     pub value: Value,
+}
+
+/// A field that must be a text. What it is instead is an error when the operation's turn comes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Text {
+    Given(String),
+    Missing,
+    /// In the words of Go's JSON decoder.
+    Other(&'static str),
+}
+
+impl Text {
+    fn of(operation: &Map<String, Value>, field: &str) -> Text {
+        match operation.get(field) {
+            None | Some(Value::Null) => Text::Missing,
+            Some(Value::String(text)) => Text::Given(text.clone()),
+            Some(other) => Text::Other(go_name(other)),
+        }
+    }
+}
+
+impl Operation {
+    /// Some operations tell why there is no path, some do not: so does the library.
+    fn path(&self, operation: &'static str, telling: bool) -> Result<&str> {
+        let reason = match &self.path {
+            Text::Given(path) => return Ok(path),
+            _ if !telling => "missing value".to_string(),
+            Text::Missing => "operation missing path field: missing value".to_string(),
+            Text::Other(found) => format!("json: cannot unmarshal {found} into Go value of type string"),
+        };
+        Err(Error::BadField { operation, field: "path", reason })
+    }
+
+    fn from(&self, operation: &'static str) -> Result<&str> {
+        let reason = match &self.from {
+            Text::Given(from) => return Ok(from),
+            Text::Missing => "operation, missing from field: missing value".to_string(),
+            Text::Other(found) => format!("json: cannot unmarshal {found} into Go value of type string"),
+        };
+        Err(Error::BadField { operation, field: "from", reason })
+    }
 }
 
 /// Reads the operations of a JSON patch document.
 pub fn parse_operations(patch: &Value) -> Result<Vec<Operation>> {
     let Value::Array(items) = patch else {
-        return Err(Error::NotAList { found: type_name(patch) });
+        return Err(Error::NotAList { found: go_name(patch) });
     };
-    items.iter().enumerate().map(|(index, item)| parse_operation(index, item)).collect()
+    items.iter().map(parse_operation).collect()
 }
 
-fn parse_operation(index: usize, item: &Value) -> Result<Operation> {
-    let map = item.as_object().ok_or(Error::NotAnOperation { index })?;
-    let text = |field: &str| map.get(field).and_then(Value::as_str).map(str::to_string);
-    let op = match text("op").ok_or(Error::MissingField { index, field: "op" })?.as_str() {
+fn parse_operation(item: &Value) -> Result<Operation> {
+    let empty = Map::new();
+    let map = match item {
+        Value::Object(map) => map,
+        Value::Null => &empty,
+        other => return Err(Error::NotAnOperation { found: go_name(other) }),
+    };
+    let op = match map.get("op").and_then(Value::as_str).unwrap_or("unknown") {
         "add" => Op::Add,
         "remove" => Op::Remove,
         "replace" => Op::Replace,
@@ -48,12 +93,8 @@ fn parse_operation(index: usize, item: &Value) -> Result<Operation> {
         "test" => Op::Test,
         other => Op::Other(other.to_string()),
     };
-    let path = text("path").ok_or(Error::MissingField { index, field: "path" })?;
-    let from = match (&op, text("from")) {
-        (Op::Move | Op::Copy, None) => return Err(Error::MissingField { index, field: "from" }),
-        (_, from) => from.unwrap_or_default(),
-    };
-    Ok(Operation { op, path, from, value: map.get("value").cloned().unwrap_or(Value::Null) })
+    let value = map.get("value").cloned().unwrap_or(Value::Null);
+    Ok(Operation { op, path: Text::of(map, "path"), from: Text::of(map, "from"), value })
 }
 
 /// Applies operations in order. On an error the target is as it was before.
@@ -68,17 +109,17 @@ pub fn json_patch(target: &mut Value, operations: &[Operation]) -> Result<()> {
 
 fn apply(doc: &mut Value, operation: &Operation) -> Result<()> {
     match &operation.op {
-        Op::Add => add(doc, "add", &operation.path, operation.value.clone()),
+        Op::Add => add(doc, "add", operation.path("add", false)?, operation.value.clone()),
         Op::Remove => {
-            let path = &operation.path;
+            let path = operation.path("remove", false)?;
             let (container, key) = find(doc, path)
                 .ok_or_else(|| missing("remove", format!("doc is missing path: \"{path}\"")))?;
             remove_in(container, &key).map(drop).map_err(|e| inside("remove", path, e))
         }
-        Op::Replace => replace(doc, &operation.path, operation.value.clone()),
-        Op::Move => move_value(doc, &operation.from, &operation.path),
-        Op::Copy => copy_value(doc, &operation.from, &operation.path),
-        Op::Test => test(doc, &operation.path, &operation.value),
+        Op::Replace => replace(doc, operation.path("replace", true)?, operation.value.clone()),
+        Op::Move => move_value(doc, operation),
+        Op::Copy => copy_value(doc, operation),
+        Op::Test => test(doc, operation.path("test", true)?, &operation.value),
         Op::Other(kind) => Err(Error::UnexpectedKind { kind: kind.clone() }),
     }
 }
@@ -114,22 +155,26 @@ fn replace(doc: &mut Value, path: &str, value: Value) -> Result<()> {
     }
 }
 
-fn move_value(doc: &mut Value, from: &str, path: &str) -> Result<()> {
+fn move_value(doc: &mut Value, operation: &Operation) -> Result<()> {
+    let from = operation.from("move")?;
     let (container, key) =
         find(doc, from).ok_or_else(|| missing("move", format!("doc is missing from path: {from}")))?;
     let value = remove_in(container, &key).map_err(|e| inside("move", &key, e))?;
+    let path = operation.path("move", true)?;
     let (container, key) =
         find(doc, path).ok_or_else(|| missing("move", format!("doc is missing destination path: {path}")))?;
     add_in(container, &key, value).map_err(|e| inside("move", path, e))
 }
 
-fn copy_value(doc: &mut Value, from: &str, path: &str) -> Result<()> {
+fn copy_value(doc: &mut Value, operation: &Operation) -> Result<()> {
+    let from = operation.from("copy")?;
     let (container, key) =
         find(doc, from).ok_or_else(|| missing("copy", format!("doc is missing from path: {from}")))?;
     let value = get_in(container, &key)
         .map_err(|e| Error::CopyFrom { from: from.to_string(), cause: Box::new(e) })?
         .cloned()
         .unwrap_or(Value::Null);
+    let path = operation.path("copy", false)?;
     let (container, key) =
         find(doc, path).ok_or_else(|| missing("copy", format!("doc is missing destination path: {path}")))?;
     add_in(container, &key, value).map_err(|e| inside("copy", path, e))
@@ -318,6 +363,14 @@ mod tests {
             json!([{"op": "frob", "path": "/x"}]),
             json!([{"path": "/x"}]),
             json!([{"op": "copy", "path": "/x"}]),
+            json!([{"op": "copy", "path": "/x", "from": 5}]),
+            json!([{"op": "copy", "from": "/s"}]),
+            json!([{"op": "move", "from": "/s"}]),
+            json!([{"op": "add", "path": 5}]),
+            json!([{"op": "remove"}]),
+            json!([{"op": "replace", "path": {}}]),
+            json!([{"op": "test", "path": null}]),
+            json!([null]),
             json!([7]),
             json!({}),
         ]
@@ -341,10 +394,18 @@ mod tests {
             error in move for path: 'nope': Unable to remove nonexistent key: nope: missing value
             error in copy for from: '/a/7': Unable to access invalid index: 7: invalid index referenced
             Unexpected kind: frob
-            JSON patch operation 0 has no op
-            JSON patch operation 0 has no from
-            JSON patch operation 0 is not an object
-            a JSON patch is a list of operations, this is a map
+            Unexpected kind: unknown
+            copy operation failed to decode from: operation, missing from field: missing value
+            copy operation failed to decode from: json: cannot unmarshal number into Go value of type string
+            copy operation failed to decode path: missing value
+            move operation failed to decode path: operation missing path field: missing value
+            add operation failed to decode path: missing value
+            remove operation failed to decode path: missing value
+            replace operation failed to decode path: json: cannot unmarshal object into Go value of type string
+            test operation failed to decode path: operation missing path field: missing value
+            Unexpected kind: unknown
+            json: cannot unmarshal number into Go value of type jsonpatch.Operation
+            json: cannot unmarshal object into Go value of type jsonpatch.Patch
         "#]]
         .assert_eq(&(errors.join("\n") + "\n"));
     }

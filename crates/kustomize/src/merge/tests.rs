@@ -276,6 +276,21 @@ fn nulls() {
 }
 
 #[test]
+fn quotes_of_the_object_stay() {
+    check(
+        r#"{a: "8080", b: http, c: 1, d: "", e: "true"}"#,
+        r#"{a: 9090, b: 80, c: "2", d: true, e: x}"#,
+        expect![[r#"
+            a: "9090"
+            b: 80
+            c: "2"
+            d: "true"
+            e: x
+        "#]],
+    );
+}
+
+#[test]
 fn kinds_of_values() {
     check(
         "a: {x: 1}",

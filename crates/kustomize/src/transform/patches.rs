@@ -144,9 +144,10 @@ impl Text {
     fn operations(&self) -> Result<Option<Vec<Operation>>> {
         let Ok(documents) = yaml::parse_documents(&self.text) else { return Ok(None) };
         match documents.as_slice() {
-            [list @ Value::Array(_)] => patch::parse_operations(list)
-                .map(Some)
-                .map_err(|e| Error::new(e.to_string()).doing(format!("reading JSON patch {}", self.name))),
+            [list @ Value::Array(_)] => patch::parse_operations(list).map(Some).map_err(|e| {
+                let upstream = format!("unable to parse SM or JSON patch from {}", self.name);
+                Error::new(e.to_string()).worded(upstream)
+            }),
             _ => Ok(None),
         }
     }
