@@ -2,6 +2,7 @@
 //! shown. Exit codes, stdout and the first line of stderr are kustomize's, for scripts; what follows is for people.
 
 mod build;
+mod edit;
 
 use crate::printer::{self, Printer};
 use diag::Diagnostic;
@@ -58,6 +59,8 @@ fn dispatch(words: &[String]) -> Done {
     let Some((command, rest)) = words.split_first() else { return data(&help()) };
     match command.as_str() {
         "build" => build::run(rest),
+        "edit" => edit::edit(rest),
+        "create" | "init" => edit::create(rest),
         "version" => version(rest),
         "help" | "-h" | "--help" => data(&help()),
         "completion" => Err(Failure::new("completion scripts come from Coracle itself")
@@ -105,6 +108,8 @@ fn help() -> String {
      Usage: kustomize COMMAND\n\n\
      Commands:\n  \
      build    Print the manifests of a kustomization\n  \
+     create   Make a kustomization in this directory\n  \
+     edit     Change the kustomization in this directory; comments and layout stay\n  \
      version  Print the version of kustomize that this is compatible with\n\n\
      `kustomize COMMAND --help` tells more about one.\n"
         .to_string()
@@ -137,9 +142,10 @@ fn render(failure: &Failure, colour: bool) -> String {
     let mut out = format!("Error: {}\n", printer::escape(failure.message.trim_end(), false));
     for details in &failure.details {
         let source = details.file.as_ref().and_then(|file| std::fs::read_to_string(file).ok());
-        let rendered = diag::render(details, source.as_deref(), colour);
-        let told = details.message.is_empty() || failure.message.ends_with(&details.message);
-        let shown = if told { rendered.split_once('\n').map_or("", |(_, rest)| rest) } else { &rendered };
+        let is_told = failure.message.ends_with(&details.message);
+        let message = if is_told { String::new() } else { details.message.clone() };
+        let rendered = diag::render(&Diagnostic { message, ..details.clone() }, source.as_deref(), colour);
+        let shown = if is_told { rendered.split_once('\n').map_or("", |(_, rest)| rest) } else { &rendered };
         out.push_str(shown);
     }
     out

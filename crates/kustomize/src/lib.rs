@@ -5,7 +5,7 @@
 //! references, puts in vars, sorts and prints. Beside the resources, the accumulator carries the transformer
 //! configuration and the vars upwards. Files come through the [`Files`] trait; nothing here knows a disk. Resources are
 //! held as values with their history of names beside them, and are found through index maps, so that time grows
-//! with their number and not with its square.
+//! with their number and not with its square. [`edit`] changes kustomizations; [`BuildCommand`] reads flags.
 //!
 //! On purpose other than upstream (v5.5.0), each where it loses data or breaks off: in a strategic merge, a list item
 //! without its merge key is an error (upstream empties the list; `merge::list` has more of this); integers above 2^53
@@ -19,6 +19,7 @@ mod accumulator;
 mod config;
 mod decode;
 mod disk;
+pub mod edit;
 mod embedded;
 mod error;
 mod expand;

@@ -204,3 +204,10 @@ fn forget_place(error: Error) -> Error {
         other => other,
     }
 }
+
+/// The names of all built-in plugins, sorted.
+pub(crate) fn kinds() -> Vec<&'static str> {
+    let mut kinds: Vec<&str> = generators::KINDS.iter().chain(transformers::KINDS).copied().collect();
+    kinds.sort_unstable();
+    kinds
+}

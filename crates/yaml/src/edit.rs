@@ -22,7 +22,7 @@ use crate::read::parse_spanned_with;
 use crate::spanned::Spanned;
 use compose::Style;
 use diag::Span;
-use layout::{Layout, Part, Shape, column, is_first_on_line, line_end};
+use layout::{Layout, Part, Shape, column, is_first_on_line, line_end, line_start};
 
 /// One step from a node to a node in it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -99,6 +99,30 @@ impl Editor {
         self.commit(splices, &intended)
     }
 
+    /// Gives a block mapping at the top a new entry as its `index`th; elsewhere as [`Editor::set`].
+    pub fn insert(&mut self, index: usize, key: &str, value: &Value) -> Result<(), Error> {
+        let splice = match self.layout.as_ref().map(|layout| &layout.shape) {
+            Some(Shape::BlockMapping(parts))
+                if index < parts.len() && is_first_on_line(&self.text, parts[0].start) =>
+            {
+                let lines = self.style.entry(key, value, column(&self.text, parts[0].start));
+                match index.checked_sub(1) {
+                    Some(before) => self.lines_after(parts[before].node.end, lines),
+                    None => {
+                        // above the first entry's own comments, below those that head the file
+                        let line = line_start(&self.text, parts[0].start);
+                        let start = self.comments_above(line, column(&self.text, parts[0].start));
+                        (start..start, self.with_line_ends(&lines))
+                    }
+                }
+            }
+            _ => return self.set(&[key.into()], value),
+        };
+        let mut intended = self.value();
+        put(&mut intended, &[key.into()], value.clone()).ok_or_else(|| self.refusal(0))?;
+        self.commit(vec![splice], &intended)
+    }
+
     fn set_splices(&self, path: &[Step], value: &Value) -> Result<Vec<Splice>, Error> {
         let Some(spot) = self.find(path) else { return self.add(None, path, value) };
         if spot.reached == path.len() {
@@ -125,7 +149,7 @@ impl Editor {
         let splices = match self.find(path).filter(|spot| spot.reached == path.len()) {
             Some(Spot { node: Layout { shape: Shape::BlockSequence(parts), end, .. }, .. }) => {
                 let column = parts.first().map_or(0, |part| column(&self.text, part.start));
-                vec![self.lines_after(*end, self.style.items(items, column))]
+                vec![self.lines_after(*end, self.style.items(items, column, gap(&self.text, parts)))]
             }
             Some(Spot { node: Layout { shape: Shape::Flow(parts), end, .. }, .. }) if !parts.is_empty() => {
                 self.flow_insert(parts, *end, &items.iter().map(compose::flow).collect::<Vec<_>>())
@@ -181,7 +205,7 @@ impl Editor {
             return vec![(from..node.end, format!("{blank}{new}"))];
         }
         if part.key.is_none() {
-            let lines = self.style.items(std::slice::from_ref(value), indent);
+            let lines = self.style.items(std::slice::from_ref(value), indent, 1);
             let lines = lines.trim_start_matches([' ', '-']).trim_end_matches('\n');
             return vec![(part.intro..node.end, format!(" {}", self.with_line_ends(lines)))];
         }
@@ -324,6 +348,13 @@ impl Editor {
         Error::at(&self.text, Span::new(place, end), "this cannot be edited without changing something else")
             .hint("an anchor, a merge key or an unusual layout is in the way: edit the file by hand")
     }
+}
+
+/// How many blanks stand behind the dashes of a list.
+fn gap(text: &str, parts: &[Part]) -> usize {
+    let blanks =
+        |part: &Part| text.get(part.intro..part.node.start).filter(|gap| gap.bytes().all(|b| b == b' '));
+    parts.first().and_then(blanks).map_or(1, str::len).max(1)
 }
 
 fn style_of(text: &str, root: &Layout) -> Style {

@@ -35,7 +35,7 @@ impl Style {
     pub(super) fn after_colon(self, value: &Value, column: usize) -> String {
         match value {
             Value::Array(items) if !items.is_empty() => {
-                format!(":\n{}", self.items(items, column + self.dash).trim_end_matches('\n'))
+                format!(":\n{}", self.items(items, column + self.dash, 1).trim_end_matches('\n'))
             }
             Value::Object(map) if !map.is_empty() => {
                 let lines = self.entries(map, column + self.nested);
@@ -49,18 +49,19 @@ impl Style {
         sorted(map).into_iter().map(|(key, value)| self.entry(key, value, column)).collect()
     }
 
-    /// Lines for items whose dashes stand at a column.
-    pub(super) fn items(self, items: &[Value], column: usize) -> String {
-        items.iter().map(|item| self.item(item, column)).collect()
+    /// Lines for items whose dashes stand at a column, with a number of blanks behind each.
+    pub(super) fn items(self, items: &[Value], column: usize, gap: usize) -> String {
+        items.iter().map(|item| self.item(item, column, gap)).collect()
     }
 
-    fn item(self, item: &Value, column: usize) -> String {
+    fn item(self, item: &Value, column: usize, gap: usize) -> String {
+        let content = column + 1 + gap;
         let lines = match item {
-            Value::Object(map) if !map.is_empty() => self.entries(map, column + 2),
-            Value::Array(items) if !items.is_empty() => self.items(items, column + 2),
-            other => return format!("{}- {}\n", " ".repeat(column), scalar(other, column)),
+            Value::Object(map) if !map.is_empty() => self.entries(map, content),
+            Value::Array(items) if !items.is_empty() => self.items(items, content, 1),
+            other => format!("{}\n", scalar(other, column)),
         };
-        format!("{}- {}", " ".repeat(column), lines.trim_start_matches(' '))
+        format!("{}-{}{}", " ".repeat(column), " ".repeat(gap), lines.trim_start_matches(' '))
     }
 }
 

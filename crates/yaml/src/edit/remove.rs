@@ -150,7 +150,7 @@ impl Editor {
     }
 
     /// The start of the comment lines right above a line; of that line if there are none, or if they head the file.
-    fn comments_above(&self, line: usize, wanted: usize) -> usize {
+    pub(super) fn comments_above(&self, line: usize, wanted: usize) -> usize {
         let mut start = line;
         while start > 0 {
             let above = line_start(&self.text, start - 1);

@@ -138,7 +138,7 @@ impl Editor {
         };
         // an explicit indentation is relative to what is around it
         if header.contains(|c: char| c.is_ascii_digit()) {
-            let lines = self.style.items(std::slice::from_ref(item), column(&self.text, part.start));
+            let lines = self.style.items(std::slice::from_ref(item), column(&self.text, part.start), 1);
             return self.with_line_ends(&format!(
                 " {}",
                 lines.trim_start_matches([' ', '-']).trim_end_matches('\n')
