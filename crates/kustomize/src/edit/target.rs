@@ -163,7 +163,7 @@ impl Target {
     }
 }
 
-/// Whether kustomize can read the file. Fields that a build refuses are no reason not to edit.
+/// Whether kustomize can read the file. An empty one, which a build refuses, can be edited.
 fn check(text: &str, file: &str, dir: &str) -> Result<()> {
     let documents = yaml::parse_spanned_with(text, &OPTIONS).map_err(|e| Error::from(e.in_file(file)))?;
     let is_content = |key: &str| !["apiversion", "kind", "metadata"].contains(&key.to_lowercase().as_str());
@@ -173,10 +173,7 @@ fn check(text: &str, file: &str, dir: &str) -> Result<()> {
     if !has_content || documents.first().is_some_and(|root| root.to_value() == serde_json::json!({})) {
         return Ok(());
     }
-    match read_kustomization(Source { file, text }, dir) {
-        Ok(_) | Err(Error::NotBuilt { .. }) => Ok(()),
-        Err(e) => Err(e),
-    }
+    read_kustomization(Source { file, text }, dir).map(|_| ())
 }
 
 pub(super) fn get<'a>(value: &'a Value, key: &str) -> Option<&'a Value> {

@@ -192,8 +192,28 @@ fn source(var: &Value) -> Value {
         ("kind", text(&object, "kind")),
         ("name", text(&object, "name")),
         ("namespace", text(&object, "namespace")),
-        ("fieldPath", if field.is_empty() { "metadata.name".to_string() } else { field }),
+        ("fieldPath", if field.is_empty() { "metadata.name".to_string() } else { field_path(&field) }),
     ])
+}
+
+/// vars say `ports[0]`, replacements `ports.0`.
+fn field_path(field: &str) -> String {
+    let mut path = String::with_capacity(field.len());
+    let mut rest = field;
+    while let Some((before, after)) = rest.split_once('[') {
+        path.push_str(before);
+        match after.split_once(']') {
+            Some((index, after)) if !index.is_empty() && index.bytes().all(|b| b.is_ascii_digit()) => {
+                path.push_str(&format!(".{index}"));
+                rest = after;
+            }
+            _ => {
+                path.push('[');
+                rest = after;
+            }
+        }
+    }
+    path + rest
 }
 
 fn fields(pairs: &[(&str, String)]) -> Value {
@@ -203,7 +223,20 @@ fn fields(pairs: &[(&str, String)]) -> Value {
 
 #[cfg(test)]
 mod tests {
-    use super::part_of;
+    use super::{field_path, part_of};
+
+    #[test]
+    fn field_paths() {
+        let cases = [
+            ("spec.ports[0].port", "spec.ports.0.port"),
+            ("a[1]", "a.1"),
+            ("metadata.annotations.[a.b/c]", "metadata.annotations.[a.b/c]"),
+            ("a[", "a["),
+        ];
+        for (var, want) in cases {
+            assert_eq!(field_path(var), want);
+        }
+    }
 
     #[test]
     fn parts() {
