@@ -83,12 +83,13 @@ pub enum OutsideError {
     File { path: String, reason: String },
 }
 
+const NO_NETWORK: &str = "is the network there? A copy in the project, named by its path, needs none";
+
 impl OutsideError {
     pub fn hint(&self) -> Option<&'static str> {
         match self {
-            OutsideError::Unreachable { .. } => {
-                Some("is the network there? A copy in the project, named by its path, needs none")
-            }
+            OutsideError::Unreachable { .. } => Some(NO_NETWORK),
+            OutsideError::Failed { output, .. } if output.contains("resolve host") => Some(NO_NETWORK),
             OutsideError::NoProgram { program } if program == "git" => {
                 Some("bases in repositories are cloned by git: install it, or copy the base into the project")
             }

@@ -345,6 +345,14 @@ fn a_function_generates_and_plain_objects_will_do() {
 }
 
 #[test]
+fn a_function_of_the_project_is_watched() {
+    let world = World::default().program("/app/fn.sh", |program, _| prints(&input(program)));
+    let files = Memory::from_fixture(&function("transformers", "exec: {path: ./fn.sh}"));
+    let (_, read) = build_with(&files, Some(&world), "/app", &allowed());
+    assert_eq!(read, ["/app/cm.yaml", "/app/fn.sh", "/app/kustomization.yaml"]);
+}
+
+#[test]
 fn a_function_validates() {
     let same = World::default().program("/app/fn.sh", |program, _| prints(&input(program)));
     check(

@@ -116,6 +116,10 @@ impl Function {
             stdin: yaml::to_string(&list).into_bytes(),
             ..Program::default()
         };
+        if self.path.contains('/') {
+            // a function of the project is watched
+            root.note(&path::join(&root.dir, &self.path));
+        }
         let output = outside.run(&program)?;
         let stdout = load::text(output.stdout, &self.path)?;
         let results = results(&stdout);

@@ -72,7 +72,8 @@ fn run(repository: &Repository, dir: Option<&Path>, args: &[&str]) -> Result<Str
     }
     Err(OutsideError::Failed {
         command: program.command_line(),
-        output: String::from_utf8_lossy(&output.stderr).trim().to_string(),
+        // ssh ends its lines for a terminal
+        output: String::from_utf8_lossy(&output.stderr).replace('\r', "").trim().to_string(),
         code: output.code,
     })
 }

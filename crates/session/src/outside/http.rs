@@ -60,7 +60,16 @@ pub(super) fn get(url: &str, known: Option<&Validators>) -> Result<Answer, Outsi
         })
     })
     .map_err(|e| unreachable(e.to_string()))?
-    .map_err(|e: reqwest::Error| unreachable(crate::error::chain(&e.without_url())))
+    .map_err(|e: reqwest::Error| unreachable(innermost(&e.without_url())))
+}
+
+/// What went wrong in the end: the causes above it only tell which layer it went through.
+fn innermost(error: &dyn std::error::Error) -> String {
+    let mut cause = error;
+    while let Some(next) = cause.source() {
+        cause = next;
+    }
+    cause.to_string()
 }
 
 /// Addresses may carry credentials, which have no place in messages.
