@@ -129,7 +129,7 @@ impl Session<'_> {
     }
 
     /// There is nothing at a path. `absolute` is the same path.
-    fn missing(&self, path: &str, absolute: &str) -> Error {
+    pub(crate) fn missing(&self, path: &str, absolute: &str) -> Error {
         let mut first = absolute;
         while let Some((parent, _)) = first.rsplit_once('/').filter(|(parent, _)| !parent.is_empty()) {
             if self.files.exists(parent) {

@@ -56,7 +56,8 @@ impl<'s, 'f> Root<'s, 'f> {
             _ => return self.open_file(name),
         };
         if !is_remote_file(name) || repository.is_certain() {
-            return self.clone_repository(repository).map(|root| Opened::Base(Box::new(root)));
+            let root = self.clone_repository(repository).map_err(|e| self.as_file_too(name, e))?;
+            return Ok(Opened::Base(Box::new(root)));
         }
         match self.open_file(name) {
             Ok(file) => Ok(file),
@@ -67,6 +68,20 @@ impl<'s, 'f> Root<'s, 'f> {
                 Err(as_base) => Err(as_base.prefixed(&format!("accumulation err='{}'", as_file.chain()))),
             },
         }
+    }
+
+    /// Kustomize's words for a base that cannot be had: it has looked for a file of that name before.
+    fn as_file_too(&self, name: &str, as_base: Error) -> Error {
+        let absolute = path::join(&self.canonical, name);
+        let as_file = match is_remote_file(name) {
+            true => "URL is a git repository".to_string(),
+            false => self.session.missing(&absolute, &absolute).chain(),
+        };
+        let upstream = format!(
+            "accumulation err='accumulating resources from '{name}': {as_file}': {}",
+            as_base.chain()
+        );
+        as_base.worded(upstream)
     }
 
     fn open_file(&self, name: &str) -> Result<Opened<'s, 'f>> {

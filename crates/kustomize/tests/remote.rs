@@ -212,7 +212,7 @@ fn clones_do_not_reach_out() {
         &options,
         &world,
         expect![[r#"
-            accumulating resources: recursed accumulation of path '/clones/b': accumulating resources: /clones/b/kustomization.yaml:1:13: cycle detected: URI 'https://acme.test/a/b.git' referenced by previous URI 'https://acme.test/a/b.git'
+            accumulating resources: recursed accumulation of path '/clones/b': accumulating resources: accumulation err='accumulating resources from 'https://acme.test/a/b.git': URL is a git repository': cycle detected: URI 'https://acme.test/a/b.git' referenced by previous URI 'https://acme.test/a/b.git'
         "#]],
     );
 }
@@ -230,15 +230,15 @@ fn directories_that_are_not_in_the_repository() {
         &app("nowhere"),
         &world,
         expect![[r#"
-        accumulating resources: /app/kustomization.yaml:1:13: 'nowhere' does not exist in the repository 'https://acme.test/a/b.git' at c0ffee
-    "#]],
+            accumulating resources: accumulation err='accumulating resources from 'https://acme.test/a/b.git//nowhere?ref=v1': URL is a git repository': 'nowhere' does not exist in the repository 'https://acme.test/a/b.git' at c0ffee
+        "#]],
     );
     check(
         &app("file"),
         &world,
         expect![[r#"
-        accumulating resources: /app/kustomization.yaml:1:13: 'file' is a file; expecting directory in the repository 'https://acme.test/a/b.git' at c0ffee
-    "#]],
+            accumulating resources: accumulation err='accumulating resources from 'https://acme.test/a/b.git//file?ref=v1': URL is a git repository': 'file' is a file; expecting directory in the repository 'https://acme.test/a/b.git' at c0ffee
+        "#]],
     );
 }
 
