@@ -19,6 +19,7 @@ mod vars;
 use crate::error::{Error, Result};
 use crate::files::Files;
 use crate::flags::{Flag, Words};
+use crate::outside::Outside;
 use crate::path;
 
 pub use create::{CREATE_FLAGS, create};
@@ -51,6 +52,8 @@ pub struct Outcome {
 /// What a command works with.
 struct Context<'a> {
     files: &'a dyn Files,
+    /// For builds that compare what an edit changes.
+    outside: Option<&'a dyn Outside>,
     dir: &'a str,
     outcome: Outcome,
 }
@@ -101,6 +104,16 @@ const WHOLE: &[Command] = &[
 
 /// Runs the command that the words after `edit` name, on the kustomization in `dir`.
 pub fn edit(files: &dyn Files, dir: &str, words: &[String]) -> Result<Outcome> {
+    edit_with(files, None, dir, words)
+}
+
+/// The same, with the world outside for the builds that `fix` compares.
+pub fn edit_with(
+    files: &dyn Files,
+    outside: Option<&dyn Outside>,
+    dir: &str,
+    words: &[String],
+) -> Result<Outcome> {
     let help = |of: &str| Ok(Outcome { help: Some(of.to_string()), ..Outcome::default() });
     let is_help = |word: &String| matches!(word.as_str(), "-h" | "--help" | "help");
     let Some((verb, rest)) = words.split_first().filter(|(verb, _)| !is_help(verb)) else { return help("") };
@@ -126,7 +139,7 @@ pub fn edit(files: &dyn Files, dir: &str, words: &[String]) -> Result<Outcome> {
     if words.help {
         return help(&command.name());
     }
-    let mut context = Context { files, dir, outcome: Outcome::default() };
+    let mut context = Context { files, outside, dir, outcome: Outcome::default() };
     (command.run)(&mut context, &words)?;
     Ok(context.outcome)
 }

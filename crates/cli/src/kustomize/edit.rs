@@ -10,7 +10,8 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 pub(super) fn edit(words: &[String]) -> Done {
-    carry_out(kustomize::edit::edit(&Disk, ".", words)?)
+    let world = session::World::from_environment();
+    carry_out(kustomize::edit::edit_with(&Disk, Some(&world), ".", words)?)
 }
 
 pub(super) fn create(words: &[String]) -> Done {

@@ -34,7 +34,7 @@ pub fn create(files: &dyn Files, dir: &str, words: &[String]) -> Result<Outcome>
         return Err(Error::new(format!("unexpected argument {argument:?}"))
             .hint("create works in this directory; resources are given by --resources"));
     }
-    let mut context = Context { files, dir, outcome: Outcome::default() };
+    let mut context = Context { files, outside: None, dir, outcome: Outcome::default() };
     let mut resources = match words.text("resources") {
         "" => Vec::new(),
         list => {

@@ -12,7 +12,7 @@ use crate::path;
 
 pub(super) fn fix(context: &mut Context<'_>, words: &Words) -> Result<()> {
     let mut target = Target::open(context)?;
-    let before = crate::build(context.files, context.dir, &Options::default());
+    let before = crate::build_with(context.files, context.outside, context.dir, &Options::default()).0;
     let mut fixed = Vec::new();
     types(&mut target, &mut fixed)?;
     moved(&mut target, &mut fixed, "bases", "resources")?;
@@ -175,15 +175,15 @@ fn report(context: &mut Context<'_>, fixed: &[String], has_vars: bool) {
 /// Says when the build gives something else than before.
 fn compare(context: &mut Context<'_>, before: Result<crate::Built>) {
     let writes = context.outcome.writes.clone();
-    let after =
-        crate::build(&Overlay { files: context.files, writes: &writes }, context.dir, &Options::default());
+    let files = Overlay { files: context.files, writes: &writes };
+    let after = crate::build_with(&files, context.outside, context.dir, &Options::default()).0;
     match (before, after) {
         (Ok(_), Err(e)) => context.log(format!(
             "Warning: 'Fixed' kustomization now produces the error when running `kustomize build`: {}",
             e.chain()
         )),
         (Err(_), Err(e)) => context.log(format!(
-            "Warning: `kustomize build` fails, with the fixed kustomization as before: {}",
+            "Warning: `kustomize build` fails before and after, so that the outputs could not be compared: {}",
             e.chain()
         )),
         (Ok(before), Ok(after)) if before.yaml != after.yaml => context.log(
