@@ -190,7 +190,11 @@ impl<'a> Fields<'a> {
         match self.node(name) {
             None => Ok(None),
             Some(node) => match &node.node {
-                Node::Scalar(Value::Number(n)) if n.as_i64().is_some() => Ok(n.as_i64()),
+                // 3.0 and 1e1 are whole numbers, as JSON has them
+                Node::Scalar(Value::Number(n)) => yaml::json_number(n)
+                    .parse()
+                    .map(Some)
+                    .map_err(|_| self.source.mismatch(node, &self.path(name), "int64")),
                 _ => Err(self.source.mismatch(node, &self.path(name), "int64")),
             },
         }

@@ -29,8 +29,8 @@ const DEPRECATED: [(&str, &str); 6] = [
 pub(crate) fn read_kustomization(source: Source<'_>, dir: &str) -> Result<Kustomization> {
     let options = Options { rules: Rules::Sigs, duplicates: Duplicates::LastWins, keys: Keys::ToText };
     let documents = yaml::parse_spanned_with(source.text, &options).map_err(|e| {
-        Error::from(e.in_file(source.file))
-            .prefixed("invalid Kustomization: error converting YAML to JSON: yaml")
+        let upstream = format!("invalid Kustomization: {}", e.upstream());
+        Error::from(e.in_file(source.file)).worded(upstream)
     })?;
     let empty = || {
         let diagnostic = Diagnostic::error("kustomization.yaml is empty").in_file(source.file);

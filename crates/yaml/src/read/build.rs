@@ -7,6 +7,7 @@ use diag::Span;
 use serde_json::Value;
 
 use crate::error::Error;
+use crate::number::json_number;
 use crate::parse::{Event, Properties};
 use crate::resolve::{self, Meaning};
 use crate::scan::is_word;
@@ -349,6 +350,7 @@ fn as_key(text: &str, keys: Keys, node: Spanned, merge: bool) -> Result<Key, Err
     let key = match node.node {
         Node::Scalar(Value::String(text)) => text,
         Node::Scalar(Value::Null) => return Err(refuse("null")),
+        Node::Scalar(Value::Number(number)) if keys == Keys::ToText => json_number(&number),
         Node::Scalar(value) if keys == Keys::ToText => value.to_string(),
         Node::Scalar(value) => {
             let what = if value.is_boolean() { "a boolean" } else { "a number" };

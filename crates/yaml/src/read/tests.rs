@@ -37,7 +37,7 @@ fn scalars_by_the_rules_of_kubectl() {
             r#"{"a":true,"b":false,"c":511,"d":"0777","e":"2020-01-01","f":"5","g":5,"h":"hi","false":null}"#
         ]],
     );
-    check("1: a\ntrue: b\n1.5: c\n", expect![[r#"{"1":"a","true":"b","1.5":"c"}"#]]);
+    check("1: a\ntrue: b\n1.5: c\n2.0: d\n", expect![[r#"{"1":"a","true":"b","1.5":"c","2":"d"}"#]]);
 }
 
 #[test]
