@@ -42,6 +42,7 @@ mod origin;
 mod outside;
 mod path;
 mod plugin;
+mod regexp;
 mod remote;
 mod replacement;
 mod repository;

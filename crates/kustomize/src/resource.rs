@@ -128,6 +128,36 @@ impl Resource {
         self.previous.iter().map(|id| id.name.as_str())
     }
 
+    /// The metadata as Go prints its struct, former ids among the annotations.
+    pub(crate) fn as_go_prints_it(&self) -> String {
+        let pairs = |field: &str| -> BTreeMap<String, String> {
+            let map = self.meta_map(field).into_iter().flatten();
+            map.map(|(key, value)| (key.clone(), text(value))).collect()
+        };
+        let print = |pairs: BTreeMap<String, String>| {
+            let pairs: Vec<String> = pairs.iter().map(|(key, value)| format!("{key}:{value}")).collect();
+            format!("map[{}]", pairs.join(" "))
+        };
+        let mut annotations = pairs("annotations");
+        let list = |of: fn(&ResId) -> &str| self.previous.iter().map(of).collect::<Vec<_>>().join(",");
+        if !self.previous.is_empty() {
+            let mut add =
+                |key: &str, list: String| annotations.insert(format!("{BUILD_ANNOTATIONS}{key}"), list);
+            add("previousKinds", list(|id| &id.gvk.kind));
+            add("previousNames", list(|id| &id.name));
+            add("previousNamespaces", list(|id| &id.namespace));
+        }
+        format!(
+            "{{{{{} {}}} {{{{{} {}}} {} {}}}}}",
+            self.gvk().api_version(),
+            self.kind(),
+            self.name(),
+            self.namespace(),
+            print(pairs("labels")),
+            print(annotations)
+        )
+    }
+
     pub(crate) fn store_previous_id(&mut self) {
         let id = self.id();
         let namespace = id.effective_namespace().to_string();

@@ -4,6 +4,7 @@ use regex::Regex;
 use serde_json::{Map, Value};
 
 use crate::error::{Error, Result};
+use crate::regexp::anchored;
 use crate::resource::Resource;
 use crate::spec::Selector;
 
@@ -65,15 +66,6 @@ impl Matcher {
             && fits(&self.name, &id.name)
             && fits(&self.namespace, &id.namespace)
     }
-}
-
-fn anchored(pattern: &str) -> Result<Option<Regex>> {
-    if pattern.is_empty() {
-        return Ok(None);
-    }
-    Regex::new(&format!("^(?:{pattern})$"))
-        .map(Some)
-        .map_err(|_| Error::new(format!("error parsing regexp: `{pattern}`")))
 }
 
 /// One requirement of a label selector.

@@ -202,11 +202,13 @@ fn apply_operations(
             resource.bare_nulls.clear();
             patch::json_patch(&mut resource.object, operations)
                 .map_err(|e| Error::new(e.to_string()).noting(format!("patching '{id}'")))?;
-            let whole = resource.is_empty() || (!resource.kind().is_empty() && !resource.name().is_empty());
+            let whole = !resource.kind().is_empty() && !resource.name().is_empty();
             if whole {
                 Ok(())
             } else {
-                Err(Error::new(format!("the patch of '{id}' takes away its kind or name")))
+                let what = if resource.kind().is_empty() { "kind" } else { "metadata.name" };
+                Err(Error::new(format!("the patch of '{id}' takes away its {what}"))
+                    .worded(format!("missing {what} in object {}", resource.as_go_prints_it())))
             }
         })?;
     }
