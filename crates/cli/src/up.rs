@@ -113,6 +113,7 @@ fn settings(args: &TiltfileArgs, subcommand: &str, cluster: &Cluster) -> tiltfil
         web_host: "localhost".into(),
         web_port: 10350,
         executable: std::env::current_exe().map(|p| p.display().to_string()).unwrap_or_default(),
+        ..tiltfile::Settings::default()
     }
 }
 
@@ -341,10 +342,11 @@ async fn evaluate_with(
     settings: tiltfile::Settings,
     printer: &Arc<Printer>,
 ) -> Result<Plan, Failure> {
-    let evaluation = evaluation_with(context, tiltfile, settings, printer).await?;
+    let evaluation = evaluation_with(context, tiltfile, settings, printer).await;
     evaluation.warnings.iter().for_each(|w| printer.warn(&w.message));
     match evaluation.error {
         None => Ok(evaluation.plan),
+        Some(_) if evaluation.interrupted => Err(Failure::new(INTERRUPTED, "interrupted")),
         Some(error) => Err(tiltfile_failure(&error)),
     }
 }
@@ -354,15 +356,16 @@ async fn evaluation_with(
     tiltfile: PathBuf,
     settings: tiltfile::Settings,
     printer: &Arc<Printer>,
-) -> Result<tiltfile::Evaluation, Failure> {
+) -> tiltfile::Evaluation {
     let output = printer.clone();
+    let interrupt = CancellationToken::new();
+    tokio::spawn(wait_for_interrupt(interrupt.clone(), Arc::default()));
     let host = OsHost {
         context,
         print: Arc::new(move |_, text| output.log("", session::LogSource::Tiltfile, &format!("{text}\n"))),
+        interrupt,
     };
-    tokio::task::spawn_blocking(move || tiltfile::evaluate(&host, &tiltfile, &settings))
-        .await
-        .map_err(|e| Failure::of(OURS, &e))
+    session::evaluate(host, tiltfile, settings).await
 }
 
 /// What `tilt alpha tiltfile-result` exits with if the Tiltfile fails.
@@ -382,12 +385,13 @@ pub fn tiltfile_result(args: &TiltfileArgs, printer: &Arc<Printer>) -> Done {
         web_port: 10350,
         ..tiltfile::Settings::default()
     };
-    let evaluation = clusters::block_on(evaluation_with(Some(context), tiltfile, settings, printer))??;
+    let evaluation = clusters::block_on(evaluation_with(Some(context), tiltfile, settings, printer))?;
     let text = serde_json::to_string_pretty(&tiltfile::neutral::evaluation(&evaluation))
         .map_err(|e| Failure::of(OURS, &e))?;
     printer.data(&format!("{text}\n"));
     match evaluation.error {
         None => Ok(()),
+        Some(_) if evaluation.interrupted => Err(Failure::new(INTERRUPTED, "interrupted")),
         Some(error) => Err(Failure { exit: TILTFILE_FAILED, ..tiltfile_failure(&error) }),
     }
 }

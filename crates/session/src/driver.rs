@@ -9,14 +9,14 @@ use crate::ignore::Ignores;
 use crate::logs::Logs;
 use crate::output::{LogSource, Output};
 use crate::pods::Rules;
-use crate::{apply, bootstrap, files, local, objects, pods, sync};
+use crate::{apply, bootstrap, evaluate, files, local, objects, pods, sync};
 use devloop::{Activity, Effect, Event, Line, Mark, ObjectRef, PodRef, ServeFact, State};
 use std::collections::{BTreeSet, HashMap};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
 use tiltfile::plan::Command;
-use tiltfile::{KubeContext, Plan, Settings};
+use tiltfile::{Evaluation, KubeContext, Plan, Settings};
 use tokio::sync::{mpsc, watch};
 use tokio::task::AbortHandle;
 use tokio_util::sync::CancellationToken;
@@ -52,7 +52,10 @@ pub struct Session {
     forwards: Forwards,
     watcher: Option<files::Watching>,
     serving: HashMap<String, AbortHandle>,
+    /// The session's own tasks end.
     stop: CancellationToken,
+    /// The user wants the session to end.
+    interrupt: CancellationToken,
 }
 
 impl Session {
@@ -75,6 +78,7 @@ impl Session {
             watcher: None,
             serving: HashMap::new(),
             stop,
+            interrupt: CancellationToken::new(),
         }
     }
 
@@ -104,7 +108,13 @@ impl Session {
             self.events.clone(),
             self.stop.clone(),
         ));
-        let first = self.evaluate().await;
+        self.interrupt = stop.clone();
+        let first = self.evaluation().await;
+        if first.interrupted {
+            self.stop.cancel();
+            return Ok(());
+        }
+        let first = loaded(first);
         if let Event::PlanFailed { message, .. } = &first {
             return Err(SessionError::Tiltfile { text: message.clone(), hint: None });
         }
@@ -168,8 +178,8 @@ impl Session {
         match effect {
             Effect::LoadTiltfile { reason } => {
                 self.say("", Mark::Info, format!("reading the Tiltfile again: {reason}"));
-                let event = self.evaluate().await;
-                let _ = self.events.send(event).await;
+                let (evaluation, events) = (self.evaluation(), self.events.clone());
+                tokio::spawn(async move { events.send(loaded(evaluation.await)).await });
             }
             Effect::BuildImage { image, round, reason, base_images } => {
                 self.build(image, round, &reason, base_images)
@@ -320,44 +330,44 @@ impl Session {
         });
     }
 
-    /// Evaluates the Tiltfile on a thread of its own: it may run commands.
-    async fn evaluate(&self) -> Event {
+    /// What an evaluation needs, so that it can go on beside the loop.
+    fn evaluation(&self) -> impl Future<Output = Evaluation> + Send + use<> {
+        let output = self.output.clone();
         let host = OsHost {
             context: Some(KubeContext {
                 name: self.cluster.context().to_string(),
                 namespace: self.cluster.default_namespace().to_string(),
                 is_local: self.cluster.is_local(),
             }),
-            print: {
-                let output = self.output.clone();
-                Arc::new(move |_, text| output.log("", LogSource::Tiltfile, &format!("{text}\n")))
-            },
+            print: Arc::new(move |_, text| output.log("", LogSource::Tiltfile, &format!("{text}\n"))),
+            interrupt: self.interrupt.clone(),
         };
         let (path, settings) = (self.config.tiltfile.clone(), self.config.settings.clone());
-        let evaluated =
-            tokio::task::spawn_blocking(move || tiltfile::evaluate(&host, &path, &settings)).await;
-        let evaluation = match evaluated {
-            Ok(evaluation) => evaluation,
-            Err(error) => {
-                return Event::PlanFailed {
-                    message: format!("the evaluation broke: {error}"),
-                    files_read: BTreeSet::new(),
-                };
+        let output = self.output.clone();
+        async move {
+            let evaluation = evaluate::evaluate(host, path, settings).await;
+            for warning in &evaluation.warnings {
+                let place = warning.position.as_ref().map(|p| format!("{p}: ")).unwrap_or_default();
+                let text = format!("{place}{}", warning.message);
+                output.line(&Line { resource: String::new(), mark: Mark::Warning, text });
             }
-        };
-        for warning in &evaluation.warnings {
-            let place = warning.position.as_ref().map(|p| format!("{p}: ")).unwrap_or_default();
-            self.say("", Mark::Warning, format!("{place}{}", warning.message));
+            for text in evaluation.plan.notes() {
+                output.line(&Line { resource: String::new(), mark: Mark::Warning, text });
+            }
+            evaluation
         }
-        for note in evaluation.plan.notes() {
-            self.say("", Mark::Warning, note);
-        }
-        if let Some(refusal) = evaluation.plan.refusal() {
-            return Event::PlanFailed { message: refusal, files_read: evaluation.files_read };
-        }
-        match evaluation.error {
-            None => Event::PlanLoaded { plan: Arc::new(evaluation.plan), files_read: evaluation.files_read },
-            Some(error) => Event::PlanFailed { message: error.report(), files_read: evaluation.files_read },
+    }
+}
+
+/// An evaluation as an event of the loop.
+fn loaded(evaluation: Evaluation) -> Event {
+    if let Some(refusal) = evaluation.plan.refusal() {
+        return Event::PlanFailed { message: refusal, files_read: evaluation.files_read };
+    }
+    match evaluation.error {
+        None => Event::PlanLoaded { plan: Arc::new(evaluation.plan), files_read: evaluation.files_read },
+        Some(error) => {
+            Event::PlanFailed { message: error.report(), files_read: evaluation.files_read }
         }
     }
 }

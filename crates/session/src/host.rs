@@ -1,13 +1,15 @@
 //! The world as a Tiltfile sees it, for real: files, commands, kustomize in this process, helm where there is one.
 
-use std::io::{self, Write};
+use crate::process;
+use std::io;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Command;
 use std::sync::Arc;
 use tiltfile::{
     DirEntry, FileKind, HelmRequest, Host, HostError, KubeContext, KustomizeRequest, Level, LocalCommand,
     LocalOutput, Rendered,
 };
+use tokio_util::sync::CancellationToken;
 
 /// Gets what a Tiltfile prints, as it prints it.
 pub type Print = Arc<dyn Fn(Level, &str) + Send + Sync>;
@@ -15,6 +17,8 @@ pub type Print = Arc<dyn Fn(Level, &str) + Send + Sync>;
 pub struct OsHost {
     pub context: Option<KubeContext>,
     pub print: Print,
+    /// Ends the evaluation and what it runs.
+    pub interrupt: CancellationToken,
 }
 
 impl Host for OsHost {
@@ -54,20 +58,13 @@ impl Host for OsHost {
                 None => child.env_remove(name),
             };
         }
-        child.stdin(if command.stdin.is_some() { Stdio::piped() } else { Stdio::null() });
-        let mut child = child.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
-        let writer = command.stdin.clone().zip(child.stdin.take()).map(|(input, mut pipe)| {
-            // A command that reads nothing closes the pipe: its choice.
-            std::thread::spawn(move || drop(pipe.write_all(&input)))
-        });
-        let output = child.wait_with_output()?;
-        drop(writer.map(std::thread::JoinHandle::join));
+        let output = process::output(&mut child, command.stdin.clone(), &self.interrupt)?;
         Ok(LocalOutput { code: exit_code(output.status), stdout: output.stdout, stderr: output.stderr })
     }
 
     fn kustomize(&self, request: &KustomizeRequest) -> Result<Rendered, HostError> {
         if let Some(program) = &request.program {
-            return kustomize_program(program, request);
+            return kustomize_program(program, request, &self.interrupt);
         }
         let mut warn = |warning: &str| self.print(Level::Warning, warning);
         crate::render::kustomize(&request.dir, &request.flags, &mut warn)
@@ -89,7 +86,7 @@ impl Host for OsHost {
             command.args(["--kube-version", version]);
         }
         command.arg(if request.skip_crds { "--skip-crds" } else { "--include-crds" });
-        let yaml = run(command).map_err(|error| match error {
+        let yaml = run(command, &self.interrupt).map_err(|error| match error {
             RunError::Missing => HostError {
                 message: "helm() needs the program `helm`, which is not there".into(),
                 hint: Some("install helm 3; Coracle's own chart engine is not built yet".into()),
@@ -107,6 +104,10 @@ impl Host for OsHost {
         self.context.clone()
     }
 
+    fn interrupted(&self) -> bool {
+        self.interrupt.is_cancelled()
+    }
+
     fn print(&self, level: Level, text: &str) {
         (self.print)(level, text);
     }
@@ -117,8 +118,8 @@ enum RunError {
     Failed(String),
 }
 
-fn run(mut command: Command) -> Result<String, RunError> {
-    let output = command.stdin(Stdio::null()).output().map_err(|error| match error.kind() {
+fn run(mut command: Command, interrupt: &CancellationToken) -> Result<String, RunError> {
+    let output = process::output(&mut command, None, interrupt).map_err(|error| match error.kind() {
         io::ErrorKind::NotFound => RunError::Missing,
         _ => RunError::Failed(error.to_string()),
     })?;
@@ -128,10 +129,14 @@ fn run(mut command: Command) -> Result<String, RunError> {
     Err(RunError::Failed(String::from_utf8_lossy(&output.stderr).trim().to_string()))
 }
 
-fn kustomize_program(program: &str, request: &KustomizeRequest) -> Result<Rendered, HostError> {
+fn kustomize_program(
+    program: &str,
+    request: &KustomizeRequest,
+    interrupt: &CancellationToken,
+) -> Result<Rendered, HostError> {
     let mut command = Command::new(program);
     command.arg("build").args(&request.flags).arg(&request.dir);
-    let yaml = run(command).map_err(|error| match error {
+    let yaml = run(command, interrupt).map_err(|error| match error {
         RunError::Missing => HostError { message: format!("the program {program} is not there"), hint: None },
         RunError::Failed(message) => HostError { message, hint: None },
     })?;

@@ -9,6 +9,7 @@ mod build;
 mod cluster;
 mod driver;
 mod error;
+mod evaluate;
 mod files;
 mod forward;
 mod host;
@@ -19,6 +20,7 @@ mod objects;
 mod output;
 mod outside;
 mod pods;
+mod process;
 mod render;
 mod sync;
 
@@ -26,6 +28,7 @@ pub use apply::{FIELD_MANAGER, apply as apply_objects, delete as delete_objects}
 pub use cluster::{Cluster, Embedded};
 pub use driver::{Session, SessionConfig, activity};
 pub use error::SessionError;
+pub use evaluate::evaluate;
 pub use host::OsHost;
 pub use local::run_command;
 pub use output::{LogSource, Output};

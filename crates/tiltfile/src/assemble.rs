@@ -261,6 +261,7 @@ fn name_by_function(env: &Env<'_>, function: &OwnedFrozenValue, id: &Id) -> Resu
     starlark::environment::Module::with_temp_heap(|scratch| {
         let mut eval = starlark::eval::Evaluator::new(&scratch);
         eval.extra = Some(env);
+        crate::limits::set(&mut eval, env);
         let heap = scratch.heap();
         let argument = heap.alloc(crate::values::K8sObjectId {
             name: id.name.clone(),
@@ -269,7 +270,9 @@ fn name_by_function(env: &Env<'_>, function: &OwnedFrozenValue, id: &Id) -> Resu
             group: if id.group.is_empty() { "core".to_owned() } else { id.group.clone() },
         });
         let function = heap.access_owned_frozen_value(function);
-        let result = eval.eval_function(function, &[argument], &[]).map_err(Failure::from)?;
+        let result = eval
+            .eval_function(function, &[argument], &[])
+            .map_err(|e| crate::limits::in_our_words(Failure::from(e), env))?;
         match result.unpack_str() {
             Some(text) => Ok(text.to_owned()),
             None => fail!(

@@ -7,6 +7,7 @@ mod images;
 mod k8s;
 mod live_update;
 mod local;
+mod native;
 mod os;
 mod settings;
 mod structure;
@@ -132,6 +133,13 @@ pub(crate) static TABLE: &[(&str, Native)] = &[
     ("environ.update", os::environ_update),
     ("environ.values", os::environ_values),
     ("shlex.quote", os::shlex_quote),
+    // for built-in extensions alone
+    ("coracle.base64_encode", native::base64_encode),
+    ("coracle.base64_decode", native::base64_decode),
+    ("coracle.data_of_file", native::data_of_file),
+    ("coracle.data_of_files", native::data_of_files),
+    ("coracle.data_of_env_file", native::data_of_env_file),
+    ("coracle.glob", native::glob),
     // the objects of Tilt's own API
     ("v1alpha1.cmd", v1alpha1::object),
     ("v1alpha1.config_map", v1alpha1::object),
@@ -174,12 +182,18 @@ pub(crate) static TABLE: &[(&str, Native)] = &[
 /// Builtins that live in a module of their own.
 const MODULES: [&str; 4] = ["config", "os", "shlex", "v1alpha1"];
 
+/// The module that only built-in extensions see.
+const OURS: &str = "coracle";
+
 pub(crate) fn index_of(name: &str) -> Option<usize> {
     TABLE.iter().position(|(n, _)| *n == name)
 }
 
-/// The scope of every file.
-pub(crate) fn globals(env: &Env<'_>) -> Globals {
+/// What `coracle.tilt_version` says: the version that Coracle is measured by.
+const TILT_VERSION: &str = "0.37.6";
+
+/// The scope of every file, and of those that are part of the program.
+pub(crate) fn globals(env: &Env<'_>, is_ours: bool) -> Globals {
     let mut builder = GlobalsBuilder::extended_by(&[LibraryExtension::SetType]);
     for (name, _) in TABLE.iter().filter(|(n, _)| !n.contains('.')) {
         set_builtin(&mut builder, name, name);
@@ -187,7 +201,7 @@ pub(crate) fn globals(env: &Env<'_>) -> Globals {
     builder.set(crate::dialect::MARK, true);
     builder.set("TRIGGER_MODE_AUTO", TriggerModeValue { manual: false });
     builder.set("TRIGGER_MODE_MANUAL", TriggerModeValue { manual: true });
-    for module in MODULES {
+    for module in MODULES.into_iter().chain(is_ours.then_some(OURS)) {
         builder.namespace(module, |builder| {
             let prefix = format!("{module}.");
             for (full, _) in TABLE {
@@ -199,6 +213,7 @@ pub(crate) fn globals(env: &Env<'_>) -> Globals {
             match module {
                 "os" => os_values(builder, env),
                 "config" => config_values(builder, env),
+                OURS => builder.set("tilt_version", TILT_VERSION),
                 _ => {}
             }
         });

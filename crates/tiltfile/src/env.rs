@@ -24,14 +24,23 @@ pub(crate) struct Env<'a> {
     pub(crate) context: Option<KubeContext>,
     pub(crate) environ: Environ,
     pub(crate) globals: OnceCell<Globals>,
+    /// The scope of built-in extensions.
+    pub(crate) our_globals: OnceCell<Globals>,
     /// Files under execution, the innermost last.
     pub(crate) stack: RefCell<Vec<PathBuf>>,
     pub(crate) loaded: RefCell<HashMap<PathBuf, Loaded>>,
+    /// Extension repositories (address and reference) that are on disk.
+    pub(crate) fetched: RefCell<HashMap<(String, String), PathBuf>>,
+    pub(crate) extensions_loaded: RefCell<BTreeSet<String>>,
     pub(crate) registry: RefCell<Registry>,
     pub(crate) warnings: RefCell<Vec<Warning>>,
     pub(crate) files_read: RefCell<BTreeSet<PathBuf>>,
     pub(crate) output: RefCell<String>,
     pub(crate) exited: Cell<bool>,
+    /// Steps that interpreters took so far.
+    pub(crate) steps: Cell<u64>,
+    /// Why one was told to stop.
+    pub(crate) stop: Cell<Option<crate::limits::Stop>>,
 }
 
 #[derive(Clone)]
@@ -199,13 +208,18 @@ impl<'a> Env<'a> {
             context: host.current_context(),
             environ,
             globals: OnceCell::new(),
+            our_globals: OnceCell::new(),
             stack: RefCell::default(),
             loaded: RefCell::default(),
+            fetched: RefCell::default(),
+            extensions_loaded: RefCell::default(),
             registry: RefCell::default(),
             warnings: RefCell::default(),
             files_read: RefCell::default(),
             output: RefCell::default(),
             exited: Cell::new(false),
+            steps: Cell::new(0),
+            stop: Cell::new(None),
         }
     }
 

@@ -3,7 +3,7 @@
 use crate::builtins;
 use crate::call::{Failure, FailureKind, Result, absolute};
 use crate::env::{Env, Loaded, io_text};
-use crate::{Position, TiltfileError, dialect, ext};
+use crate::{Position, TiltfileError, dialect, ext, limits};
 use starlark::codemap::FileSpan;
 use starlark::environment::{FrozenModule, Module};
 use starlark::errors::Frame;
@@ -15,9 +15,6 @@ use std::path::{Path, PathBuf};
 /// Tilt's dialect: statements at the top level, but neither types nor f-strings.
 const DIALECT: Dialect =
     Dialect { enable_top_level_stmt: true, enable_keyword_only_arguments: true, ..Dialect::Standard };
-
-/// Deep recursion in a Tiltfile ends with an error, not with a crash.
-const MAX_CALL_DEPTH: usize = 1000;
 
 /// Evaluates the main Tiltfile.
 pub(crate) fn run_main(env: &Env<'_>) -> Result<FrozenModule> {
@@ -37,16 +34,19 @@ pub(crate) fn run_main(env: &Env<'_>) -> Result<FrozenModule> {
             )));
         }
     };
-    execute(env, env.tiltfile, source, true)
+    execute(env, env.tiltfile, source, Role::Main)
 }
 
 /// A module by what `load`, `include` or `load_dynamic` name.
 pub(crate) fn load(env: &Env<'_>, name: &str) -> Result<FrozenModule> {
     let (path, builtin) = match name.strip_prefix("ext://") {
-        Some(extension) => match ext::source(extension) {
-            Some(source) => (PathBuf::from(format!("/ext/{extension}/Tiltfile")), Some(source)),
-            None => return Err(ext::unknown(extension)),
-        },
+        Some(extension) => {
+            env.extensions_loaded.borrow_mut().insert(extension.to_owned());
+            match ext::resolve(env, extension)? {
+                ext::Source::Builtin(path, source) => (path, Some(source)),
+                ext::Source::File(path) => (path, None),
+            }
+        }
         None => (absolute(&env.dir(), name), None),
     };
     let known = env.loaded.borrow().get(&path).cloned();
@@ -61,9 +61,9 @@ pub(crate) fn load(env: &Env<'_>, name: &str) -> Result<FrozenModule> {
     }
     env.loaded.borrow_mut().insert(path.clone(), Loaded::InProgress);
     let result = match builtin {
-        Some(source) => execute(env, &path, source.to_owned(), false),
+        Some(source) => execute(env, &path, source.to_owned(), Role::Ours),
         None => match env.read(&path) {
-            Ok(source) => execute(env, &path, source, false),
+            Ok(source) => execute(env, &path, source, Role::Loaded),
             Err(e) => Err(Failure::new(format!(
                 "error reading file {}: {}",
                 path.display(),
@@ -87,14 +87,31 @@ impl FileLoader for Loader<'_, '_> {
     }
 }
 
-fn execute(env: &Env<'_>, path: &Path, source: String, is_main: bool) -> Result<FrozenModule> {
+/// What a file is to the evaluation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Role {
+    Main,
+    Loaded,
+    /// A part of the program.
+    Ours,
+}
+
+/// Reads a file's text as Starlark.
+pub(crate) fn parse(path: &Path, source: String, max_nesting: usize) -> Result<AstModule> {
+    limits::check_nesting(path, &source, max_nesting)?;
+    let source = dialect::translated(without_tabs(source));
+    AstModule::parse(&path.to_string_lossy(), source, &DIALECT).map_err(|e| syntax_failure(&e))
+}
+
+fn execute(env: &Env<'_>, path: &Path, source: String, role: Role) -> Result<FrozenModule> {
     let shown = path.to_string_lossy().into_owned();
-    let ast = AstModule::parse(&shown, dialect::translated(without_tabs(source)), &DIALECT)
-        .map_err(|e| syntax_failure(&e))?;
-    let globals = env.globals.get_or_init(|| builtins::globals(env)).clone();
+    limits::check_load(env, path)?;
+    let ast = parse(path, source, env.settings.limits.nesting)?;
+    let scope = if role == Role::Ours { &env.our_globals } else { &env.globals };
+    let globals = scope.get_or_init(|| builtins::globals(env, role == Role::Ours)).clone();
     env.stack.borrow_mut().push(path.to_owned());
     let result = Module::with_temp_heap(|module| {
-        let name = if is_main {
+        let name = if role == Role::Main {
             "__main__".to_owned()
         } else {
             path.file_name().unwrap_or_default().to_string_lossy().into_owned()
@@ -106,11 +123,12 @@ fn execute(env: &Env<'_>, path: &Path, source: String, is_main: bool) -> Result<
             let mut eval = Evaluator::new(&module);
             eval.set_loader(&loader);
             eval.extra = Some(env);
-            eval.set_max_callstack_size(MAX_CALL_DEPTH).expect("the depth is set once, and is not 0");
-            eval.eval_module(ast, &globals).map(|_| ()).map_err(failure_of)
+            limits::set(&mut eval, env);
+            let outcome = eval.eval_module(ast, &globals).map(|_| ());
+            outcome.map_err(|e| limits::in_our_words(failure_of(e), env))
         };
         match outcome {
-            Err(failure) if failure.kind != FailureKind::Exit || !is_main => return Err(failure),
+            Err(failure) if failure.kind != FailureKind::Exit || role != Role::Main => return Err(failure),
             _ => {}
         }
         module

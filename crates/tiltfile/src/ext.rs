@@ -1,17 +1,168 @@
-//! Extensions that are part of the program: `load('ext://NAME', …)` needs no network for these.
+//! Extensions: what `ext://NAME` means.
+//!
+//! A name is looked up among the extensions that the Tiltfile registered, then among its repositories with a
+//! `load_host`, then in the default repository. Extensions of that one that people use most are part of the program
+//! and need no network.
 
-use crate::call::Failure;
+mod builtin;
 
-/// The extension's Starlark.
-pub(crate) fn source(name: &str) -> Option<&'static str> {
-    match name {
-        "namespace" => Some(include_str!("../ext/namespace.star")),
-        "restart_process" => Some(include_str!("../ext/restart_process.star")),
-        _ => None,
+pub use builtin::NAMES as BUILTIN_EXTENSIONS;
+
+use crate::call::{Failure, Result, clean};
+use crate::env::Env;
+use crate::host::RepoRequest;
+use crate::plan::ApiObject;
+use std::path::{Path, PathBuf};
+
+/// Where Tilt's own extensions come from.
+pub const DEFAULT_REPO_URL: &str = "https://github.com/tilt-dev/tilt-extensions";
+
+/// The repository of plain names.
+const DEFAULT_REPO: &str = "default";
+
+/// `v1alpha1.extension_repo`.
+struct ExtensionRepo {
+    name: String,
+    url: String,
+    reference: String,
+    load_host: String,
+    subpath: String,
+}
+
+impl ExtensionRepo {
+    fn default_repo() -> ExtensionRepo {
+        ExtensionRepo {
+            name: DEFAULT_REPO.to_owned(),
+            url: DEFAULT_REPO_URL.to_owned(),
+            reference: String::new(),
+            load_host: String::new(),
+            subpath: String::new(),
+        }
+    }
+
+    fn of(object: &ApiObject) -> ExtensionRepo {
+        let text = |field: &str| object.spec[field].as_str().unwrap_or_default().to_owned();
+        ExtensionRepo {
+            name: object.name.clone(),
+            url: text("url"),
+            reference: text("ref"),
+            load_host: text("load_host"),
+            subpath: text("git_subpath"),
+        }
+    }
+
+    /// Tilt's own, at no commit that the user chose: what is built in stands for it.
+    fn is_upstream(&self) -> bool {
+        let url = self.url.trim_end_matches('/').trim_end_matches(".git");
+        url == DEFAULT_REPO_URL && matches!(self.reference.as_str(), "" | "HEAD") && self.subpath.is_empty()
     }
 }
 
-pub(crate) fn unknown(name: &str) -> Failure {
-    Failure::new(format!("loading extension {name}: it is not built yet in Coracle"))
-        .with_hint("built in are: namespace, restart_process; for others copy the extension's Tiltfile into the project and load it by its path")
+/// A file to evaluate.
+pub(crate) enum Source {
+    /// Part of the program; the path is only a name.
+    Builtin(PathBuf, &'static str),
+    File(PathBuf),
+}
+
+/// Finds an extension, which may mean to fetch its repository.
+pub(crate) fn resolve(env: &Env<'_>, name: &str) -> Result<Source> {
+    let (repo, path) = locate(&env.reg().api_objects, name);
+    let Some(repo) = repo else {
+        return Err(Failure::new(format!(
+            "loading extension {name}: the repository that it was registered with does not exist"
+        ))
+        .with_hint("register it first: v1alpha1.extension_repo(name=…, url=…)"));
+    };
+    if repo.is_upstream()
+        && let Some(source) = builtin::source(&path)
+    {
+        return Ok(Source::Builtin(PathBuf::from(format!("/ext/{path}/Tiltfile")), source));
+    }
+    if !is_inside(&path) || !is_inside(&repo.subpath) {
+        return Err(Failure::new(format!(
+            "loading extension {name}: the path {path:?} leads out of its repository"
+        )));
+    }
+    let file = directory(env, &repo, name)?.join(&repo.subpath).join(&path).join("Tiltfile");
+    let file = clean(&file);
+    if env.host.kind(&file).is_some() {
+        return Ok(Source::File(file));
+    }
+    let failure =
+        Failure::new(format!("loading extension {name}: no extension tiltfile found at {}", file.display()));
+    Err(match near(&path) {
+        Some(near) if repo.is_upstream() => failure.with_hint(format!("did you mean ext://{near}?")),
+        _ => failure,
+    })
+}
+
+/// The repository of a name, and the path in it.
+fn locate(objects: &[ApiObject], name: &str) -> (Option<ExtensionRepo>, String) {
+    let repos = || objects.iter().filter(|o| o.plural == "extensionrepos");
+    let find = |wanted: &str| repos().find(|r| r.name == wanted).map(ExtensionRepo::of);
+    let default = || find(DEFAULT_REPO).unwrap_or_else(ExtensionRepo::default_repo);
+    if let Some(extension) = objects.iter().find(|o| o.plural == "extensions" && o.name == name) {
+        let text = |field: &str| extension.spec[field].as_str().unwrap_or_default();
+        let repo = match text("repo_name") {
+            DEFAULT_REPO => Some(default()),
+            repo => find(repo),
+        };
+        return (repo, text("repo_path").to_owned());
+    }
+    let hosted = repos().map(ExtensionRepo::of).filter(|r| !r.load_host.is_empty()).find_map(|r| {
+        let rest = name.strip_prefix(r.load_host.as_str())?.strip_prefix('/')?.to_owned();
+        Some((Some(r), rest))
+    });
+    hosted.unwrap_or_else(|| (Some(default()), name.to_owned()))
+}
+
+fn is_inside(path: &str) -> bool {
+    !path.starts_with('/')
+        && Path::new(path).components().all(|c| !matches!(c, std::path::Component::ParentDir))
+}
+
+fn directory(env: &Env<'_>, repo: &ExtensionRepo, extension: &str) -> Result<PathBuf> {
+    if let Some(path) = repo.url.strip_prefix("file://") {
+        return Ok(clean(Path::new(path)));
+    }
+    let known = env.fetched.borrow().get(&(repo.url.clone(), repo.reference.clone())).cloned();
+    if let Some(directory) = known {
+        return Ok(directory);
+    }
+    let request = RepoRequest {
+        url: repo.url.clone(),
+        reference: (!matches!(repo.reference.as_str(), "" | "HEAD")).then(|| repo.reference.clone()),
+    };
+    let directory = env.host.extension_repo(&request);
+    crate::limits::check_interrupted(env)?;
+    let directory = directory.map_err(|e| Failure {
+        hint: e.hint,
+        ..Failure::new(format!(
+            "loading extension repo {}: {}\n(for the extension {extension})",
+            repo.name, e.message
+        ))
+    })?;
+    env.fetched.borrow_mut().insert((repo.url.clone(), repo.reference.clone()), directory.clone());
+    Ok(directory)
+}
+
+/// A built-in extension whose name differs by a letter or two.
+fn near(name: &str) -> Option<&'static str> {
+    builtin::NAMES.iter().copied().find(|n| crate::call::distance(name, n) <= 2)
+}
+
+/// Extensions that were registered and then not loaded: Tilt evaluates them by themselves, and this is not done here.
+pub(crate) fn warn_of_unloaded(env: &Env<'_>) {
+    let loaded = env.extensions_loaded.borrow().clone();
+    let objects = env.reg().api_objects.clone();
+    for extension in objects.iter().filter(|o| o.plural == "extensions" && !loaded.contains(&o.name)) {
+        env.warn(
+            format!(
+                "the extension {0} is registered but not loaded, so it is not evaluated: extensions do not run as resources of their own yet. load('ext://{0}', …) evaluates it",
+                extension.name
+            ),
+            None,
+        );
+    }
 }

@@ -22,6 +22,15 @@ pub trait Host {
     fn helm(&self, request: &HelmRequest) -> Result<Rendered, HostError>;
     /// The Kubernetes context in force (for the embedded cluster: that cluster's own).
     fn current_context(&self) -> Option<KubeContext>;
+    /// The files of an extension repository, fetched if they are not there yet.
+    fn extension_repo(&self, request: &RepoRequest) -> Result<PathBuf, HostError> {
+        let message = format!("{} cannot be fetched here", request.url);
+        Err(HostError { message, hint: None })
+    }
+    /// The user wants no more of this evaluation. It is asked often; `local` is to end by itself.
+    fn interrupted(&self) -> bool {
+        false
+    }
     /// One piece of narration, as it happens. The text has no newline at its end.
     fn print(&self, level: Level, text: &str);
 }
@@ -91,6 +100,15 @@ pub struct HelmRequest {
 pub struct Rendered {
     pub yaml: String,
     pub files_read: Vec<PathBuf>,
+}
+
+/// A git repository of extensions.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct RepoRequest {
+    /// `https://…` or `http://…`
+    pub url: String,
+    /// A commit, tag or branch; `None`: the repository's own choice.
+    pub reference: Option<String>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]

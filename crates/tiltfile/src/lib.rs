@@ -4,6 +4,7 @@
 //! always give the same plan. Nothing here knows a cluster, a builder or a terminal.
 
 mod assemble;
+mod base64;
 mod builtins;
 mod call;
 pub mod catalog;
@@ -21,6 +22,7 @@ mod ext;
 mod host;
 pub mod ignore;
 pub mod jsonpath;
+mod limits;
 mod manifest;
 pub mod neutral;
 pub mod plan;
@@ -33,10 +35,12 @@ mod values;
 mod version;
 
 pub use context::kube_context;
+pub use ext::{BUILTIN_EXTENSIONS, DEFAULT_REPO_URL};
 pub use host::{
     DirEntry, FileKind, HelmRequest, Host, HostError, KubeContext, KustomizeRequest, Level, LocalCommand,
-    LocalOutput, Rendered,
+    LocalOutput, Rendered, RepoRequest,
 };
+pub use limits::{Limits, STACK_BYTES};
 pub use plan::{Dependency, ImageBuild, Plan, Resource, ResourceKind};
 pub use text::ImageRef;
 
@@ -60,6 +64,7 @@ pub struct Settings {
     pub web_port: u16,
     /// Path of our own program: `sys.executable`.
     pub executable: String,
+    pub limits: Limits,
 }
 
 /// What evaluation gives. With an `error`, `plan` is empty.
@@ -68,6 +73,8 @@ pub struct Evaluation {
     pub plan: Plan,
     pub warnings: Vec<Warning>,
     pub error: Option<TiltfileError>,
+    /// [`Host::interrupted`] ended it.
+    pub interrupted: bool,
     /// Files and directories (these with all below) whose change means that the Tiltfile must be evaluated again.
     pub files_read: BTreeSet<PathBuf>,
     /// All that was printed, a line each.
@@ -131,6 +138,7 @@ pub fn evaluate(host: &dyn Host, tiltfile: &Path, settings: &Settings) -> Evalua
     let env = Env::new(host, tiltfile, settings);
     let result = builtins::tiltignore(&env)
         .and_then(|()| eval::run_main(&env))
+        .inspect(|_| ext::warn_of_unloaded(&env))
         .and_then(|main| assemble::assemble(&env, &main));
     let (plan, error) = match result {
         Ok(plan) => (plan, None),
@@ -138,6 +146,7 @@ pub fn evaluate(host: &dyn Host, tiltfile: &Path, settings: &Settings) -> Evalua
     };
     Evaluation {
         plan,
+        interrupted: error.is_some() && host.interrupted(),
         error,
         warnings: env.warnings.take(),
         files_read: env.files_read.take(),

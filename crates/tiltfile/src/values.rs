@@ -351,7 +351,18 @@ pub(crate) fn from_json<'v>(heap: Heap<'v>, json: &serde_json::Value) -> Value<'
 
 /// A Starlark value as JSON; the error is the text that Tilt gives.
 pub(crate) fn to_json(v: Value<'_>) -> Result<serde_json::Value, String> {
+    to_json_within(v, MAX_DATA_DEPTH)
+}
+
+/// Lists may hold themselves; no text is that deep.
+const MAX_DATA_DEPTH: usize = 500;
+
+fn to_json_within(v: Value<'_>, depth: usize) -> Result<serde_json::Value, String> {
     use serde_json::Value as Json;
+    let Some(depth) = depth.checked_sub(1) else {
+        return Err(format!("this is nested more than {MAX_DATA_DEPTH} deep; does it hold itself?"));
+    };
+    let to_json = |v| to_json_within(v, depth);
     if v.is_none() {
         return Ok(Json::Null);
     }

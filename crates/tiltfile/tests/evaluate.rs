@@ -337,15 +337,6 @@ fn what_is_not_here_says_so() {
     assert_eq!(refusal("local_resource('a', 'true')\n"), None);
     let compose = "docker_compose('c.yml')\n-- c.yml\nservices: {web: {image: nginx}}\n";
     assert!(refusal(compose).is_some_and(|r| r.contains("not built yet in Coracle: web")));
-    check(
-        "load('ext://helm_remote', 'helm_remote')\n",
-        expect![[r#"
-        Traceback (most recent call last):
-          /p/Tiltfile:1:1: in <toplevel>
-        Error: loading extension helm_remote: it is not built yet in Coracle
-        hint: built in are: namespace, restart_process; for others copy the extension's Tiltfile into the project and load it by its path
-    "#]],
-    );
 }
 
 #[test]

@@ -3,6 +3,7 @@
 use crate::call::{Call, Failure, Result, fail, go_type};
 use crate::env::io_text;
 use crate::host::{HelmRequest, HostError, KustomizeRequest, LocalCommand};
+use crate::limits::check_interrupted;
 use crate::manifest;
 use crate::values::{Blob, GitRepo, text_of};
 use crate::{FileKind, Level};
@@ -32,7 +33,9 @@ pub(crate) fn local<'v>(call: &mut Call<'v, '_, '_, '_>) -> Result<Value<'v>> {
     }
     let request =
         LocalCommand { argv: command.argv, dir: command.dir, env: variables, stdin, quiet, echo_off };
-    let output = match env.host.local(&request) {
+    let output = env.host.local(&request);
+    check_interrupted(env)?;
+    let output = match output {
         Ok(output) => output,
         Err(e) => fail!("command {shown:?} failed.\nerror: {e}"),
     };
@@ -166,7 +169,9 @@ pub(crate) fn kustomize<'v>(call: &mut Call<'v, '_, '_, '_>) -> Result<Value<'v>
         program: (!program.is_empty()).then_some(program),
     };
     let env = call.env();
-    let rendered = env.host.kustomize(&request).map_err(host_failure)?;
+    let rendered = env.host.kustomize(&request);
+    check_interrupted(env)?;
+    let rendered = rendered.map_err(host_failure)?;
     for file in rendered.files_read {
         env.reads(file);
     }
@@ -203,7 +208,9 @@ pub(crate) fn helm<'v>(call: &mut Call<'v, '_, '_, '_>) -> Result<Value<'v>> {
         kube_version: (!kube_version.is_empty()).then_some(kube_version),
         skip_crds: args.boolean("skip_crds", false)?,
     };
-    let rendered = env.host.helm(&request).map_err(host_failure)?;
+    let rendered = env.host.helm(&request);
+    check_interrupted(env)?;
+    let rendered = rendered.map_err(host_failure)?;
     let text = if namespace.is_empty() { rendered.yaml } else { with_namespace(&rendered.yaml, &namespace)? };
     Ok(call.alloc(Blob { text: text.into(), source: format!("helm: {}", chart.display()) }))
 }

@@ -25,14 +25,14 @@ pub(super) static OBJECTS: &[Entry] = &[
         "v1alpha1.extension",
         "name: str, labels: dict[str, str] = {}, annotations: dict[str, str] = {}, repo_name: str = \"\", repo_path: str = \"\", args: list[str] = []",
         "Any",
-        KEPT,
+        Differs("it is evaluated when it is loaded, not as a resource of its own"),
         "Evaluates an extension's Tiltfile as a resource of its own.",
     ),
     entry(
         "v1alpha1.extension_repo",
         "name: str, labels: dict[str, str] = {}, annotations: dict[str, str] = {}, url: str = \"\", ref: str = \"\", load_host: str = \"\", git_subpath: str = \"\"",
         "Any",
-        KEPT,
+        Done,
         "Where extensions come from. `default` is the repository of plain `ext://NAME`.",
     ),
     entry(

@@ -115,3 +115,24 @@ pub(super) static STRUCTURE: &[Entry] = &[
     entry("struct", "**kwargs: Any", "Any", Done, "A value with these attributes."),
     entry("module", "name: str, **kwargs: Any", "Any", Done, "A value with a name and these attributes."),
 ];
+
+pub(super) static OURS: &[Entry] = &[
+    entry("coracle.base64_encode", "text: str", "str", Done, "Encodes UTF-8."),
+    entry("coracle.base64_decode", "text: str", "str", Done, "Decodes to UTF-8."),
+    entry("coracle.data_of_file", "path: Path, watch: bool = True", "Any", Done, "A file's content."),
+    entry(
+        "coracle.data_of_files",
+        "sources: str | list[str], watch: bool = True",
+        "list[Any]",
+        Done,
+        "Keys and contents, as kubectl makes them of `--from-file`.",
+    ),
+    entry(
+        "coracle.data_of_env_file",
+        "path: Path, watch: bool = True",
+        "list[Any]",
+        Done,
+        "Keys and values, as kubectl makes them of `--from-env-file`.",
+    ),
+    entry("coracle.glob", "pattern: str", "list[str]", Done, "The files of a pattern."),
+];
