@@ -60,8 +60,15 @@ pub enum Command {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "WORD")]
         words: Vec<String>,
     },
+    /// Check a Tiltfile, or print what editors need
+    Tiltfile {
+        #[command(subcommand)]
+        command: TiltfileCommand,
+    },
     /// Print what the Tiltfile means, as JSON
     TiltfileResult(TiltfileArgs),
+    /// Show or change the arguments of the session that runs
+    Args(ArgsArgs),
     /// Print the version
     Version,
     /// Print a completion script
@@ -78,6 +85,52 @@ pub struct TiltfileArgs {
     pub context: Option<String>,
     /// Resources to run, and after `--` arguments for the Tiltfile
     #[arg(value_name = "RESOURCE")]
+    pub args: Vec<String>,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum TiltfileCommand {
+    /// Find all that is wrong, without a cluster and without running commands
+    Check(CheckArgs),
+    /// Print the builtins as a Python stub file, for editors
+    Stubs,
+    /// Print what the Tiltfile means, as JSON
+    Result(TiltfileArgs),
+}
+
+#[derive(Debug, Args)]
+pub struct CheckArgs {
+    /// The Tiltfile
+    #[arg(value_name = "FILE", default_value = "Tiltfile")]
+    pub file: PathBuf,
+    /// How to print what is found
+    #[arg(long, value_enum, default_value = "text")]
+    pub format: CheckFormat,
+    /// Let local() run its commands
+    #[arg(long)]
+    pub run_commands: bool,
+    /// Arguments for the Tiltfile
+    #[arg(last = true, value_name = "ARGUMENT")]
+    pub args: Vec<String>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum CheckFormat {
+    /// With the lines that it is about
+    Text,
+    Json,
+}
+
+#[derive(Debug, Args)]
+pub struct ArgsArgs {
+    /// The Tiltfile of the session
+    #[arg(short, long, value_name = "PATH", default_value = "Tiltfile")]
+    pub file: PathBuf,
+    /// Take all arguments away
+    #[arg(long, conflicts_with = "args")]
+    pub clear: bool,
+    /// The new arguments: resources to run, and after `--` what the Tiltfile's `config` takes
+    #[arg(value_name = "ARGUMENT")]
     pub args: Vec<String>,
 }
 

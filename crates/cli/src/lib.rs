@@ -6,6 +6,7 @@ mod failure;
 mod images;
 mod kustomize;
 mod printer;
+mod tiltfiles;
 mod up;
 
 use crate::args::{Cli, Command, NodeCommand, RegistryCommand};
@@ -104,7 +105,9 @@ fn run(command: Command, printer: &Arc<Printer>) -> Result<ExitCode, Failure> {
         Command::Node { command: NodeCommand::List { no_headers } } => clusters::nodes(no_headers, printer),
         // has exit codes and errors of its own
         Command::Kustomize { words } => return Ok(kustomize::run(&words, printer)),
+        Command::Tiltfile { command } => tiltfiles::run(&command, printer),
         Command::TiltfileResult(args) => up::tiltfile_result(&args, printer),
+        Command::Args(args) => tiltfiles::arguments(&args, printer),
         Command::Version => {
             printer.data(&format!(
                 "coracle version v{}\nkubernetes version {}\n",

@@ -24,9 +24,9 @@ struct Target {
     context: Option<String>,
 }
 
-fn tiltfile_path(args: &TiltfileArgs) -> Result<PathBuf, Failure> {
-    std::fs::canonicalize(&args.file).map_err(|_| {
-        let path = std::env::current_dir().map_or_else(|_| args.file.clone(), |here| here.join(&args.file));
+pub fn tiltfile_path(file: &Path) -> Result<PathBuf, Failure> {
+    std::fs::canonicalize(file).map_err(|_| {
+        let path = std::env::current_dir().map_or_else(|_| file.to_owned(), |here| here.join(file));
         session::SessionError::NoTiltfile { path }.into()
     })
 }
@@ -126,10 +126,20 @@ fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
 
 pub fn up(args: &UpArgs, once: bool, printer: &Arc<Printer>) -> Done {
     let began = Instant::now();
-    let tiltfile = tiltfile_path(&args.tiltfile)?;
+    let tiltfile = tiltfile_path(&args.tiltfile.file)?;
     let project = tiltfile.parent().unwrap_or(Path::new("/")).to_path_buf();
     let target = target(&args.tiltfile, args.cluster_config.as_deref(), &project, printer)?;
     runtime()?.block_on(run(args, once, tiltfile, target, began, printer.clone()))
+}
+
+/// Where `coracle args` finds the session.
+fn session_args(tiltfile: &Path, args: &[String]) -> Result<session::SessionArgs, Failure> {
+    let file = session::SessionArgs::of(&crate::tiltfiles::sessions_dir()?, tiltfile);
+    file.create(tiltfile, args).map_err(|e| Failure {
+        causes: vec![e.to_string()],
+        ..Failure::new(OURS, format!("cannot write {}", file.path().display()))
+    })?;
+    Ok(file)
 }
 
 async fn run(
@@ -141,8 +151,10 @@ async fn run(
     printer: Arc<Printer>,
 ) -> Done {
     let cluster = Cluster::connect(&target.kubeconfig, target.context.as_deref()).await?;
+    let arguments = (!once).then(|| session_args(&tiltfile, &args.tiltfile.args)).transpose()?;
     let config = SessionConfig {
         tiltfile,
+        arguments: arguments.clone(),
         settings: settings(&args.tiltfile, if once { "ci" } else { "up" }, &cluster),
         host_trust: !args.no_host_trust,
         watch: !once,
@@ -179,7 +191,9 @@ async fn run(
             }
         }
     } else {
-        watching.await?;
+        let result = watching.await;
+        arguments.inspect(session::SessionArgs::remove);
+        result?;
     }
     if interrupted.load(std::sync::atomic::Ordering::SeqCst) {
         printer.info("stopped watching; the cluster and what runs in it go on");
@@ -194,7 +208,7 @@ async fn run(
     }
 }
 
-async fn wait_for_interrupt(stop: CancellationToken, interrupted: Arc<std::sync::atomic::AtomicBool>) {
+pub async fn wait_for_interrupt(stop: CancellationToken, interrupted: Arc<std::sync::atomic::AtomicBool>) {
     use tokio::signal::unix::{SignalKind, signal};
     let (Ok(mut interrupt), Ok(mut terminate)) =
         (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
@@ -259,7 +273,7 @@ fn greet(printer: &Printer, cluster: &Cluster, plan: &Plan, took: Duration) {
 }
 
 pub fn down(args: &DownArgs, printer: &Arc<Printer>) -> Done {
-    let tiltfile = tiltfile_path(&args.tiltfile)?;
+    let tiltfile = tiltfile_path(&args.tiltfile.file)?;
     let project = tiltfile.parent().unwrap_or(Path::new("/")).to_path_buf();
     if args.tiltfile.context.is_none() && !cluster_exists(args.cluster_config.as_deref(), &project, printer)?
     {
@@ -360,11 +374,10 @@ async fn evaluation_with(
     let output = printer.clone();
     let interrupt = CancellationToken::new();
     tokio::spawn(wait_for_interrupt(interrupt.clone(), Arc::default()));
-    let host = OsHost {
-        context,
-        print: Arc::new(move |_, text| output.log("", session::LogSource::Tiltfile, &format!("{text}\n"))),
-        interrupt,
-    };
+    let print = Arc::new(move |_: tiltfile::Level, text: &str| {
+        output.log("", session::LogSource::Tiltfile, &format!("{text}\n"));
+    });
+    let host = OsHost::new(context, print, interrupt);
     session::evaluate(host, tiltfile, settings).await
 }
 
@@ -373,11 +386,11 @@ const TILTFILE_FAILED: u8 = 5;
 
 /// `coracle tiltfile-result`: the plan as JSON, with no cluster touched. As in Tilt, the context is the kubeconfig's.
 pub fn tiltfile_result(args: &TiltfileArgs, printer: &Arc<Printer>) -> Done {
-    let tiltfile = tiltfile_path(args)?;
+    let tiltfile = tiltfile_path(&args.file)?;
     let kubeconfig = clusters::kubeconfig_path().and_then(|path| std::fs::read_to_string(path).ok());
     let context = kubeconfig
         .and_then(|text| tiltfile::kube_context(&text, args.context.as_deref()))
-        .unwrap_or(KubeContext { name: "coracle".into(), namespace: "default".into(), is_local: true });
+        .unwrap_or_else(crate::tiltfiles::no_cluster);
     let settings = tiltfile::Settings {
         args: args.args.clone(),
         subcommand: "tiltfile-result".into(),

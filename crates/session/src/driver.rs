@@ -1,14 +1,17 @@
 //! The driver of the dev loop: events into `devloop::step`, its effects carried out by tasks that answer with events.
 
+use crate::arguments::SessionArgs;
 use crate::build::Build;
 use crate::cluster::Cluster;
 use crate::error::{SessionError, chain};
+use crate::extensions::ExtensionCache;
 use crate::forward::Forwards;
-use crate::host::OsHost;
+use crate::host::{OsHost, Print};
 use crate::ignore::Ignores;
 use crate::logs::Logs;
 use crate::output::{LogSource, Output};
 use crate::pods::Rules;
+use crate::reuse::Renderings;
 use crate::{apply, bootstrap, evaluate, files, local, objects, pods, sync};
 use devloop::{Activity, Effect, Event, Line, Mark, ObjectRef, PodRef, ServeFact, State};
 use std::collections::{BTreeSet, HashMap};
@@ -27,6 +30,8 @@ pub struct SessionConfig {
     /// Absolute.
     pub tiltfile: PathBuf,
     pub settings: Settings,
+    /// Where `coracle args` changes the arguments of the settings.
+    pub arguments: Option<SessionArgs>,
     /// Give builds the host's CA bundle and proxy settings.
     pub host_trust: bool,
     /// `false`: one round, no watching (`coracle ci`).
@@ -56,6 +61,8 @@ pub struct Session {
     stop: CancellationToken,
     /// The user wants the session to end.
     interrupt: CancellationToken,
+    renderings: Renderings,
+    extensions: ExtensionCache,
 }
 
 impl Session {
@@ -79,6 +86,8 @@ impl Session {
             serving: HashMap::new(),
             stop,
             interrupt: CancellationToken::new(),
+            renderings: Renderings::default(),
+            extensions: ExtensionCache::of_user(),
         }
     }
 
@@ -177,6 +186,11 @@ impl Session {
     async fn carry_out(&mut self, effect: Effect) {
         match effect {
             Effect::LoadTiltfile { reason } => {
+                let arguments = self.config.arguments.as_ref().map(|a| a.path().display().to_string());
+                let reason = match arguments {
+                    Some(path) if reason.ends_with(&path) => "its arguments changed".to_owned(),
+                    _ => reason,
+                };
                 self.say("", Mark::Info, format!("reading the Tiltfile again: {reason}"));
                 let (evaluation, events) = (self.evaluation(), self.events.clone());
                 tokio::spawn(async move { events.send(loaded(evaluation.await)).await });
@@ -333,19 +347,26 @@ impl Session {
     /// What an evaluation needs, so that it can go on beside the loop.
     fn evaluation(&self) -> impl Future<Output = Evaluation> + Send + use<> {
         let output = self.output.clone();
-        let host = OsHost {
-            context: Some(KubeContext {
-                name: self.cluster.context().to_string(),
-                namespace: self.cluster.default_namespace().to_string(),
-                is_local: self.cluster.is_local(),
-            }),
-            print: Arc::new(move |_, text| output.log("", LogSource::Tiltfile, &format!("{text}\n"))),
-            interrupt: self.interrupt.clone(),
+        let context = KubeContext {
+            name: self.cluster.context().to_string(),
+            namespace: self.cluster.default_namespace().to_string(),
+            is_local: self.cluster.is_local(),
         };
-        let (path, settings) = (self.config.tiltfile.clone(), self.config.settings.clone());
+        let print: Print = Arc::new(move |_, text| output.log("", LogSource::Tiltfile, &format!("{text}\n")));
+        let host = OsHost {
+            renderings: self.renderings.clone(),
+            extensions: self.extensions.clone(),
+            ..OsHost::new(Some(context), print, self.interrupt.clone())
+        };
+        let (path, mut settings) = (self.config.tiltfile.clone(), self.config.settings.clone());
+        let arguments = self.config.arguments.clone();
+        if let Some(args) = arguments.as_ref().and_then(SessionArgs::read) {
+            settings.args = args;
+        }
         let output = self.output.clone();
         async move {
-            let evaluation = evaluate::evaluate(host, path, settings).await;
+            let mut evaluation = evaluate::evaluate(host, path, settings).await;
+            evaluation.files_read.extend(arguments.map(|a| a.path().to_owned()));
             for warning in &evaluation.warnings {
                 let place = warning.position.as_ref().map(|p| format!("{p}: ")).unwrap_or_default();
                 let text = format!("{place}{}", warning.message);
@@ -366,9 +387,7 @@ fn loaded(evaluation: Evaluation) -> Event {
     }
     match evaluation.error {
         None => Event::PlanLoaded { plan: Arc::new(evaluation.plan), files_read: evaluation.files_read },
-        Some(error) => {
-            Event::PlanFailed { message: error.report(), files_read: evaluation.files_read }
-        }
+        Some(error) => Event::PlanFailed { message: error.report(), files_read: evaluation.files_read },
     }
 }
 

@@ -2,31 +2,50 @@
 
 use crate::host::OsHost;
 use std::path::PathBuf;
-use tiltfile::{Evaluation, Settings, TiltfileError};
+use tiltfile::{Evaluation, Report, Settings, TiltfileError};
 
 /// Evaluates. A panic of the interpreter is an error of the evaluation, and not the end of the session.
 pub async fn evaluate(host: OsHost, tiltfile: PathBuf, settings: Settings) -> Evaluation {
+    let evaluated = on_a_deep_stack(move || tiltfile::evaluate(&host, &tiltfile, &settings)).await;
+    evaluated.unwrap_or_else(|message| Evaluation {
+        error: Some(TiltfileError {
+            message,
+            traceback: String::new(),
+            position: None,
+            excerpt: None,
+            hint: None,
+        }),
+        ..Evaluation::default()
+    })
+}
+
+/// Looks for all that is wrong with a Tiltfile.
+pub async fn check(host: OsHost, tiltfile: PathBuf, settings: Settings) -> Result<Report, String> {
+    on_a_deep_stack(move || tiltfile::check(&host, &tiltfile, &settings)).await
+}
+
+async fn on_a_deep_stack<R: Send + 'static>(work: impl FnOnce() -> R + Send + 'static) -> Result<R, String> {
     let (ended, end) = tokio::sync::oneshot::channel();
     let thread = std::thread::Builder::new()
         .name("tiltfile".into())
         .stack_size(tiltfile::STACK_BYTES)
-        .spawn(move || drop(ended.send(tiltfile::evaluate(&host, &tiltfile, &settings))));
-    let broken = |message: String| Evaluation {
-        error: Some(TiltfileError { message, traceback: String::new(), position: None, hint: None }),
-        ..Evaluation::default()
-    };
-    let thread = match thread {
-        Ok(thread) => thread,
-        Err(error) => return broken(format!("cannot start a thread for the evaluation: {error}")),
-    };
-    match end.await {
-        Ok(evaluation) => evaluation,
-        Err(_) => {
-            let panic = thread.join().err();
-            let text = panic.as_ref().and_then(|p| {
-                p.downcast_ref::<String>().map(String::as_str).or_else(|| p.downcast_ref::<&str>().copied())
-            });
-            broken(format!("the evaluation broke: {}", text.unwrap_or("its thread ended")))
-        }
+        .spawn(move || drop(ended.send(work())))
+        .map_err(|error| format!("cannot start a thread for the evaluation: {error}"))?;
+    if let Ok(result) = end.await {
+        return Ok(result);
+    }
+    let panic = thread.join().err();
+    let text = panic.as_ref().and_then(|p| {
+        p.downcast_ref::<String>().map(String::as_str).or_else(|| p.downcast_ref::<&str>().copied())
+    });
+    Err(format!("the evaluation broke: {}", text.unwrap_or("its thread ended")))
+}
+
+#[cfg(test)]
+mod tests {
+    #[tokio::test]
+    async fn a_panic_is_an_error() {
+        let result = super::on_a_deep_stack(|| assert_eq!(1, 2, "no")).await;
+        assert!(result.is_err_and(|text| text.starts_with("the evaluation broke: assertion")));
     }
 }

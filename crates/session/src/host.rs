@@ -1,13 +1,16 @@
 //! The world as a Tiltfile sees it, for real: files, commands, kustomize in this process, helm where there is one.
 
+use crate::extensions::ExtensionCache;
 use crate::process;
+use crate::reuse::{Fresh, Key, Renderings};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
+use std::time::SystemTime;
 use tiltfile::{
     DirEntry, FileKind, HelmRequest, Host, HostError, KubeContext, KustomizeRequest, Level, LocalCommand,
-    LocalOutput, Rendered,
+    LocalOutput, Rendered, RepoRequest,
 };
 use tokio_util::sync::CancellationToken;
 
@@ -19,6 +22,17 @@ pub struct OsHost {
     pub print: Print,
     /// Ends the evaluation and what it runs.
     pub interrupt: CancellationToken,
+    /// What earlier evaluations rendered.
+    pub renderings: Renderings,
+    pub extensions: ExtensionCache,
+}
+
+impl OsHost {
+    /// One that remembers nothing of earlier evaluations.
+    pub fn new(context: Option<KubeContext>, print: Print, interrupt: CancellationToken) -> Self {
+        let (renderings, extensions) = (Renderings::default(), ExtensionCache::of_user());
+        Self { context, print, interrupt, renderings, extensions }
+    }
 }
 
 impl Host for OsHost {
@@ -46,7 +60,10 @@ impl Host for OsHost {
     }
 
     fn environ(&self) -> Vec<(String, String)> {
-        std::env::vars().collect()
+        // what is no text cannot be seen by a Tiltfile
+        std::env::vars_os()
+            .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+            .collect()
     }
 
     fn local(&self, command: &LocalCommand) -> io::Result<LocalOutput> {
@@ -66,38 +83,28 @@ impl Host for OsHost {
         if let Some(program) = &request.program {
             return kustomize_program(program, request, &self.interrupt);
         }
-        let mut warn = |warning: &str| self.print(Level::Warning, warning);
-        crate::render::kustomize(&request.dir, &request.flags, &mut warn)
+        let render = || {
+            let mut warn = |warning: &str| self.print(Level::Warning, warning);
+            crate::render::noting_use(&request.dir, &request.flags, &mut warn)
+        };
+        self.renderings.get(Key::Kustomize(request.clone()), SystemTime::now(), render)
     }
 
     fn helm(&self, request: &HelmRequest) -> Result<Rendered, HostError> {
-        let mut command = Command::new("helm");
-        command.arg("template").arg(&request.name).arg(&request.chart);
-        if let Some(namespace) = &request.namespace {
-            command.args(["--namespace", namespace]);
+        let render = || {
+            let rendered = helm_program(request, &self.interrupt)?;
+            Ok(Fresh { rendered, of_files_alone: true })
+        };
+        self.renderings.get(Key::helm(request, self.environ()), SystemTime::now(), render)
+    }
+
+    fn extension_repo(&self, request: &RepoRequest) -> Result<PathBuf, HostError> {
+        let checkout = self.extensions.checkout(request, &self.interrupt)?;
+        if let Some(problem) = checkout.stale {
+            let text = format!("using the copy of {} of last time: {problem}", request.url);
+            (self.print)(Level::Warning, &text);
         }
-        for file in &request.values {
-            command.arg("--values").arg(file);
-        }
-        for value in &request.set {
-            command.args(["--set", value]);
-        }
-        if let Some(version) = &request.kube_version {
-            command.args(["--kube-version", version]);
-        }
-        command.arg(if request.skip_crds { "--skip-crds" } else { "--include-crds" });
-        let yaml = run(command, &self.interrupt).map_err(|error| match error {
-            RunError::Missing => HostError {
-                message: "helm() needs the program `helm`, which is not there".into(),
-                hint: Some("install helm 3; Coracle's own chart engine is not built yet".into()),
-            },
-            RunError::Failed(message) => {
-                HostError { message: format!("helm template failed: {message}"), hint: None }
-            }
-        })?;
-        let mut files_read = request.values.clone();
-        files_read.push(request.chart.clone());
-        Ok(Rendered { yaml, files_read })
+        Ok(checkout.directory)
     }
 
     fn current_context(&self) -> Option<KubeContext> {
@@ -111,6 +118,36 @@ impl Host for OsHost {
     fn print(&self, level: Level, text: &str) {
         (self.print)(level, text);
     }
+}
+
+fn helm_program(request: &HelmRequest, interrupt: &CancellationToken) -> Result<Rendered, HostError> {
+    let mut command = Command::new("helm");
+    command.arg("template").arg(&request.name).arg(&request.chart);
+    if let Some(namespace) = &request.namespace {
+        command.args(["--namespace", namespace]);
+    }
+    for file in &request.values {
+        command.arg("--values").arg(file);
+    }
+    for value in &request.set {
+        command.args(["--set", value]);
+    }
+    if let Some(version) = &request.kube_version {
+        command.args(["--kube-version", version]);
+    }
+    command.arg(if request.skip_crds { "--skip-crds" } else { "--include-crds" });
+    let yaml = run(command, interrupt).map_err(|error| match error {
+        RunError::Missing => HostError {
+            message: "helm() needs the program `helm`, which is not there".into(),
+            hint: Some("install helm 3; Coracle's own chart engine is not built yet".into()),
+        },
+        RunError::Failed(message) => {
+            HostError { message: format!("helm template failed: {message}"), hint: None }
+        }
+    })?;
+    let mut files_read = request.values.clone();
+    files_read.push(request.chart.clone());
+    Ok(Rendered { yaml, files_read })
 }
 
 enum RunError {

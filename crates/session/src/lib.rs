@@ -4,12 +4,14 @@
 //! and speaks through an [`Output`].
 
 mod apply;
+mod arguments;
 mod bootstrap;
 mod build;
 mod cluster;
 mod driver;
 mod error;
 mod evaluate;
+mod extensions;
 mod files;
 mod forward;
 mod host;
@@ -22,15 +24,19 @@ mod outside;
 mod pods;
 mod process;
 mod render;
+mod reuse;
 mod sync;
 
 pub use apply::{FIELD_MANAGER, apply as apply_objects, delete as delete_objects};
+pub use arguments::SessionArgs;
 pub use cluster::{Cluster, Embedded};
 pub use driver::{Session, SessionConfig, activity};
 pub use error::SessionError;
-pub use evaluate::evaluate;
+pub use evaluate::{check, evaluate};
+pub use extensions::ExtensionCache;
 pub use host::OsHost;
 pub use local::run_command;
 pub use output::{LogSource, Output};
 pub use outside::{Cache, Mode, World};
 pub use render::{kustomize, wants_managed_by_label};
+pub use reuse::Renderings;

@@ -76,6 +76,7 @@ pub(crate) fn assemble(env: &Env<'_>, main: &FrozenModule) -> Result<Plan> {
     let requested = if cleared { Vec::new() } else { config::requested(env) };
     plan.enabled = deps::enabled(&plan, &requested, cleared)?;
     plan.api_objects.clone_from(&env.reg().api_objects);
+    plan.extensions_not_loaded = crate::ext::not_loaded(env);
     plan.settings = env.reg().settings.clone();
     plan.settings.env = env.environ.with(|v| v.changed.clone());
     if let Some(registry) = &env.settings.cluster_registry {

@@ -39,6 +39,7 @@ pub(crate) struct Env<'a> {
     pub(crate) exited: Cell<bool>,
     /// Steps that interpreters took so far.
     pub(crate) steps: Cell<u64>,
+    pub(crate) commands_skipped: Cell<usize>,
     /// Why one was told to stop.
     pub(crate) stop: Cell<Option<crate::limits::Stop>>,
 }
@@ -219,6 +220,7 @@ impl<'a> Env<'a> {
             output: RefCell::default(),
             exited: Cell::new(false),
             steps: Cell::new(0),
+            commands_skipped: Cell::new(0),
             stop: Cell::new(None),
         }
     }

@@ -368,7 +368,7 @@ fn error_position(span: &FileSpan) -> Position {
     offset_position(span, operator.unwrap_or(0))
 }
 
-fn span_start(span: &FileSpan) -> Position {
+pub(crate) fn span_start(span: &FileSpan) -> Position {
     offset_position(span, 0)
 }
 

@@ -153,16 +153,9 @@ fn near(name: &str) -> Option<&'static str> {
 }
 
 /// Extensions that were registered and then not loaded: Tilt evaluates them by themselves, and this is not done here.
-pub(crate) fn warn_of_unloaded(env: &Env<'_>) {
-    let loaded = env.extensions_loaded.borrow().clone();
-    let objects = env.reg().api_objects.clone();
-    for extension in objects.iter().filter(|o| o.plural == "extensions" && !loaded.contains(&o.name)) {
-        env.warn(
-            format!(
-                "the extension {0} is registered but not loaded, so it is not evaluated: extensions do not run as resources of their own yet. load('ext://{0}', …) evaluates it",
-                extension.name
-            ),
-            None,
-        );
-    }
+pub(crate) fn not_loaded(env: &Env<'_>) -> Vec<String> {
+    let loaded = env.extensions_loaded.borrow();
+    let registry = env.reg();
+    let extensions = registry.api_objects.iter().filter(|o| o.plural == "extensions");
+    extensions.filter(|o| !loaded.contains(&o.name)).map(|o| o.name.clone()).collect()
 }

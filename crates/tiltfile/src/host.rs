@@ -75,7 +75,7 @@ pub struct LocalOutput {
     pub code: i32,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct KustomizeRequest {
     pub dir: PathBuf,
     /// Flags as the user wrote them.
@@ -84,7 +84,7 @@ pub struct KustomizeRequest {
     pub program: Option<String>,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct HelmRequest {
     pub chart: PathBuf,
     pub name: String,

@@ -8,6 +8,7 @@ mod base64;
 mod builtins;
 mod call;
 pub mod catalog;
+mod check;
 mod compose;
 mod config;
 mod context;
@@ -34,6 +35,7 @@ mod text;
 mod values;
 mod version;
 
+pub use check::{Diagnostic, Report, Severity, check};
 pub use context::kube_context;
 pub use ext::{BUILTIN_EXTENSIONS, DEFAULT_REPO_URL};
 pub use host::{
@@ -65,6 +67,16 @@ pub struct Settings {
     /// Path of our own program: `sys.executable`.
     pub executable: String,
     pub limits: Limits,
+    pub commands: Commands,
+}
+
+/// What `local()` does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Commands {
+    #[default]
+    Run,
+    /// Nothing runs, and the output is empty: a look at the Tiltfile must change nothing.
+    Skip,
 }
 
 /// What evaluation gives. With an `error`, `plan` is empty.
@@ -75,6 +87,8 @@ pub struct Evaluation {
     pub error: Option<TiltfileError>,
     /// [`Host::interrupted`] ended it.
     pub interrupted: bool,
+    /// How often [`Commands::Skip`] mattered.
+    pub commands_skipped: usize,
     /// Files and directories (these with all below) whose change means that the Tiltfile must be evaluated again.
     pub files_read: BTreeSet<PathBuf>,
     /// All that was printed, a line each.
@@ -138,7 +152,6 @@ pub fn evaluate(host: &dyn Host, tiltfile: &Path, settings: &Settings) -> Evalua
     let env = Env::new(host, tiltfile, settings);
     let result = builtins::tiltignore(&env)
         .and_then(|()| eval::run_main(&env))
-        .inspect(|_| ext::warn_of_unloaded(&env))
         .and_then(|main| assemble::assemble(&env, &main));
     let (plan, error) = match result {
         Ok(plan) => (plan, None),
@@ -148,6 +161,7 @@ pub fn evaluate(host: &dyn Host, tiltfile: &Path, settings: &Settings) -> Evalua
         plan,
         interrupted: error.is_some() && host.interrupted(),
         error,
+        commands_skipped: env.commands_skipped.get(),
         warnings: env.warnings.take(),
         files_read: env.files_read.take(),
         output: env.output.take(),

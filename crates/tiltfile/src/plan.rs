@@ -20,6 +20,8 @@ pub struct Plan {
     pub enabled: Vec<String>,
     /// What `v1alpha1.*` made, and the extensions that were loaded.
     pub api_objects: Vec<ApiObject>,
+    /// Extensions that `v1alpha1.extension` names and no file loads.
+    pub extensions_not_loaded: Vec<String>,
     pub settings: PlanSettings,
 }
 
@@ -53,6 +55,11 @@ impl Plan {
                 buttons_and_the_like.join(", ")
             ));
         }
+        notes.extend(self.extensions_not_loaded.iter().map(|name| {
+            format!(
+                "the extension {name} is registered but not loaded, so it is not evaluated: extensions do not run as resources of their own yet. load('ext://{name}', …) evaluates it"
+            )
+        }));
         notes
     }
     pub fn is_enabled(&self, name: &str) -> bool {

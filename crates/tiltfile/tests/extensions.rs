@@ -578,5 +578,5 @@ fn repositories() {
     let e = run(&format!(
         "v1alpha1.extension_repo('x', url='file:///p/ext')\nv1alpha1.extension('other', repo_name='x', repo_path='mine')\nlocal_resource('a', 'true')\n{repo}"
     ));
-    expect!["the extension other is registered but not loaded, so it is not evaluated: extensions do not run as resources of their own yet. load('ext://other', …) evaluates it"].assert_eq(&e.warnings[0].message);
+    expect!["the extension other is registered but not loaded, so it is not evaluated: extensions do not run as resources of their own yet. load('ext://other', …) evaluates it"].assert_eq(&e.plan.notes()[0]);
 }
