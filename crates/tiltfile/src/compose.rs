@@ -101,6 +101,11 @@ fn project_name(loader: &Loader<'_>, request: &Request, model: &Map<String, Valu
     Ok(normal)
 }
 
+/// The name that a project has from its directory.
+pub(crate) fn name_of_directory(dir: &Path) -> String {
+    normal_name(&dir.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default())
+}
+
 fn normal_name(name: &str) -> String {
     let allowed = |c: &char| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '-' | '_');
     let kept: String = name.to_lowercase().chars().filter(allowed).collect();

