@@ -148,8 +148,9 @@ fn local_resources(env: &Env<'_>, drafts: &[Draft]) -> Result<Vec<(Resource, Vec
     definitions
         .into_iter()
         .map(|definition| {
+            // the workload is the newcomer: it got its name only now
             if drafts.iter().any(|d| d.name == definition.name) {
-                fail!("k8s_resource named {:?} already exists", definition.name);
+                fail!("local_resource named {:?} already exists", definition.name);
             }
             let mut local = definition.local;
             let mut paths = local.deps.clone();

@@ -3,7 +3,7 @@
 use crate::builtins;
 use crate::call::{Failure, FailureKind, Result, absolute};
 use crate::env::{Env, Loaded, io_text};
-use crate::{Position, TiltfileError, dialect, ext, limits};
+use crate::{Position, TiltfileError, dialect, ext, limits, messages};
 use starlark::codemap::FileSpan;
 use starlark::environment::{FrozenModule, Module};
 use starlark::errors::Frame;
@@ -209,8 +209,7 @@ pub(crate) fn failure_of(e: starlark::Error) -> Failure {
         starlark::ErrorKind::Other(any) => any.downcast_ref::<Failure>().cloned(),
         _ => None,
     };
-    let message = || interpreter_text(&e.without_diagnostic().to_string());
-    let mut failure = inner.unwrap_or_else(|| Failure::new(message()));
+    let mut failure = inner.unwrap_or_else(|| Failure::new(message(&e, &frames)));
     if failure.kind == FailureKind::Exit {
         return failure;
     }
@@ -218,7 +217,9 @@ pub(crate) fn failure_of(e: starlark::Error) -> Failure {
     let mut caller = "<toplevel>".to_owned();
     let mut last_is_native = false;
     let mut position = None;
-    for frame in frames.iter().filter(|f| !is_module_frame(f)) {
+    let not_called = usize::from(failure.message.starts_with("invalid call of non-function"));
+    let called = frames.iter().filter(|f| !is_module_frame(f)).count() - not_called.min(frames.len());
+    for frame in frames.iter().filter(|f| !is_module_frame(f)).take(called) {
         match &frame.location {
             Some(location) => {
                 let at = call_position(location);
@@ -256,6 +257,15 @@ pub(crate) fn failure_of(e: starlark::Error) -> Failure {
     failure
 }
 
+fn message(e: &starlark::Error, frames: &[Frame]) -> String {
+    let text = e.without_diagnostic().to_string();
+    let functions: Vec<&Frame> = frames.iter().filter(|f| !is_module_frame(f)).collect();
+    if text == "Immutable" {
+        return messages::frozen(functions.last().map_or("", |f| f.name.as_str()));
+    }
+    messages::translated(&text, functions.is_empty())
+}
+
 /// The interpreter may push a frame for the module itself.
 fn is_module_frame(frame: &Frame) -> bool {
     frame.location.is_none() && frame.name == "<module>"
@@ -290,43 +300,6 @@ fn has_body(frame: &Frame) -> bool {
         "tuple",
     ];
     !NATIVE.contains(&frame.name.as_str())
-}
-
-/// The interpreter's words as starlark-go would say them.
-fn interpreter_text(text: &str) -> String {
-    let quoted = |rest: &str| rest.trim_end_matches('`').to_owned();
-    if let Some(rest) = text.strip_prefix("Key `")
-        && let Some((key, _)) = rest.split_once("` was not found")
-    {
-        return format!("key {key} not in dict");
-    }
-    if let Some(rest) = text.strip_prefix("Variable `")
-        && let Some((name, _)) = rest.split_once("` not found")
-    {
-        return format!("undefined: {name}");
-    }
-    if let Some(rest) = text.strip_prefix("Object of type `")
-        && let Some((kind, rest)) = rest.split_once("` has no attribute `")
-    {
-        let attribute = quoted(rest.split("`").next().unwrap_or_default());
-        let kind = if kind == "namespace" { "module" } else { kind };
-        return match kind {
-            "struct" => format!("struct has no .{attribute} attribute"),
-            _ => format!("{kind} has no .{attribute} field or method"),
-        };
-    }
-    if let Some(rest) = text.strip_prefix("Operation `")
-        && let Some((operator, types)) = rest.split_once("` not supported for types ")
-    {
-        let mut types = types.split('`').skip(1).step_by(2);
-        if let (Some(left), Some(right)) = (types.next(), types.next()) {
-            return format!("unknown binary op: {left} {operator} {right}");
-        }
-    }
-    if text.starts_with("Floor division by zero") || text.starts_with("Integer division by zero") {
-        return "floored division by zero".to_owned();
-    }
-    text.to_owned()
 }
 
 /// The place of a call: its opening parenthesis, as starlark-go has it.
@@ -389,7 +362,8 @@ pub(crate) fn tiltfile_error(failure: Failure) -> TiltfileError {
     let traceback = if failure.frames.is_empty() {
         String::new()
     } else {
-        format!("Traceback (most recent call last):\n{}\n{}", failure.frames.join("\n"), failure.prefix)
+        let frames = shortened(&failure.frames).join("\n");
+        format!("Traceback (most recent call last):\n{frames}\n{}", failure.prefix)
     };
     TiltfileError {
         message: failure.message,
@@ -398,4 +372,16 @@ pub(crate) fn tiltfile_error(failure: Failure) -> TiltfileError {
         excerpt: None,
         hint: failure.hint,
     }
+}
+
+/// Of a long way down, as of a recursion without an end, both ends.
+fn shortened(frames: &[String]) -> Vec<String> {
+    const ENDS: usize = 10;
+    if frames.len() <= 4 * ENDS {
+        return frames.to_vec();
+    }
+    let mut out = frames[..ENDS].to_vec();
+    out.push(format!("  … {} calls more …", frames.len() - 2 * ENDS));
+    out.extend_from_slice(&frames[frames.len() - ENDS..]);
+    out
 }

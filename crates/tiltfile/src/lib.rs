@@ -25,6 +25,7 @@ pub mod ignore;
 pub mod jsonpath;
 mod limits;
 mod manifest;
+mod messages;
 pub mod neutral;
 pub mod plan;
 mod text;

@@ -93,8 +93,8 @@ fn run_case(dir: &Path) -> Result<(), String> {
     let tiltfile = root.join(case["tiltfile"].as_str().unwrap_or("Tiltfile"));
     let evaluation = evaluate(&host, &tiltfile, &settings);
     judge(&case, &want, &evaluation, &root.display().to_string())?;
-    let checks = case["extra_checks"].as_array().into_iter().flatten();
-    checks.map(|check| extra(check, &evaluation, &root).map_err(|e| format!("{check}: {e}"))).collect()
+    let mut checks = case["extra_checks"].as_array().into_iter().flatten();
+    checks.try_for_each(|check| extra(check, &evaluation, &root).map_err(|e| format!("{check}: {e}")))
 }
 
 /// What `expected.json` cannot say.

@@ -29,9 +29,6 @@ pub(super) fn services(env: &Env<'_>, drafts: &[Draft], default_mode: TriggerMod
             }
             let reference = service.chosen_image.as_ref().or(service.reference.as_ref());
             let image_def = reference.and_then(|r| images::definition_by_reference(&reg, r));
-            if let (Some(chosen), None) = (&service.chosen_image, image_def) {
-                fail!("image {:?} of dc_resource {name:?} is built nowhere", chosen.familiar());
-            }
             if image_def.is_some_and(|i| reg.images[i].build.entrypoint.is_some()) {
                 fail!("docker_build/custom_build.entrypoint not supported for Docker Compose resources");
             }

@@ -46,8 +46,8 @@ pub(crate) fn docker_compose<'v>(call: &mut Call<'v, '_, '_, '_>) -> Result<Valu
         }
         let path = args.path_of(item).map_err(|_| {
             Failure::new(format!(
-                "docker_compose files must be a string or a sequence of strings; found a {}",
-                item.get_type()
+                "expected blob | path (string). Actual type: {}",
+                crate::call::go_type(item)
             ))
         })?;
         let text = env.read(&path).map_err(|e| Failure::new(crate::env::io_text("open", &path, &e)))?;
@@ -144,7 +144,10 @@ fn whole(base: PathBuf, source: &str) -> Ignore {
 fn build(project: &str, service: &str, image: Option<String>, config: &Json) -> ComposeBuild {
     let text = |field: &str| config.get(field).and_then(Json::as_str);
     let context = PathBuf::from(text("context").unwrap_or_default());
-    let dockerfile = text("dockerfile").map(|file| crate::call::absolute(&context, file));
+    // a repository is no directory of this machine
+    let dockerfile = text("dockerfile")
+        .filter(|_| context.is_absolute())
+        .map(|file| crate::call::absolute(&context, file));
     ComposeBuild { image: image.unwrap_or_else(|| format!("{project}_{service}")), dockerfile, context }
 }
 
@@ -164,6 +167,9 @@ fn add(env: &Env<'_>, known: Option<usize>, mut definition: ComposeProjectDef) -
         let name = &service.resource;
         if reg.locals.iter().any(|l| l.name == *name) {
             fail!("local_resource named {name:?} already exists");
+        }
+        if reg.custom_deploys.iter().any(|d| d.name == *name) {
+            fail!("k8s_resource named {name:?} already exists");
         }
         let others = reg.compose.iter().enumerate().filter(|(i, _)| Some(*i) != known);
         if others.flat_map(|(_, p)| &p.services).any(|s| s.resource == *name) {

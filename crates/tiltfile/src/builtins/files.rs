@@ -26,6 +26,8 @@ pub(crate) fn local<'v>(call: &mut Call<'v, '_, '_, '_>) -> Result<Value<'v>> {
         env.environ.with(|v| v.changed.clone()).into_iter().collect();
     variables.push(("TILT_HOST".to_owned(), Some(env.settings.web_host.clone())));
     variables.push(("TILT_PORT".to_owned(), Some(env.settings.web_port.to_string())));
+    // a command that calls `tilt` must not report its use anywhere
+    variables.push(("TILT_DISABLE_ANALYTICS".to_owned(), Some("1".to_owned())));
     variables.extend(command.env.iter().map(|(k, v)| (k.clone(), Some(v.clone()))));
     let shown = shown_command(&command.argv);
     if !echo_off {
@@ -66,7 +68,7 @@ pub(crate) fn local<'v>(call: &mut Call<'v, '_, '_, '_>) -> Result<Value<'v>> {
 }
 
 /// The command as the user wrote it.
-fn shown_command(argv: &[String]) -> String {
+pub(super) fn shown_command(argv: &[String]) -> String {
     match argv {
         [sh, c, script] if sh == "sh" && c == "-c" => script.clone(),
         _ => argv

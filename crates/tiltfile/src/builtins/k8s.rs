@@ -399,6 +399,18 @@ pub(crate) fn k8s_custom_deploy<'v>(call: &mut Call<'v, '_, '_, '_>) -> Result<V
         });
         image_deps.push(written);
     }
+    {
+        let reg = env.reg();
+        if reg.custom_deploys.iter().any(|d| d.name == name) {
+            fail!("k8s_resource named {name:?} already exists");
+        }
+        if reg.locals.iter().any(|l| l.name == name) {
+            fail!("local_resource named {name:?} already exists");
+        }
+        if reg.compose.iter().flat_map(|p| &p.services).any(|s| s.resource == name) {
+            fail!("dc_resource named {name:?} already exists");
+        }
+    }
     let deploy = CustomDeploy { apply, delete, deps, ignores };
     env.reg_mut().custom_deploys.push(CustomDeployDef { name, deploy, image_deps });
     call.none()

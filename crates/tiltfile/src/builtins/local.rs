@@ -64,6 +64,9 @@ fn register<'v>(call: &mut Call<'v, '_, '_, '_>, parallel: bool) -> Result<Value
     if reg.locals.iter().any(|l| l.name == definition.name) {
         fail!("local_resource named {:?} already exists", definition.name);
     }
+    if reg.custom_deploys.iter().any(|d| d.name == definition.name) {
+        fail!("k8s_resource named {:?} already exists", definition.name);
+    }
     if reg.compose.iter().flat_map(|p| &p.services).any(|s| s.resource == definition.name) {
         fail!("dc_resource named {:?} already exists", definition.name);
     }

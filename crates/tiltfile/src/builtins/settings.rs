@@ -184,8 +184,9 @@ pub(crate) fn telemetry_cmd<'v>(call: &mut Call<'v, '_, '_, '_>) -> Result<Value
     let period_ms = args.duration_ms("period")?;
     let mut reg = env.reg_mut();
     let telemetry = &mut reg.settings.telemetry;
-    if telemetry.command.is_some() {
-        fail!("{} called multiple times; already set", call.name);
+    if let Some(before) = &telemetry.command {
+        let shown = super::files::shown_command(&before.argv);
+        fail!("{} called multiple times; already set to {shown}", call.name);
     }
     telemetry.command = Some(command);
     telemetry.period_ms = period_ms.unwrap_or(telemetry.period_ms);

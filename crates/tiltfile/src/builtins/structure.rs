@@ -3,9 +3,10 @@
 use crate::call::{Call, Failure, FailureKind, Result, fail};
 use crate::values::text_of;
 use crate::{Level, dialect, eval};
-use starlark::values::Value;
+use starlark::environment::Module;
 use starlark::values::dict::AllocDict;
 use starlark::values::structs::AllocStruct;
+use starlark::values::{FrozenHeapName, Value};
 
 pub(crate) fn include<'v>(call: &mut Call<'v, '_, '_, '_>) -> Result<Value<'v>> {
     let args = call.args()?;
@@ -15,23 +16,31 @@ pub(crate) fn include<'v>(call: &mut Call<'v, '_, '_, '_>) -> Result<Value<'v>> 
 
 pub(crate) fn load_dynamic<'v>(call: &mut Call<'v, '_, '_, '_>) -> Result<Value<'v>> {
     let args = call.args()?;
-    let module = eval::load(call.env(), &args.text("path")?)?;
-    let heap = call.heap();
-    let mut entries = Vec::new();
-    for name in module.names() {
-        if name.as_str().starts_with("__") {
-            continue;
+    let loaded = eval::load(call.env(), &args.text("path")?)?;
+    // a dict is frozen with the module that it lives in
+    let frozen = Module::with_temp_heap(|module| {
+        let heap = module.heap();
+        let mut entries = Vec::new();
+        for name in loaded.names() {
+            if name.as_str().starts_with("__") {
+                continue;
+            }
+            if let Ok(value) = loaded.get(name.as_str()) {
+                let name = dialect::original_name(name.as_str()).to_owned();
+                entries.push((name, heap.access_owned_frozen_value(&value)));
+            }
         }
-        if let Ok(value) = module.get(name.as_str()) {
-            entries.push((
-                dialect::original_name(name.as_str()).to_owned(),
-                heap.access_owned_frozen_value(&value),
-            ));
-        }
-    }
-    entries.sort_by(|a, b| a.0.cmp(&b.0));
-    Ok(call.alloc(AllocDict(entries)))
+        entries.sort_by(|a, b| a.0.cmp(&b.0));
+        module.set(DYNAMIC, heap.alloc(AllocDict(entries)));
+        module
+            .freeze_named(FrozenHeapName::User(Box::new(DYNAMIC.to_owned())))
+            .map_err(|e| Failure::new(format!("load_dynamic: {e:?}")))
+    })?;
+    let (dict, _) = frozen.get_any_visibility(DYNAMIC).map_err(|e| Failure::new(e.to_string()))?;
+    Ok(call.heap().access_owned_frozen_value(&dict))
 }
+
+const DYNAMIC: &str = "load_dynamic";
 
 pub(crate) fn print<'v>(call: &mut Call<'v, '_, '_, '_>) -> Result<Value<'v>> {
     let mut separator = " ".to_owned();

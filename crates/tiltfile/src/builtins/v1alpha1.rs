@@ -78,7 +78,10 @@ pub(crate) fn object<'v>(call: &mut Call<'v, '_, '_, '_>) -> Result<Value<'v>> {
         Ok(args.string_map(field)?.into_iter().collect())
     };
     let (labels, annotations) = (texts("labels")?, texts("annotations")?);
-    let (fields, given) = fields(call, &args, kind, &["name", "labels", "annotations"])?;
+    let (fields, mut given) = fields(call, &args, kind, &["name", "labels", "annotations"])?;
+    if kind == "cmd" && !given.contains_key("dir") {
+        given.insert("dir".to_owned(), args.dir.display().to_string().into());
+    }
     let spec = Json::Object(given);
     validate::object(kind, &spec).map_err(Failure::new)?;
     let plural = PLURALS.iter().find(|(k, _)| *k == kind).map_or(kind, |(_, plural)| plural);
