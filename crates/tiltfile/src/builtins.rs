@@ -16,14 +16,15 @@ mod v1alpha1;
 pub(crate) use images::{OUTPUT_FILE, WORKING_REPOSITORY, git_ignores};
 pub(crate) use k8s::WORKLOAD_FUNCTION;
 pub(crate) use live_update::check_paths;
+use settings::TILT_VERSION;
 pub(crate) use settings::{WATCH_SETTINGS, tiltignore};
 
 use crate::call::Native;
 use crate::config;
 use crate::env::Env;
-use crate::values::{Environ, TriggerModeValue, set_builtin};
+use crate::values::module::{Constant, ModuleValue};
+use crate::values::{TriggerModeValue, set_builtin};
 use starlark::environment::{Globals, GlobalsBuilder, LibraryExtension};
-use starlark::values::list::AllocList;
 
 /// Every builtin by its full name, which is also what error texts call it.
 pub(crate) static TABLE: &[(&str, Native)] = &[
@@ -180,7 +181,7 @@ pub(crate) static TABLE: &[(&str, Native)] = &[
 ];
 
 /// Builtins that live in a module of their own.
-const MODULES: [&str; 4] = ["config", "os", "shlex", "v1alpha1"];
+const MODULES: [&str; 5] = ["config", "os", "shlex", "sys", "v1alpha1"];
 
 /// The module that only built-in extensions see.
 const OURS: &str = "coracle";
@@ -188,9 +189,6 @@ const OURS: &str = "coracle";
 pub(crate) fn index_of(name: &str) -> Option<usize> {
     TABLE.iter().position(|(n, _)| *n == name)
 }
-
-/// What `coracle.tilt_version` says: the version that Coracle is measured by.
-const TILT_VERSION: &str = "0.37.6";
 
 /// The scope of every file, and of those that are part of the program.
 pub(crate) fn globals(env: &Env<'_>, is_ours: bool) -> Globals {
@@ -201,48 +199,34 @@ pub(crate) fn globals(env: &Env<'_>, is_ours: bool) -> Globals {
     builder.set(crate::dialect::MARK, true);
     builder.set("TRIGGER_MODE_AUTO", TriggerModeValue { manual: false });
     builder.set("TRIGGER_MODE_MANUAL", TriggerModeValue { manual: true });
-    for module in MODULES.into_iter().chain(is_ours.then_some(OURS)) {
-        builder.namespace(module, |builder| {
-            let prefix = format!("{module}.");
-            for (full, _) in TABLE {
-                match full.strip_prefix(&prefix) {
-                    Some(name) if !name.contains('.') => set_builtin(builder, name, full),
-                    _ => {}
-                }
-            }
-            match module {
-                "os" => os_values(builder, env),
-                "config" => config_values(builder, env),
-                OURS => builder.set("tilt_version", TILT_VERSION),
-                _ => {}
-            }
-        });
+    for name in MODULES.into_iter().chain(is_ours.then_some(OURS)) {
+        builder.set(name, ModuleValue { name: name.to_owned(), constants: constants(env, name).into() });
     }
-    builder.namespace("sys", |builder| {
-        builder.set("executable", env.settings.executable.as_str());
-        let argv = [env.settings.executable.clone(), env.settings.subcommand.clone()]
-            .into_iter()
-            .chain(env.settings.args.iter().cloned());
-        builder.set("argv", AllocList(argv.collect::<Vec<_>>()));
-    });
     builder.build()
 }
 
-fn os_values(builder: &mut GlobalsBuilder, env: &Env<'_>) {
-    builder.set("name", if cfg!(windows) { "nt" } else { "posix" });
-    builder.set("environ", Environ { vars: env.environ.vars.clone() });
-    builder.namespace("path", |builder| {
-        for (full, _) in TABLE {
-            if let Some(name) = full.strip_prefix("os.path.") {
-                set_builtin(builder, name, full);
-            }
+/// What a module holds besides functions.
+fn constants(env: &Env<'_>, module: &str) -> Vec<(&'static str, Constant)> {
+    let text = |path: &std::path::Path| Constant::Text(path.to_string_lossy().into_owned());
+    match module {
+        "os" => vec![
+            ("name", Constant::Text(if cfg!(windows) { "nt" } else { "posix" }.to_owned())),
+            ("environ", Constant::Environ(env.environ.clone())),
+        ],
+        "config" => vec![
+            ("tilt_subcommand", Constant::Text(env.settings.subcommand.clone())),
+            ("main_path", text(env.tiltfile)),
+            ("main_dir", text(env.tiltfile.parent().unwrap_or(env.tiltfile))),
+        ],
+        "sys" => {
+            let program = env.settings.executable.clone();
+            let argv = [program.clone(), env.settings.subcommand.clone()].into_iter();
+            vec![
+                ("executable", Constant::Text(program)),
+                ("argv", Constant::Texts(argv.chain(env.settings.args.iter().cloned()).collect())),
+            ]
         }
-    });
-}
-
-fn config_values(builder: &mut GlobalsBuilder, env: &Env<'_>) {
-    builder.set("tilt_subcommand", env.settings.subcommand.as_str());
-    builder.set("main_path", env.tiltfile.to_string_lossy().into_owned());
-    let dir = env.tiltfile.parent().map(|p| p.to_string_lossy().into_owned()).unwrap_or_default();
-    builder.set("main_dir", dir);
+        OURS => vec![("tilt_version", Constant::Text(TILT_VERSION.to_owned()))],
+        _ => Vec::new(),
+    }
 }

@@ -32,6 +32,24 @@ pub(crate) fn go_duration_ms(text: &str) -> Result<u64, String> {
     Ok(total as u64)
 }
 
+/// As Go writes a duration: `1h0m0s`, `30m0s`, `5s`, `1.5s`, `250ms`.
+pub(crate) fn go_duration(ms: u64) -> String {
+    if ms < 1000 {
+        return if ms == 0 { "0s".to_owned() } else { format!("{ms}ms") };
+    }
+    let (hours, minutes, rest) = (ms / 3_600_000, ms / 60_000 % 60, ms % 60_000);
+    let fraction = match rest % 1000 {
+        0 => String::new(),
+        part => format!(".{part:03}").trim_end_matches('0').to_owned(),
+    };
+    let seconds = format!("{}{fraction}s", rest / 1000);
+    match (hours, minutes) {
+        (0, 0) => seconds,
+        (0, _) => format!("{minutes}m{seconds}"),
+        _ => format!("{hours}h{minutes}m{seconds}"),
+    }
+}
+
 /// A reference to an image, normalised as Docker does (`nginx` is `docker.io/library/nginx`).
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct ImageRef {
@@ -167,6 +185,16 @@ mod tests {
         assert_eq!(go_duration_ms("1m30s"), Ok(90_000));
         assert_eq!(go_duration_ms("1.5h"), Ok(5_400_000));
         assert_eq!(go_duration_ms("0"), Ok(0));
+        for (ms, want) in [
+            (0, "0s"),
+            (250, "250ms"),
+            (5000, "5s"),
+            (1500, "1.5s"),
+            (1_800_000, "30m0s"),
+            (3_661_000, "1h1m1s"),
+        ] {
+            assert_eq!(go_duration(ms), want);
+        }
         assert!(go_duration_ms("5").is_err());
         assert!(go_duration_ms("5x").is_err());
     }

@@ -1,5 +1,6 @@
 //! Values of our own that a Tiltfile can hold. Their `type()` is observable: extensions compare it.
 
+pub(crate) mod module;
 pub(crate) mod probe;
 
 use crate::builtins;

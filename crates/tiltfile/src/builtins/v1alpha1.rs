@@ -191,8 +191,7 @@ fn field<'v>(
         "Path" => path(value),
         "str" if (owner, name) == ("ignore_def", "base_path") => path(value),
         "str" if name == "timeout" => {
-            crate::text::go_duration_ms(text()?)?;
-            Ok(text()?.into())
+            Ok(crate::text::go_duration(crate::text::go_duration_ms(text()?)?).into())
         }
         "str" => Ok(text()?.into()),
         "dict[str, str]" => {

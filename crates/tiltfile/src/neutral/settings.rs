@@ -3,6 +3,7 @@
 use super::command;
 use crate::manifest;
 use crate::plan::{Ignore, Plan};
+use crate::text::go_duration;
 use serde_json::{Value, json};
 
 pub(super) fn settings(plan: &Plan) -> Value {
@@ -56,39 +57,4 @@ fn secrets(plan: &Plan) -> Vec<Value> {
     found.sort();
     found.dedup();
     found.iter().map(|(name, key, value)| json!({"name": name, "key": key, "value": value})).collect()
-}
-
-/// As Go writes a duration: `1h0m0s`, `30m0s`, `5s`, `1.5s`, `250ms`.
-fn go_duration(ms: u64) -> String {
-    if ms < 1000 {
-        return if ms == 0 { "0s".to_owned() } else { format!("{ms}ms") };
-    }
-    let (hours, minutes, rest) = (ms / 3_600_000, ms / 60_000 % 60, ms % 60_000);
-    let fraction = match rest % 1000 {
-        0 => String::new(),
-        part => format!(".{part:03}").trim_end_matches('0').to_owned(),
-    };
-    let seconds = format!("{}{fraction}s", rest / 1000);
-    match (hours, minutes) {
-        (0, 0) => seconds,
-        (0, _) => format!("{minutes}m{seconds}"),
-        _ => format!("{hours}h{minutes}m{seconds}"),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    #[test]
-    fn durations() {
-        for (ms, want) in [
-            (0, "0s"),
-            (250, "250ms"),
-            (5000, "5s"),
-            (1500, "1.5s"),
-            (1_800_000, "30m0s"),
-            (3_661_000, "1h1m1s"),
-        ] {
-            assert_eq!(super::go_duration(ms), want);
-        }
-    }
 }

@@ -195,5 +195,7 @@ impl Host for DiskHost {
     fn current_context(&self) -> Option<KubeContext> {
         self.context.clone()
     }
-    fn print(&self, _level: Level, _text: &str) {}
+    fn print(&self, _level: Level, text: &str) {
+        io::Write::write_fmt(&mut io::stderr(), format_args!("{text}\n")).ok();
+    }
 }
