@@ -59,32 +59,7 @@ pub(super) fn find(env: &Env<'_>, drafts: &mut [Draft], services: &mut [Service]
     let bases = base_images(&index)?;
     let mut seen_references = Vec::new();
     for draft in drafts.iter_mut() {
-        let mut found = draft.image_defs.clone();
-        for object in &draft.k8s.objects {
-            let located = located_images(&reg, object)?;
-            for locator in reg.locators.iter().filter(|l| l.selector.matches(object)) {
-                if !draft.k8s.image_locators.contains(&locator.locator()) {
-                    draft.k8s.image_locators.push(locator.locator());
-                }
-            }
-            let written = manifest::container_images(object).into_iter().map(str::to_owned).chain(located);
-            for text in written {
-                let reference = match ImageRef::parse(&text) {
-                    Ok(reference) => reference,
-                    Err(e) => fail!(
-                        "error parsing image reference {text:?} in {} {}: {e}",
-                        manifest::text(object, "kind"),
-                        manifest::Id::of(object).name
-                    ),
-                };
-                found.extend(index.find(&reference));
-                seen_references.push(reference);
-            }
-            for value in manifest::env_values(object) {
-                let Ok(reference) = ImageRef::parse(value) else { continue };
-                found.extend(index.find(&reference).filter(|i| reg.images[*i].build.match_in_env_vars));
-            }
-        }
+        let found = named_images(&index, draft, &mut seen_references)?;
         draft.image_defs.clear();
         draft.k8s.deployed_images.clear();
         for index in found {
@@ -140,6 +115,38 @@ pub(super) fn find(env: &Env<'_>, drafts: &mut [Draft], services: &mut [Service]
         env.warn(text, position);
     }
     Ok(builds)
+}
+
+/// Definitions that a resource's objects name; all that they name goes to `seen`.
+fn named_images(known: &Index<'_>, draft: &mut Draft, seen: &mut Vec<ImageRef>) -> Result<Vec<usize>> {
+    let reg = known.reg;
+    let mut found = draft.image_defs.clone();
+    for object in &draft.k8s.objects {
+        let located = located_images(reg, object)?;
+        for locator in reg.locators.iter().filter(|l| l.selector.matches(object)) {
+            if !draft.k8s.image_locators.contains(&locator.locator()) {
+                draft.k8s.image_locators.push(locator.locator());
+            }
+        }
+        let written = manifest::container_images(object).into_iter().map(str::to_owned).chain(located);
+        for text in written {
+            let reference = match ImageRef::parse(&text) {
+                Ok(reference) => reference,
+                Err(e) => fail!(
+                    "error parsing image reference {text:?} in {} {}: {e}",
+                    manifest::text(object, "kind"),
+                    manifest::Id::of(object).name
+                ),
+            };
+            found.extend(known.find(&reference));
+            seen.push(reference);
+        }
+        for value in manifest::env_values(object) {
+            let Ok(reference) = ImageRef::parse(value) else { continue };
+            found.extend(known.find(&reference).filter(|i| reg.images[*i].build.match_in_env_vars));
+        }
+    }
+    Ok(found)
 }
 
 /// For each definition, those that it is built from.
