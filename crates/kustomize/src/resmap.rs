@@ -143,7 +143,7 @@ impl ResMap {
         let id = resource.id();
         let at = self.list.len();
         if self.current().contains_key(&id.normal()) {
-            return Err(Error::new(format!("may not add resource with an already registered id: {id}")));
+            return Err(already_registered(&id));
         }
         self.current().entry(id.normal()).or_default().push(at);
         if let Some(any) = &mut self.any {
@@ -204,6 +204,15 @@ impl ResMap {
         self.list.retain(|resource| !resource.is_local_config());
     }
 
+    /// Fails if two resources have one id.
+    pub(crate) fn check_unique(&mut self) -> Result<()> {
+        let twice = self.current().values().filter_map(|places| places.get(1)).min().copied();
+        match twice {
+            Some(at) => Err(already_registered(&self.list[at].id())),
+            None => Ok(()),
+        }
+    }
+
     /// Ids that more than one resource has.
     pub(crate) fn conflicts(&mut self) -> Vec<ResId> {
         let mut ids: Vec<ResId> =
@@ -230,6 +239,10 @@ fn defined(definition: &Resource) -> Option<(String, String)> {
     let spec = definition.object.get("spec")?;
     let text = |value: Option<&Value>| value.and_then(Value::as_str).map(str::to_string);
     Some((text(spec.get("group"))?, text(spec.get("names").and_then(|names| names.get("kind")))?))
+}
+
+fn already_registered(id: &ResId) -> Error {
+    Error::new(format!("may not add resource with an already registered id: {id}"))
 }
 
 fn index_any(index: &mut HashMap<ResId, Vec<usize>>, at: usize, resource: &Resource) {

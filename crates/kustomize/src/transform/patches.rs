@@ -101,7 +101,7 @@ impl Prepared {
                 for at in select(entry, resources)? {
                     objects.iter().try_for_each(|object| merge_into(root, at, object, allow, resources))?;
                 }
-                Ok(())
+                if allow.name || allow.kind { resources.check_unique() } else { Ok(()) }
             }
         }
     }
