@@ -94,7 +94,8 @@ fn generate(
     let pairs = load_pairs(root, generator).map_err(|e| e.doing("loading KV pairs"))?;
     let (data, binary) = encode(kind, &generator.name, pairs)?;
     for (field, entries) in [("data", data), ("binaryData", binary)] {
-        if !entries.is_empty() {
+        // a Secret has its data even if there is none
+        if !entries.is_empty() || (field == "data" && kind == Kind::Secret) {
             object[field] = json!(entries);
         }
     }
@@ -113,8 +114,8 @@ fn encode(kind: Kind, name: &str, pairs: Vec<(String, Vec<u8>)>) -> Result<(Entr
     let (mut data, mut binary) = (Entries::new(), Entries::new());
     for (key, value) in pairs {
         if data.contains_key(&key) || binary.contains_key(&key) {
-            let kind = if kind == Kind::Secret { "secret" } else { "configmap" };
-            return Err(Error::new(format!("{kind} {name} illegally repeats the key `{key}`")));
+            // upstream says so of secrets too
+            return Err(Error::new(format!("configmap {name} illegally repeats the key `{key}`")));
         }
         match (kind, String::from_utf8(value)) {
             (Kind::ConfigMap, Ok(text)) => data.insert(key, text),
@@ -148,12 +149,10 @@ fn base64_lines(bytes: &[u8]) -> String {
 fn load_pairs(root: &Root<'_, '_>, generator: &Generator) -> Result<Vec<(String, Vec<u8>)>> {
     let mut pairs = Vec::new();
     for file in &generator.envs {
-        let (path, text) = root
+        let (_, text) = root
             .load_text(file)
             .map_err(|e| e.doing(format!("env source files: {}", go_list(&generator.envs))))?;
-        for (index, line) in text.lines().enumerate() {
-            pairs.extend(env_line(line, &path, index + 1)?);
-        }
+        pairs.extend(text.lines().filter_map(env_line));
     }
     for literal in &generator.literals {
         let (key, value) = literal.split_once('=').filter(|(key, _)| !key.is_empty()).ok_or_else(|| {
@@ -171,17 +170,12 @@ fn load_pairs(root: &Root<'_, '_>, generator: &Generator) -> Result<Vec<(String,
     Ok(pairs)
 }
 
-/// `KEY=VALUE`, the value as it stands; nothing for blank lines and comments.
-fn env_line(line: &str, path: &str, number: usize) -> Result<Option<(String, Vec<u8>)>> {
+/// `KEY=VALUE`, the value as it stands; nothing for blank lines, comments and lines without a key.
+fn env_line(line: &str) -> Option<(String, Vec<u8>)> {
     let line = line.trim_start();
-    if line.is_empty() || line.starts_with('#') {
-        return Ok(None);
-    }
     let (key, value) = line.split_once('=').unwrap_or((line, ""));
-    if key.is_empty() {
-        return Err(Error::new(format!("{path}:{number}: no key before '='")));
-    }
-    Ok(Some((key.to_string(), value.as_bytes().to_vec())))
+    let is_pair = !key.is_empty() && !line.starts_with('#');
+    is_pair.then(|| (key.to_string(), value.as_bytes().to_vec()))
 }
 
 /// As Go prints a list of texts.

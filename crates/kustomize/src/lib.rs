@@ -11,8 +11,9 @@
 //! without its merge key is an error (upstream empties the list; `merge::list` has more of this); integers above 2^53
 //! survive JSON patches; keys that look like numbers are written as text (upstream fails); `metadata.name` must be
 //! text; a wrong regular expression for an image matches nothing (upstream panics). As in later releases:
-//! replacement selectors are regular expressions, `sourceValue`, empty patch files are ignored, `includeTemplates`
-//! leaves volumeClaimTemplates alone.
+//! replacement selectors are regular expressions, `sourceValue`, replacements go into YAML and JSON in a text
+//! (`embedded`), empty patch files are ignored, `includeTemplates` leaves volumeClaimTemplates alone. All differences are
+//! in `docs/reference/kustomize-deviations.md`.
 
 mod accumulate;
 mod accumulator;

@@ -160,8 +160,11 @@ fn label_fields<'c>(label: &Label, config: &'c Config) -> Result<Cow<'c, [FieldS
             add(config.fields(List::VolumeClaimTemplateLabels), doing)?;
         }
         match config.fields(List::Labels) {
-            [] => add(&[FieldSpec::new(Gvk::default(), "metadata/labels", true)], "")?,
-            labels => add(labels, "")?,
+            [] => {
+                let labels = FieldSpec::new(Gvk::default(), "metadata/labels", true);
+                add(&[labels], "failed to merge labels: ")?;
+            }
+            labels => add(labels, "failed to merge labels: ")?,
         }
     }
     Ok(Cow::Owned(fields.to_vec()))

@@ -53,6 +53,9 @@ fn iam_policy(f: &mut Fields<'_>) -> Result<Resource> {
         return Err(Error::new(format!("cloud provider {cloud} not supported yet"))
             .hint("gke is the one that there is"));
     }
+    if account.is_empty() || project.is_empty() {
+        return Err(Error::new("serviceAccount must have a name and a projectId"));
+    }
     let mut resource = Resource::new(json!({
         "apiVersion": "v1",
         "kind": "ServiceAccount",

@@ -248,6 +248,10 @@ fn read_generator(mut f: Fields<'_>) -> Result<Generator> {
 /// A generator written as an object, whose name may stand in its metadata.
 pub(crate) fn read_generator_plugin(f: &mut Fields<'_>, secret: bool) -> Result<Generator> {
     let mut generator = read_generator_fields(f)?;
+    // `env` is moved to `envs` in kustomization files only
+    if !f.string("env")?.is_empty() {
+        generator.envs.pop();
+    }
     if secret {
         generator.secret_type = f.string("type")?;
     }

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::{Number, Value};
 
 use crate::error::{Error, Result};
+use crate::fieldpath::wrong_kind;
 use crate::fieldspec::{ByKind, FieldSpec, Leaf};
 use crate::order;
 use crate::resmap::ResMap;
@@ -53,7 +54,7 @@ fn insert<'p>(
             Ok(())
         }
         Value::Null => Ok(()),
-        _ => Err(Error::new("wrong node kind: expected a map")),
+        _ => Err(wrong_kind("MappingNode", value)),
     }
 }
 

@@ -71,9 +71,11 @@ pub(crate) fn set_namespace(
         {
             continue;
         }
+        let mut doing = "namespace transformation failed";
         field
             .apply(&mut resource.object, Leaf::Scalar, &mut |value| {
                 if value.is_object() || value.is_array() {
+                    doing = "namespace field specs must target scalar nodes";
                     return Err(wrong_kind("ScalarNode", value));
                 }
                 let is_set = value.as_str().is_some_and(|text| !text.is_empty());
@@ -82,7 +84,7 @@ pub(crate) fn set_namespace(
                 }
                 Ok(())
             })
-            .map_err(|e| e.doing("namespace field specs must target scalar nodes"))?;
+            .map_err(|e| e.doing(doing))?;
     }
     Ok(())
 }

@@ -60,6 +60,10 @@ pub(crate) fn prepare_json(root: &Root<'_, '_>, entry: &Patch) -> Result<Prepare
     }
     let text = Text::of(root, entry, &String::new)?;
     let operations = text.operations()?.ok_or_else(|| text.no_operations())?;
+    if operations.is_empty() {
+        let message = format!("patch appears to be empty; file={}, JsonOp={}", entry.path, text.text.trim());
+        return Err(Error::new(message));
+    }
     Ok(Prepared { entry: entry.clone(), change: Change::Operations(operations), store: false })
 }
 
@@ -127,7 +131,8 @@ impl Text {
                 text: entry.patch.clone(),
             }),
             (false, true) => {
-                let (file, text) = root.load_text(&entry.path)?;
+                let doing = format!("failed to get the patch file from path({})", entry.path);
+                let (file, text) = root.load_text(&entry.path).map_err(|e| e.doing(doing))?;
                 Ok(Text { name: format!("[path: {:?}]", entry.path), file, text })
             }
         }
