@@ -2,7 +2,7 @@
 # fuzz/run.sh [TARGET [SECONDS]]: one process, bounded in time and memory.
 set -eu
 cd "$(dirname "$0")/.."
-targets=${1:-yaml_reader yaml_emitter kustomize_build patches dockerfile}
+targets=${1:-yaml_reader yaml_emitter kustomize_build patches dockerfile tiltfile}
 seconds=${2:-60}
 conformance=${CONFORMANCE:-../shared/conformance}/kustomize/cases
 for target in $targets; do
@@ -11,6 +11,7 @@ for target in $targets; do
     seeds=fuzz/seeds/$target
     case $target in
     yaml_reader) [ ! -d "$conformance" ] || seeds="$seeds $conformance" ;;
+    tiltfile) [ ! -d "$conformance/../../tiltfile/cases" ] || seeds="$seeds $conformance/../../tiltfile/cases" ;;
     esac
     # shellcheck disable=SC2086 # several folders
     nice -n 19 cargo +nightly fuzz run --fuzz-dir fuzz "$target" "$corpus" $seeds -- \

@@ -6,11 +6,13 @@
 mod dockerfiles;
 mod kustomizations;
 mod patches;
+mod tiltfiles;
 mod values;
 mod yaml_text;
 
 pub use dockerfiles::dockerfile;
 pub use kustomizations::kustomize_build;
 pub use patches::patches;
+pub use tiltfiles::tiltfile;
 pub use values::Bytes;
 pub use yaml_text::{yaml_emitter, yaml_reader};

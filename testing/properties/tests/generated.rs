@@ -1,6 +1,6 @@
 //! A few hundred cases from a fixed seed: what the fuzz targets do at length.
 
-use properties::{dockerfile, kustomize_build, patches, yaml_emitter, yaml_reader};
+use properties::{dockerfile, kustomize_build, patches, tiltfile, yaml_emitter, yaml_reader};
 
 /// xorshift: the same cases on every machine.
 struct Random(u64);
@@ -122,5 +122,18 @@ fn every_text_is_a_dockerfile_or_is_told_why_not() {
         ["\n", "\\\n", " ", "\"", "'", "$", "${", "}", "<<EOF\n", "EOF\n", "#", "--from=", "[", "]", "\\"];
     for _ in 0..CASES {
         dockerfile(random.mutated(seed, &pieces).as_bytes());
+    }
+}
+
+#[test]
+fn every_text_is_a_tiltfile_or_is_told_why_not() {
+    let mut random = Random(0x94d0_49bb_1331_11eb);
+    let seed = include_str!("../../../fuzz/seeds/tiltfile/all.Tiltfile");
+    let pieces = [
+        "\n", "\n    ", "\t", "'", "\"\"\"", "(", ")", "[", "]", "{", "}", ":", ",", "=", "while ", "for ",
+        "if ", "def ", "lambda ", "load(", "not ", "#", "\\", ".", "é",
+    ];
+    for _ in 0..CASES {
+        tiltfile(random.mutated(seed, &pieces).as_bytes());
     }
 }
