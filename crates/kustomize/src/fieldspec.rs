@@ -92,7 +92,12 @@ impl FieldSpec {
         set: &mut dyn FnMut(&mut Value) -> Result<()>,
     ) -> Result<()> {
         let create = self.create && leaf != Leaf::Never;
-        walk(object, &self.segments.0, create, leaf, set).map_err(|e| {
+        let walked = if self.segments.0.is_empty() {
+            Err(Error::new("a field spec needs a path").worded("cannot set or create an empty field name"))
+        } else {
+            walk(object, &self.segments.0, create, leaf, set)
+        };
+        walked.map_err(|e| {
             e.doing(format!("considering field '{}' of object {}", self.path, ResId::of(object)))
         })
     }
@@ -128,7 +133,13 @@ fn walk(
     let Some((first, rest)) = path.split_first() else { return set(value) };
     match value {
         Value::Null => Ok(()),
-        Value::Array(items) => items.iter_mut().try_for_each(|item| walk(item, path, create, leaf, set)),
+        Value::Array(items) => {
+            let rest = || path.iter().map(|segment| segment.name.as_str()).collect::<Vec<_>>().join(" ");
+            items.iter_mut().try_for_each(|item| {
+                walk(item, path, create, leaf, set)
+                    .map_err(|e| e.prefixed(&format!("visit traversal on path: [{}]", rest())))
+            })
+        }
         Value::Object(map) => {
             if create && !first.list && map.get(&first.name).is_none_or(Value::is_null) {
                 let new = if rest.is_empty() && leaf == Leaf::Scalar {

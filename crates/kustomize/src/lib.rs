@@ -9,8 +9,8 @@
 //!
 //! On purpose other than upstream (v5.5.0), each where it loses data or breaks off: in a strategic merge, a list item
 //! without its merge key is an error (upstream empties the list; `merge::list` has more of this); integers above 2^53
-//! survive JSON patches; keys that look like numbers are written as text (upstream fails); `metadata.name` must be
-//! text; a wrong regular expression for an image matches nothing (upstream panics). As in later releases:
+//! survive JSON patches; keys that look like numbers are written as text (upstream fails); name references reach into
+//! lists of lists (upstream fails); a wrong regular expression for an image matches nothing (upstream panics). As in later releases:
 //! replacement selectors are regular expressions, `sourceValue`, replacements go into YAML and JSON in a text
 //! (`embedded`), empty patch files are ignored, `includeTemplates` leaves volumeClaimTemplates alone. All differences are
 //! in `docs/reference/kustomize-deviations.md`.
@@ -49,6 +49,7 @@ mod replacement;
 mod repository;
 mod resmap;
 mod resource;
+mod scalar;
 mod schema;
 mod scope;
 mod select;

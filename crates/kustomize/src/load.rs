@@ -128,12 +128,20 @@ fn check(source: Source<'_>, node: &Spanned, kind: &str) -> Result<()> {
     if kind.ends_with("List") {
         return Ok(());
     }
-    let name = metadata.and_then(|m| m.get("name")).filter(|n| !n.is_null());
-    match name {
-        None => Err(source.error(node.span, format!("missing metadata.name in object {kind}"))),
-        Some(name) if name.as_str().is_none() => {
-            Err(source.error(name.span, "metadata.name must be a string").hint("put it in quotes"))
+    let name = metadata.and_then(|m| m.get("name"));
+    match name.map(|name| &name.node) {
+        Some(Node::Scalar(Value::Null)) | None => {
+            Err(source.error(node.span, format!("missing metadata.name in object {kind}")))
         }
-        Some(_) => Ok(()),
+        Some(Node::Scalar(Value::String(name))) if name.is_empty() => {
+            Err(source.error(node.span, format!("missing metadata.name in object {kind}")))
+        }
+        Some(Node::Scalar(_)) => Ok(()),
+        Some(_) => {
+            let span = name.map_or(node.span, |name| name.span);
+            Err(source
+                .error(span, "metadata.name must be text")
+                .worded(format!("missing metadata.name in object {kind}")))
+        }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use crate::config::{NameReference, NameReferences};
 use crate::error::{Error, Result};
@@ -10,6 +10,7 @@ use crate::fieldspec::Leaf;
 use crate::id::{Gvk, NO_NAMESPACE, ResId};
 use crate::resmap::ResMap;
 use crate::resource::Resource;
+use crate::scalar;
 
 /// Follows every reference of every resource, once, at the end of a build.
 pub(crate) fn fix(resources: &mut ResMap, references: &NameReferences) -> Result<()> {
@@ -19,7 +20,10 @@ pub(crate) fn fix(resources: &mut ResMap, references: &NameReferences) -> Result
         let gvk = resource.original_id().gvk;
         let mut referrer: Option<Referrer> = None;
         for reference in references.of(&gvk) {
-            let referrer = referrer.get_or_insert_with(|| Referrer::of(resource));
+            let referrer = match &referrer {
+                Some(referrer) => referrer,
+                None => referrer.insert(Referrer::of(resource)?),
+            };
             fix_field(&mut resource.object, referrer, reference, &candidates)?;
         }
     }
@@ -32,19 +36,20 @@ fn fix_field(
     reference: NameReference<'_>,
     candidates: &Candidates,
 ) -> Result<()> {
-    let role = reference.field.path.ends_with("roleRef/name").then(|| role_ref(object));
+    let role = if reference.field.path.ends_with("roleRef/name") { role_ref(object) } else { None };
     let search = Search { referrer, target: reference.target, role, candidates };
+    let path = &reference.field.path;
     reference
         .field
-        .apply_unchecked(object, Leaf::Scalar, &mut |value| search.fix(value))
-        .map_err(|e| e.doing(format!("updating name reference of '{}'", referrer.id)))
+        .apply_unchecked(object, Leaf::Never, &mut |value| search.fix(value))
+        .map_err(|e| e.doing(format!("updating name reference in '{path}' field of '{}'", referrer.id)))
 }
 
-fn role_ref(object: &Value) -> Gvk {
-    let text = |field: &str| {
-        object.get("roleRef").and_then(|r| r.get(field)).and_then(Value::as_str).unwrap_or("").to_string()
-    };
-    Gvk { group: text("apiGroup"), version: String::new(), kind: text("kind") }
+/// What a role binding says of its role besides the name, if it says all.
+fn role_ref(object: &Value) -> Option<Gvk> {
+    let role = object.get("roleRef")?;
+    let text = |field: &str| role.get(field).and_then(scalar::text);
+    Some(Gvk { group: text("apiGroup")?, version: String::new(), kind: text("kind")? })
 }
 
 /// What is needed to know of an object that may be named.
@@ -102,25 +107,31 @@ struct Referrer {
 }
 
 impl Referrer {
-    fn of(resource: &Resource) -> Referrer {
+    fn of(resource: &Resource) -> Result<Referrer> {
         let id = resource.id();
-        let subjects = resource.object.get("subjects").and_then(Value::as_array);
-        let account = |s: &&Value| s.get("kind").is_some_and(|k| k == "ServiceAccount");
-        let subject_namespaces = match subjects {
-            Some(subjects) if id.gvk.kind == "RoleBinding" => subjects
-                .iter()
-                .filter(account)
-                .filter_map(|s| s.get("namespace")?.as_str().map(str::to_string))
-                .collect(),
-            _ => Vec::new(),
-        };
-        Referrer {
+        let mut subject_namespaces = Vec::new();
+        if id.gvk.kind == "RoleBinding" && !id.gvk.is_cluster_scoped() {
+            let subjects = resource.object.get("subjects").and_then(Value::as_array).into_iter().flatten();
+            for account in subjects.filter(|s| s.get("kind").is_some_and(|kind| kind == "ServiceAccount")) {
+                match account.get("namespace") {
+                    None => {}
+                    Some(Value::String(namespace)) => subject_namespaces.push(namespace.clone()),
+                    Some(_) => {
+                        return Err(Error::new(format!(
+                            "Invalid Input: namespace is blank for resource \"{id}\""
+                        ))
+                        .hint("give the subject a namespace, or leave the field out"));
+                    }
+                }
+            }
+        }
+        Ok(Referrer {
             namespace: id.effective_namespace().to_string(),
             id,
             subject_namespaces,
             prefixes: resource.prefixes.clone(),
             suffixes: resource.suffixes.clone(),
-        }
+        })
     }
 
     fn is_cluster_scoped(&self) -> bool {
@@ -153,32 +164,42 @@ struct Search<'a> {
 impl Search<'_> {
     fn fix(&self, value: &mut Value) -> Result<()> {
         match value {
-            Value::String(name) => {
-                if let Some(referral) = self.select(name, None, false)? {
-                    name.clone_from(&referral.id.name);
-                }
-                Ok(())
-            }
+            Value::Null => Ok(()),
             Value::Array(items) => items.iter_mut().try_for_each(|item| self.fix(item)),
-            Value::Object(map) => {
-                let Some(Value::String(name)) = map.get("name") else { return Ok(()) };
-                if map.get("namespace").is_some_and(Value::is_null) {
-                    return Err(Error::new(format!(
-                        "Invalid Input: namespace is blank for resource '{name}'"
-                    ))
-                    .hint("give the subject a namespace, or leave the field out"));
-                }
-                let namespace = map.get("namespace").and_then(Value::as_str);
-                let Some(referral) = self.select(name, namespace, true)? else { return Ok(()) };
-                let id = &referral.id;
-                map.insert("name".to_string(), Value::String(id.name.clone()));
-                if !id.namespace.is_empty() {
-                    map.insert("namespace".to_string(), Value::String(id.namespace.clone()));
+            Value::Object(map) => self.fix_map(map),
+            name => {
+                let referral = self.select(&scalar::text(name).unwrap_or_default(), None, false)?;
+                if let Some(referral) = referral {
+                    scalar::set_text(name, referral.id.name.clone());
                 }
                 Ok(())
             }
-            _ => Ok(()),
         }
+    }
+
+    /// A map with a name, and perhaps a namespace.
+    fn fix_map(&self, map: &mut Map<String, Value>) -> Result<()> {
+        let Some(value) = map.get("name") else {
+            return Err(Error::new("path config error; no 'name' field in node")
+                .hint("what names another object is text, or a map with name"));
+        };
+        let Some(name) = scalar::text(value) else { return Ok(()) };
+        let namespace = match map.get("namespace") {
+            None => None,
+            Some(namespace) => match scalar::text(namespace) {
+                None => return Ok(()),
+                namespace => namespace,
+            },
+        };
+        let Some(referral) = self.select(&name, namespace.as_deref(), true)? else { return Ok(()) };
+        let id = &referral.id;
+        if let Some(name) = map.get_mut("name") {
+            scalar::set_text(name, id.name.clone());
+        }
+        if !id.namespace.is_empty() {
+            map.insert("namespace".to_string(), Value::String(id.namespace.clone()));
+        }
+        Ok(())
     }
 
     /// The one object that a name means, if any.
@@ -217,7 +238,10 @@ impl Search<'_> {
                     return Ok(Some(first));
                 }
                 let ids: Vec<String> = found.iter().map(|c| c.id.to_string()).collect();
-                Err(Error::new(format!("found multiple possible referrals for '{name}': {}", ids.join(", "))))
+                let ids = ids.join(", ");
+                Err(Error::new(format!("'{name}' may mean several objects: {ids}"))
+                    .hint("give them different names, or say the namespace where the name stands")
+                    .worded(format!("found multiple possible referrals: {ids}")))
             }
         }
     }

@@ -54,16 +54,11 @@ pub(crate) fn sort(resources: &mut [Resource], options: Option<&SortOptions>, re
 
 /// What lists of kinds are sorted by in a transformer configuration: rank, then text.
 pub(crate) fn kind_key(gvk: &Gvk) -> (i64, String) {
-    let place = |list: &[&str]| list.iter().position(|kind| *kind == gvk.kind);
-    let rank = match place(&FIRST) {
-        Some(at) => at as i64 - FIRST.len() as i64,
-        None => place(&LAST).map_or(0, |at| at as i64 + 1),
-    };
-    (rank, gvk_key(gvk))
+    (rank(&gvk.kind), gvk_key(gvk))
 }
 
 /// The place of a kind in the legacy order.
-pub(crate) fn rank(kind: &str) -> i64 {
+fn rank(kind: &str) -> i64 {
     let place = |list: &[&str]| list.iter().position(|k| *k == kind).map(|at| at as i64);
     match (place(&FIRST), place(&LAST)) {
         (Some(at), _) => at - FIRST.len() as i64,

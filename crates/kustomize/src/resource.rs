@@ -7,6 +7,7 @@ use serde_json::{Map, Value};
 use crate::id::{Gvk, ResId};
 use crate::merge::BareNulls;
 use crate::origin::{self, BuildMetadata};
+use crate::scalar;
 use crate::shared::Shared;
 
 #[derive(Debug, Clone, PartialEq)]
@@ -25,6 +26,8 @@ pub(crate) struct Resource {
     pub(crate) vars: Vec<String>,
     /// Where the file had nothing at all for a value, until a merge or patch has settled it.
     pub(crate) bare_nulls: BareNulls,
+    /// Name and namespace if they were written as numbers or booleans. They are text in between, for ids.
+    unquoted: Vec<&'static str>,
 }
 
 const BUILD_ANNOTATIONS: &str = "internal.config.kubernetes.io/";
@@ -44,11 +47,23 @@ impl Resource {
             shared: Shared::default(),
             vars: Vec::new(),
             bare_nulls: BareNulls::new(),
+            unquoted: Vec::new(),
         };
+        resource.quote();
         if resource.meta_map("annotations").is_some() {
             resource.restore_history();
         }
         resource
+    }
+
+    fn quote(&mut self) {
+        let Some(Value::Object(meta)) = self.object.get_mut("metadata") else { return };
+        for field in ["name", "namespace"] {
+            if let Some(value @ (Value::Number(_) | Value::Bool(_))) = meta.get_mut(field) {
+                *value = Value::String(value.to_string());
+                self.unquoted.push(field);
+            }
+        }
     }
 
     pub(crate) fn is_empty(&self) -> bool {
@@ -272,6 +287,13 @@ impl Resource {
             });
             for value in annotations.values_mut().filter(|v| !v.is_string()) {
                 *value = Value::String(text(value));
+            }
+        }
+        for field in self.unquoted {
+            if let Some(value @ Value::String(_)) =
+                self.object.get_mut("metadata").and_then(|meta| meta.get_mut(field))
+            {
+                *value = scalar::plain(text(value));
             }
         }
         // upstream writes the annotations anew, if there are any

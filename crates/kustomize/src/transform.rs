@@ -140,32 +140,26 @@ fn patch_prepared(
 
 /// Where an item of `labels` sets them: at its own fields and those of the configuration that it includes.
 fn label_fields<'c>(label: &Label, config: &'c Config) -> Result<Cow<'c, [FieldSpec]>> {
-    if label.include_selectors && label.fields.is_empty() {
+    if label.include_selectors && label.fields.is_empty() && config.fields(List::Labels).is_empty() {
         return Ok(Cow::Borrowed(config.fields(List::CommonLabels)));
     }
     let mut fields = FieldSpecs::from(label.fields.clone());
-    let mut add = |more: &[FieldSpec], doing: &str| {
-        fields
-            .merge_all(more)
-            .map_err(|conflict| Error::new(format!("{doing}conflicting fieldspecs")).hint(&conflict.hint()))
+    let mut add = |more: &[FieldSpec], what: &str| {
+        fields.merge_all(more).map_err(|conflict| {
+            Error::new(format!("failed to merge {what}: conflicting fieldspecs")).hint(&conflict.hint())
+        })
     };
+    add(config.fields(List::Labels), "labels")?;
     if label.include_selectors {
-        add(config.fields(List::CommonLabels), "")?;
+        add(config.fields(List::CommonLabels), "labels")?;
     } else {
         if label.include_templates {
-            add(config.fields(List::TemplateLabels), "failed to merge template fieldSpec: ")?;
+            add(config.fields(List::TemplateLabels), "template fieldSpec")?;
         }
         if label.include_volume_claim_templates {
-            let doing = "failed to merge volume claim template fieldSpec: ";
-            add(config.fields(List::VolumeClaimTemplateLabels), doing)?;
+            add(config.fields(List::VolumeClaimTemplateLabels), "volume claim template fieldSpec")?;
         }
-        match config.fields(List::Labels) {
-            [] => {
-                let labels = FieldSpec::new(Gvk::default(), "metadata/labels", true);
-                add(&[labels], "failed to merge labels: ")?;
-            }
-            labels => add(labels, "failed to merge labels: ")?,
-        }
+        add(&[FieldSpec::new(Gvk::default(), "metadata/labels", true)], "labels")?;
     }
     Ok(Cow::Owned(fields.to_vec()))
 }

@@ -13,7 +13,7 @@ use crate::error::{Error, Result};
 use crate::expand;
 use crate::fieldpath;
 use crate::fieldspec::{ByKind, Leaf};
-use crate::id::{Gvk, ResId};
+use crate::id::Gvk;
 use crate::resmap::ResMap;
 use crate::spec::Place;
 use crate::spec::read::{place, read_gvk};
@@ -71,10 +71,6 @@ impl Var {
     /// As kustomize prints it.
     fn describe(&self) -> String {
         format!("{{{} {} {{{}}}}}", self.name, self.target(), self.field_path())
-    }
-
-    fn id(&self) -> ResId {
-        ResId { gvk: self.target(), name: self.object.clone(), namespace: self.namespace.clone() }
     }
 }
 
@@ -193,15 +189,12 @@ impl Sources {
 
     /// A var without a namespace finds its object in any.
     fn find(&self, var: &Var) -> Result<Option<usize>> {
-        let id = var.id();
-        let in_namespace = !id.namespace.is_empty() || id.gvk.is_cluster_scoped();
-        let namespace = id.effective_namespace().to_string();
         let mut found: Vec<usize> = self
             .by_name
-            .get(&(id.gvk, id.name))
+            .get(&(var.target(), var.object.clone()))
             .into_iter()
             .flatten()
-            .filter(|(of, _)| !in_namespace || *of == namespace)
+            .filter(|(namespace, _)| var.namespace.is_empty() || *namespace == var.namespace)
             .map(|(_, at)| *at)
             .collect();
         found.dedup();

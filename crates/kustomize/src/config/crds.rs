@@ -29,7 +29,7 @@ const MOST_FIELDS: usize = 100_000;
 /// Adds what a file says.
 pub(crate) fn merge(config: &mut Arc<Config>, source: Source<'_>, name: &str) -> Result<()> {
     let doing = format!("unable to parse open API definition from '{name}'");
-    let document = parse(source).map_err(|e| e.doing(&doing))?;
+    let Some(document) = parse(source).map_err(|e| e.doing(&doing))? else { return Ok(()) };
     let definitions = Definitions::of(source, &document).map_err(|e| e.doing(&doing))?;
     let mut found = Config::default();
     for (type_name, properties) in &definitions.types {
@@ -48,11 +48,11 @@ pub(crate) fn merge(config: &mut Arc<Config>, source: Source<'_>, name: &str) ->
         .map_err(|e: MergeError| source.error(document.span, e.message()).hint(&e.hint()))
 }
 
-fn parse(source: Source<'_>) -> Result<Spanned> {
+fn parse(source: Source<'_>) -> Result<Option<Spanned>> {
     let options = Options { rules: Rules::Sigs, duplicates: Duplicates::LastWins, keys: Keys::ToText };
     let documents = yaml::parse_spanned_with(source.text, &options)
         .map_err(|e| Error::from(e.in_file(source.file)).prefixed("error converting YAML to JSON"))?;
-    documents.into_iter().next().ok_or_else(|| source.error(diag::Span::new(0, 0), "the file is empty"))
+    Ok(documents.into_iter().next().filter(|document| !document.is_null()))
 }
 
 type Properties<'a> = BTreeMap<&'a str, &'a Spanned>;
@@ -74,7 +74,11 @@ impl<'a> Definitions<'a> {
             if !matches!(entry.value.node, Node::Mapping(_)) {
                 return Err(mismatch(source, document, &entry.value, "accumulator.OpenAPIDefinition"));
             }
-            let properties = field(&entry.value, "schema").and_then(|schema| field(schema, "properties"));
+            let schema = map_field(source, document, &entry.value, "schema")?;
+            let properties = match schema {
+                Some(schema) => map_field(source, document, schema, "properties")?,
+                None => None,
+            };
             let properties = properties.map(Spanned::entries).unwrap_or_default();
             let properties = properties.iter().map(|p| (p.key.as_str(), &p.value)).collect();
             types.insert(entry.key.as_str(), properties);
@@ -103,6 +107,20 @@ fn mismatch(source: Source<'_>, document: &Spanned, node: &Spanned, wanted: &str
     let doing =
         if source.text.starts_with('{') { "" } else { "error unmarshaling JSON: while decoding JSON: " };
     error.worded(format!("{doing}json: cannot unmarshal {found} into Go value of type {wanted}"))
+}
+
+fn map_field<'a>(
+    source: Source<'_>,
+    document: &Spanned,
+    node: &'a Spanned,
+    name: &str,
+) -> Result<Option<&'a Spanned>> {
+    match field(node, name).filter(|value| !value.is_null()) {
+        Some(value) if !matches!(value.node, Node::Mapping(_)) => {
+            Err(mismatch(source, document, value, "spec.Schema"))
+        }
+        value => Ok(value),
+    }
 }
 
 /// Without regard to case, as Go reads JSON.

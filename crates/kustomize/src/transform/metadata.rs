@@ -7,7 +7,6 @@ use serde_json::{Number, Value};
 use crate::error::{Error, Result};
 use crate::fieldpath::wrong_kind;
 use crate::fieldspec::{ByKind, FieldSpec, Leaf};
-use crate::order;
 use crate::resmap::ResMap;
 use crate::spec::Replica;
 
@@ -79,8 +78,7 @@ pub(crate) fn replicas(replica: &Replica, fields: &[FieldSpec], resources: &mut 
     if found {
         return Ok(());
     }
-    let mut kinds: Vec<String> = fields.iter().map(|field| field.gvk.to_string()).collect();
-    kinds.sort_by_key(|kind| (order::rank(kind.split('.').next().unwrap_or("")), kind.clone()));
+    let kinds: Vec<String> = fields.iter().map(|field| field.gvk.to_string()).collect();
     Err(Error::new(format!(
         "resource with name {} does not match a config with the following GVK [{}]",
         replica.name,

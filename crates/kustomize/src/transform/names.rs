@@ -7,6 +7,7 @@ use crate::fieldpath::wrong_kind;
 use crate::fieldspec::{FieldSpec, Leaf};
 use crate::resmap::ResMap;
 use crate::resource::Resource;
+use crate::scalar;
 use crate::scope::Scopes;
 
 #[derive(Debug, Clone, Default)]
@@ -59,14 +60,13 @@ pub(crate) fn set_namespace(
     if !scopes.is_cluster_scoped(&gvk) && (!rule.unset_only || resource.namespace().is_empty()) {
         resource.set_meta("namespace", namespace);
     }
-    let is_role_binding = gvk.kind == "RoleBinding" || gvk.kind == "ClusterRoleBinding";
-    if is_role_binding {
+    if is_role_binding_kind(&gvk.kind) {
         set_subjects(&mut resource.object, rule);
     }
     for field in fields {
-        // role bindings' subjects are seen to above; only the core Namespace is named after the namespace
+        // role bindings' subjects are seen to above; only core objects are named after the namespace
         if field.path == "metadata/namespace"
-            || (is_role_binding && field.path == "subjects/namespace")
+            || (field.path == "subjects/namespace" && is_role_binding_kind(&field.gvk.kind))
             || (field.path == "metadata/name" && !core)
         {
             continue;
@@ -87,6 +87,10 @@ pub(crate) fn set_namespace(
             .map_err(|e| e.doing(doing))?;
     }
     Ok(())
+}
+
+fn is_role_binding_kind(kind: &str) -> bool {
+    kind == "RoleBinding" || kind == "ClusterRoleBinding"
 }
 
 fn set_subjects(object: &mut Value, rule: &NamespaceRule) {
@@ -146,8 +150,8 @@ fn rename(
                 resource.store_previous_id();
             }
             field.apply(&mut resource.object, Leaf::Scalar, &mut |value| {
-                if let Value::String(name) = value {
-                    *name = new_name(name);
+                if let Some(name) = scalar::text(value) {
+                    scalar::set_text(value, new_name(&name));
                 }
                 Ok(())
             })?;
