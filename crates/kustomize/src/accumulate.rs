@@ -246,6 +246,7 @@ impl<'s, 'f> Root<'s, 'f> {
         errors.finish()?;
         so_far.add_config(&self.config(k)?).map_err(|e| e.doing("merging config"))?;
         so_far.add_config(&self.crds(k)?).map_err(|e| e.doing("merging CRDs"))?;
+        Config::settle(&mut so_far.config);
         generate::run(self, k, &mut so_far.resources)?;
         for entry in &k.components {
             self.accumulate_component(entry, &mut so_far)

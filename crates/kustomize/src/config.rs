@@ -124,6 +124,13 @@ impl Config {
         self.name_references.sort();
     }
 
+    /// Puts it into order after merging, as it must be before it is used or merged into another one.
+    pub(crate) fn settle(this: &mut Arc<Config>) {
+        if !this.lists.iter().all(FieldSpecs::is_sorted) || !this.name_references.is_sorted() {
+            Arc::make_mut(this).sort();
+        }
+    }
+
     fn is_empty(&self) -> bool {
         self.lists.iter().all(|list| list.is_empty()) && self.name_references.is_empty()
     }
@@ -133,7 +140,7 @@ impl Config {
         self.lists.iter().all(FieldSpecs::is_stable)
     }
 
-    /// Adds another configuration. What both say is shared, not copied, as far as possible.
+    /// Adds another configuration, which must be settled. It is shared, not copied, as far as possible.
     pub(crate) fn merge(this: &mut Arc<Config>, other: &Arc<Config>) -> Result<(), MergeError> {
         if Arc::ptr_eq(this, other) || other.is_empty() {
             return Ok(());
@@ -148,7 +155,6 @@ impl Config {
             if !missing.is_empty() {
                 let specs = &mut Arc::make_mut(this).lists[list as usize];
                 missing.into_iter().try_for_each(|field| specs.merge(field)).map_err(err)?;
-                specs.sort();
             }
         }
         if !this.name_references.covers(&other.name_references) {

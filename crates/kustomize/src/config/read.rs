@@ -28,6 +28,7 @@ pub(crate) fn merge(config: &mut Arc<Config>, source: Source<'_>) -> Result<()> 
         at(source, span.copied(), &e)
     };
     Config::merge(config, &Arc::new(file.config)).map_err(err)?;
+    Config::settle(config);
     // what contradicts itself comes up when it is merged again; here it is known where it stands
     Config::merge(&mut Config::empty(), config).map_err(|e| err(e).prefixed("merging config"))
 }

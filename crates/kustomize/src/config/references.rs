@@ -10,6 +10,10 @@ use crate::order;
 #[derive(Debug, Clone, Default)]
 pub(crate) struct NameReferences {
     targets: Vec<Target>,
+    /// Where each target is in the list.
+    places: HashMap<Gvk, usize>,
+    /// Something was added since it was sorted.
+    unsorted: bool,
 }
 
 /// What is named, and where its names stand.
@@ -32,39 +36,46 @@ impl NameReferences {
     }
 
     pub(crate) fn push(&mut self, target: &Gvk, field: FieldSpec) {
-        match self.targets.iter_mut().find(|known| known.gvk == *target) {
-            Some(known) => known.fields.push(field),
-            None => self.targets.push(Target { gvk: target.clone(), fields: vec![field].into() }),
+        match self.places.get(target) {
+            Some(at) => self.targets[*at].fields.push(field),
+            None => self.add(Target { gvk: target.clone(), fields: vec![field].into() }),
         }
     }
 
+    fn add(&mut self, target: Target) {
+        self.places.insert(target.gvk.clone(), self.targets.len());
+        self.targets.push(target);
+        self.unsorted = true;
+    }
+
+    pub(crate) fn is_sorted(&self) -> bool {
+        !self.unsorted
+    }
+
     pub(crate) fn sort(&mut self) {
+        if !std::mem::take(&mut self.unsorted) {
+            return;
+        }
         self.targets.sort_by_cached_key(|target| order::kind_key(&target.gvk));
+        self.places = self.targets.iter().enumerate().map(|(at, target)| (target.gvk.clone(), at)).collect();
     }
 
     /// Whether merging the other one would change nothing.
     pub(crate) fn covers(&self, other: &NameReferences) -> bool {
-        let known = self.places();
         other.targets.iter().all(|target| {
-            known.get(&target.gvk).is_some_and(|at| {
+            self.places.get(&target.gvk).is_some_and(|at| {
                 self.targets[*at].fields.missing(&target.fields).is_ok_and(|missing| missing.is_empty())
             })
         })
     }
 
-    fn places(&self) -> HashMap<Gvk, usize> {
-        self.targets.iter().enumerate().map(|(at, target)| (target.gvk.clone(), at)).collect()
-    }
-
     pub(crate) fn merge(&mut self, other: &NameReferences) -> Result<(), Conflict> {
-        let known = self.places();
         for target in &other.targets {
-            match known.get(&target.gvk) {
+            match self.places.get(&target.gvk) {
                 Some(at) => self.targets[*at].fields.merge_all(&target.fields)?,
-                None => self.targets.push(target.clone()),
+                None => self.add(target.clone()),
             }
         }
-        self.sort();
         Ok(())
     }
 

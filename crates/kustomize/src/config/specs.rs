@@ -13,14 +13,67 @@ use crate::order;
 #[derive(Debug, Clone, Default)]
 pub(crate) struct FieldSpecs {
     list: Vec<FieldSpec>,
-    /// The specs of each path, in the order of the list.
-    by_path: HashMap<String, Vec<Known>>,
+    by_path: HashMap<String, OfPath>,
+    /// Something was added since it was sorted.
+    unsorted: bool,
+}
+
+/// The specs of one path, in the order of the list.
+#[derive(Debug, Clone, Default)]
+struct OfPath {
+    all: Vec<Known>,
+    /// Where those of each kind are, once there are many.
+    by_kind: HashMap<String, Vec<usize>>,
 }
 
 #[derive(Debug, Clone)]
 struct Known {
     gvk: Gvk,
     create: bool,
+}
+
+const MANY: usize = 16;
+
+impl OfPath {
+    fn push(&mut self, known: Known) {
+        self.all.push(known);
+        match self.all.len() {
+            MANY => self.index(),
+            len if len > MANY => self.index_one(len - 1),
+            _ => {}
+        }
+    }
+
+    fn index(&mut self) {
+        self.by_kind.clear();
+        (0..self.all.len()).for_each(|at| self.index_one(at));
+    }
+
+    fn index_one(&mut self, at: usize) {
+        let kind = &self.all[at].gvk.kind;
+        match self.by_kind.get_mut(kind) {
+            Some(places) => places.push(at),
+            None => {
+                self.by_kind.insert(kind.clone(), vec![at]);
+            }
+        }
+    }
+
+    fn sort(&mut self) {
+        self.all.sort_by_cached_key(|known| order::kind_key(&known.gvk));
+        if self.all.len() >= MANY {
+            self.index();
+        }
+    }
+
+    /// The first one that is for this kind, or for part of it.
+    fn find(&self, gvk: &Gvk) -> Option<&Known> {
+        if gvk.kind.is_empty() || self.all.len() < MANY {
+            return self.all.iter().find(|known| known.gvk.is_selected(gvk));
+        }
+        let places = self.by_kind.get(&gvk.kind)?;
+        places.iter().map(|at| &self.all[*at]).find(|known| known.gvk.is_selected(gvk))
+    }
 }
 
 /// Two specs for one field, of which one creates it and the other does not.
@@ -63,16 +116,17 @@ impl FieldSpecs {
         match self.by_path.get_mut(&field.path) {
             Some(specs) => specs.push(known),
             None => {
-                self.by_path.insert(field.path.clone(), vec![known]);
+                let specs = OfPath { all: vec![known], by_kind: HashMap::new() };
+                self.by_path.insert(field.path.clone(), specs);
             }
         }
         self.list.push(field);
+        self.unsorted = true;
     }
 
     /// Whether the field is known already.
     fn has(&self, field: &FieldSpec) -> Result<bool, Conflict> {
-        let specs = self.by_path.get(&field.path).map_or(&[][..], Vec::as_slice);
-        match specs.iter().find(|known| known.gvk.is_selected(&field.gvk)) {
+        match self.by_path.get(&field.path).and_then(|specs| specs.find(&field.gvk)) {
             Some(known) if known.create != field.create => Err(Conflict {
                 incoming: Box::new(field.clone()),
                 existing: Box::new(FieldSpec::new(known.gvk.clone(), &field.path, known.create)),
@@ -104,21 +158,27 @@ impl FieldSpecs {
         Ok(missing)
     }
 
+    pub(crate) fn is_sorted(&self) -> bool {
+        !self.unsorted
+    }
+
     /// Whether merging them one by one into nothing gives the same list.
     pub(crate) fn is_stable(&self) -> bool {
-        self.by_path.values().filter(|specs| specs.len() > 1).all(|specs| {
-            specs.iter().enumerate().all(|(at, known)| {
-                specs.iter().position(|earlier| earlier.gvk.is_selected(&known.gvk)) == Some(at)
-            })
+        let mut specs = self.by_path.values().filter(|specs| specs.all.len() > 1);
+        specs.all(|specs| {
+            let is_first =
+                |known: &Known| specs.find(&known.gvk).is_some_and(|first| std::ptr::eq(first, known));
+            specs.all.iter().all(is_first)
         })
     }
 
     /// By kind, as the output is sorted.
     pub(crate) fn sort(&mut self) {
-        self.list.sort_by_cached_key(|field| order::kind_key(&field.gvk));
-        for specs in self.by_path.values_mut().filter(|specs| specs.len() > 1) {
-            specs.sort_by_cached_key(|known| order::kind_key(&known.gvk));
+        if !std::mem::take(&mut self.unsorted) {
+            return;
         }
+        self.list.sort_by_cached_key(|field| order::kind_key(&field.gvk));
+        self.by_path.values_mut().filter(|specs| specs.all.len() > 1).for_each(OfPath::sort);
     }
 }
 
@@ -163,6 +223,20 @@ mod tests {
             Err("x has create: false for all kinds and create: true for A; let both say the same".to_string())
         );
         assert!(merged(&[spec("", "x", true), spec("A", "x", false)]).is_ok());
+    }
+
+    #[test]
+    fn many_kinds_of_one_path() {
+        let mut specs = FieldSpecs::default();
+        let kinds: Vec<String> = (0..100).map(|at| format!("K{}", at % 50)).collect();
+        kinds.iter().for_each(|kind| specs.merge(spec(kind, "x", true)).unwrap());
+        specs.sort();
+        assert!(specs.is_stable());
+        assert_eq!(specs.len(), 50);
+        assert!(specs.merge(spec("K7", "x", false)).is_err());
+        specs.merge(spec("", "x", true)).unwrap();
+        specs.merge(spec("other", "x", false)).unwrap();
+        assert_eq!(specs.len(), 51);
     }
 
     #[test]
