@@ -8,6 +8,9 @@ use crate::error::{Error, MALFORMED_YAML, Result};
 use crate::merge;
 use crate::resource::Resource;
 
+/// What kustomize's messages about an object that it cannot print begin with.
+pub(crate) const GO_NIL_MAP: &str = "map[string]interface {}(nil)";
+
 /// How resources and patches are read.
 pub(crate) const RESOURCE_YAML: Options =
     Options { rules: Rules::Kyaml, duplicates: Duplicates::Refuse, keys: Keys::Refuse };
@@ -65,6 +68,13 @@ fn read(source: Source<'_>, is_patch: bool) -> Result<Vec<Spanned>> {
 
 /// Kustomize's words but for the file's name, which the caller knows as the kustomization has it.
 fn malformed(source: Source<'_>, error: yaml::Error) -> Error {
+    if error.diagnostic.message.starts_with("mapping key ") {
+        // upstream finds these when it prints
+        let line = error.diagnostic.position.map_or(0, |position| position.line);
+        let text =
+            format!("{GO_NIL_MAP}: yaml: unmarshal errors:\n  line {line}: {}", error.diagnostic.message);
+        return Error::from(error.in_file(source.file)).worded(text);
+    }
     let upstream = format!("{MALFORMED_YAML}: {}", error.upstream());
     Error::from(error.in_file(source.file)).worded(upstream)
 }

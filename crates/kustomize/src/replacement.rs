@@ -159,7 +159,8 @@ fn write(field: &mut Value, made: bool, value: &Value, options: &FieldOptions) -
                 };
                 let (from, to) = (tag(&parsed), tag(field));
                 return Err(Error::new(format!("yaml: cannot decode !!{from} `{new}` as a !!{to}"))
-                    .hint("the field keeps its type; if it is to be text, put its value in quotes"));
+                    .hint("the field keeps its type; if it is to be text, put its value in quotes")
+                    .prefixed(load::GO_NIL_MAP));
             }
             parsed
         }
