@@ -107,7 +107,8 @@ impl Error {
     pub(crate) fn is_malformed_yaml(&self) -> bool {
         match self {
             Error::Worded { upstream, cause } => {
-                upstream.starts_with(MALFORMED_YAML) || cause.is_malformed_yaml()
+                let is = |start: &str| upstream.starts_with(start);
+                is(MALFORMED_YAML) || is(GO_NIL_MAP) || cause.is_malformed_yaml()
             }
             Error::While { cause, .. } | Error::Noted { cause, .. } => cause.is_malformed_yaml(),
             Error::Several { first, .. } => first.is_malformed_yaml(),
@@ -191,6 +192,9 @@ impl Errors {
 
 /// What kustomize calls text that is no YAML.
 pub(crate) const MALFORMED_YAML: &str = "MalformedYAMLError";
+
+/// What its messages about an object that it cannot print begin with.
+pub(crate) const GO_NIL_MAP: &str = "map[string]interface {}(nil)";
 
 fn go_quote(text: &str) -> String {
     let mut quoted = String::from("\"");

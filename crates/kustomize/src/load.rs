@@ -4,12 +4,9 @@ use serde_json::Value;
 use yaml::{Duplicates, Keys, Node, Options, Rules, Spanned};
 
 use crate::decode::Source;
-use crate::error::{Error, MALFORMED_YAML, Result};
+use crate::error::{Error, GO_NIL_MAP, MALFORMED_YAML, Result};
 use crate::merge;
 use crate::resource::Resource;
-
-/// What kustomize's messages about an object that it cannot print begin with.
-pub(crate) const GO_NIL_MAP: &str = "map[string]interface {}(nil)";
 
 /// How resources and patches are read.
 pub(crate) const RESOURCE_YAML: Options =

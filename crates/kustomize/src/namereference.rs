@@ -1,6 +1,6 @@
 //! Name references: where an object names another one that was renamed, the name is put right.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use serde_json::{Map, Value};
 
@@ -66,13 +66,22 @@ struct Candidates {
     list: Vec<Candidate>,
     /// By every name that they once had.
     by_name: HashMap<String, Vec<usize>>,
+    /// By namespace: where the objects are now that came from it, renamed or not.
+    origins: HashMap<String, HashSet<(String, String)>>,
 }
 
 impl Candidates {
     fn of(resources: &[Resource]) -> Candidates {
         let mut list: Vec<Candidate> = Vec::new();
         let mut by_name: HashMap<String, Vec<usize>> = HashMap::new();
+        let mut origins: HashMap<String, HashSet<(String, String)>> = HashMap::new();
         for resource in resources {
+            let id = resource.id();
+            let original = resource.original_id().effective_namespace().to_string();
+            if original != NO_NAMESPACE {
+                let now = (id.effective_namespace().to_string(), id.namespace.clone());
+                origins.entry(original).or_default().insert(now);
+            }
             let previous: Vec<ResId> = resource.previous_ids().collect();
             if previous.is_empty() {
                 continue;
@@ -93,7 +102,7 @@ impl Candidates {
                 suffixes: resource.suffixes.clone(),
             });
         }
-        Candidates { list, by_name }
+        Candidates { list, by_name, origins }
     }
 }
 
@@ -140,10 +149,14 @@ impl Referrer {
 
     /// Whether an object can be named from here at all.
     fn can_see(&self, candidate: &Candidate) -> bool {
+        self.sees(&candidate.effective_namespace, &candidate.id.namespace)
+    }
+
+    fn sees(&self, effective_namespace: &str, namespace: &str) -> bool {
         self.is_cluster_scoped()
-            || candidate.effective_namespace == NO_NAMESPACE
-            || candidate.effective_namespace == self.namespace
-            || self.subject_namespaces.contains(&candidate.id.namespace)
+            || effective_namespace == NO_NAMESPACE
+            || effective_namespace == self.namespace
+            || self.subject_namespaces.iter().any(|subject| subject == namespace)
     }
 
     fn same_namespace(&self, candidate: &Candidate) -> bool {
@@ -213,7 +226,7 @@ impl Search<'_> {
         let visible: Vec<&Candidate> =
             places.iter().map(|at| &self.candidates.list[*at]).filter(|c| self.referrer.can_see(c)).collect();
         let mut found = match namespace {
-            Some(namespace) => in_namespace(visible, namespace),
+            Some(namespace) => self.in_namespace(visible, namespace),
             None => visible,
         };
         let once =
@@ -246,6 +259,16 @@ impl Search<'_> {
         }
     }
 
+    /// Those that came from a namespace or, if nothing that can be seen from here did, those that are in it now.
+    fn in_namespace<'c>(&self, candidates: Vec<&'c Candidate>, namespace: &str) -> Vec<&'c Candidate> {
+        let sees = |(effective, namespace): &(String, String)| self.referrer.sees(effective, namespace);
+        let came_from_it = self.candidates.origins.get(namespace).is_some_and(|now| now.iter().any(sees));
+        let of = |c: &Candidate| {
+            if came_from_it { c.original_namespace == namespace } else { c.effective_namespace == namespace }
+        };
+        candidates.into_iter().filter(|candidate| of(candidate)).collect()
+    }
+
     fn ends_alike(&self, candidate: &Candidate, allow_empty: bool) -> bool {
         let alike = |a: &[String], b: &[String]| {
             if allow_empty && (a.is_empty() || b.is_empty()) {
@@ -259,13 +282,4 @@ impl Search<'_> {
         alike(&self.referrer.prefixes, &candidate.prefixes)
             && alike(&self.referrer.suffixes, &candidate.suffixes)
     }
-}
-
-/// Those that came from a namespace, or if there are none, those that are in it now.
-fn in_namespace<'a>(candidates: Vec<&'a Candidate>, namespace: &str) -> Vec<&'a Candidate> {
-    let pick = |of: fn(&Candidate) -> &str| -> Vec<&'a Candidate> {
-        candidates.iter().copied().filter(|c| of(c) == namespace).collect()
-    };
-    let original = pick(|c| &c.original_namespace);
-    if original.is_empty() { pick(|c| &c.effective_namespace) } else { original }
 }

@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use crate::accumulate::Root;
 use crate::decode::Source;
-use crate::error::{Error, Result};
+use crate::error::{Error, GO_NIL_MAP, Result};
 use crate::fieldpath::FieldPath;
 use crate::id::ResId;
 use crate::load;
@@ -160,7 +160,7 @@ fn write(field: &mut Value, made: bool, value: &Value, options: &FieldOptions) -
                 let (from, to) = (tag(&parsed), tag(field));
                 return Err(Error::new(format!("yaml: cannot decode !!{from} `{new}` as a !!{to}"))
                     .hint("the field keeps its type; if it is to be text, put its value in quotes")
-                    .prefixed(load::GO_NIL_MAP));
+                    .prefixed(GO_NIL_MAP));
             }
             parsed
         }
