@@ -1,3 +1,5 @@
+//! Any files as a kustomization.
+
 #![no_main]
 
 libfuzzer_sys::fuzz_target!(|data: &[u8]| properties::kustomize_build(data));

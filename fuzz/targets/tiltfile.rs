@@ -1,3 +1,5 @@
+//! Any text as a Tiltfile.
+
 #![no_main]
 
 libfuzzer_sys::fuzz_target!(|data: &[u8]| properties::tiltfile(data));
