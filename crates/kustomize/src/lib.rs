@@ -15,6 +15,7 @@
 //! (`embedded`), empty patch files are ignored, `includeTemplates` leaves volumeClaimTemplates alone. All differences are
 //! in `docs/reference/kustomize-deviations.md`.
 
+mod absent;
 mod accumulate;
 mod accumulator;
 mod config;
