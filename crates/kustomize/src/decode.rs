@@ -53,6 +53,10 @@ impl Source<'_> {
             ("string", Node::Scalar(_)) => error.hint("put it in quotes"),
             ("bool" | "int64", Node::Scalar(Value::String(_))) => error.hint("leave the quotes out"),
             ("[]string", Node::Scalar(_)) => error.hint("write it as a list: - ..."),
+            ("types.Patch", Node::Scalar(Value::String(text))) if !text.contains('\n') => {
+                error.hint(&format!("write it as - path: {text}"))
+            }
+            ("types.Patch", Node::Scalar(Value::String(_))) => error.hint("write it as - patch: |"),
             _ => error,
         };
         let doing = if self.is_plugin() { "error unmarshaling JSON: while decoding JSON: " } else { "" };

@@ -61,6 +61,10 @@ fn invalid(error: Error) -> Error {
     match error {
         // only what the decoder of JSON says is prefixed so
         Error::Worded { .. } => error.prefixed("invalid Kustomization"),
+        Error::Several { first, others } => Error::Several {
+            first: Box::new(invalid(*first)),
+            others: others.into_iter().map(invalid).collect(),
+        },
         other => other,
     }
 }

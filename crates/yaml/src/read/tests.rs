@@ -207,6 +207,11 @@ fn broken_syntax_in_the_words_of_go_yaml() {
 }
 
 #[test]
+fn slashes_in_escapes() {
+    check(r#"{"a": "text\/plain"}"#, expect![[r#"{"a":"text/plain"}"#]]);
+}
+
+#[test]
 fn surrogate_pairs_in_escapes() {
     check(r#"{"a": "\ud83d\ude00 \u00e9"}"#, expect![[r#"{"a":"😀 é"}"#]]);
     assert!(parse_documents(r#""\ud83d""#).is_err());

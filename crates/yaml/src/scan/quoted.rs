@@ -104,6 +104,8 @@ impl<'a> Scanner<'a> {
             b'e' => ('\u{1b}', 0),
             b' ' => (' ', 0),
             b'"' => ('"', 0),
+            // YAML 1.2 has it for the sake of JSON, which some programs write so
+            b'/' => ('/', 0),
             b'\'' => ('\'', 0),
             b'\\' => ('\\', 0),
             b'N' => ('\u{85}', 0),
