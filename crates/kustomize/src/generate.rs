@@ -103,6 +103,7 @@ fn generate(
         object["immutable"] = json!(true);
     }
     let mut resource = Resource::new(object);
+    resource.is_generated = true;
     resource.needs_hash = !options.disable_name_suffix_hash;
     Ok(resource)
 }

@@ -10,6 +10,8 @@ use crate::origin::{self, BuildMetadata};
 use crate::scalar;
 use crate::shared::Shared;
 
+mod hidden;
+
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Resource {
     /// Null or an empty map: deleted, dropped after the transformer that did it.
@@ -19,6 +21,8 @@ pub(crate) struct Resource {
     pub(crate) prefixes: Vec<String>,
     pub(crate) suffixes: Vec<String>,
     pub(crate) needs_hash: bool,
+    /// A generator made it.
+    pub(crate) is_generated: bool,
     /// A Helm chart made it.
     pub(crate) is_from_helm: bool,
     pub(crate) shared: Shared,
@@ -43,6 +47,7 @@ impl Resource {
             prefixes: Vec::new(),
             suffixes: Vec::new(),
             needs_hash: false,
+            is_generated: false,
             is_from_helm: false,
             shared: Shared::default(),
             vars: Vec::new(),

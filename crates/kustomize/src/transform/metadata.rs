@@ -23,11 +23,13 @@ pub(crate) fn set_pairs(
     for resource in resources.resources_mut() {
         let id = resource.id();
         let mut added: Vec<(&str, &str, &FieldSpec)> = Vec::new();
-        for field in fields.of(&id.gvk.kind) {
-            field.apply(&mut resource.object, Leaf::Map, &mut |value| {
-                insert(value, pairs, &mut |key, text| added.push((key, text, field)))
-            })?;
-        }
+        resource.with_annotations(|resource| {
+            fields.of(&id.gvk.kind).try_for_each(|field| {
+                field.apply(&mut resource.object, Leaf::Map, &mut |value| {
+                    insert(value, pairs, &mut |key, text| added.push((key, text, field)))
+                })
+            })
+        })?;
         resource.shared.follow(&mut resource.object);
         for (key, text) in pairs {
             let places = added.iter().filter(|(added, ..)| added == key);

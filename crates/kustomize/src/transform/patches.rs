@@ -205,7 +205,8 @@ fn apply_operations(
             let id = resource.id();
             resource.shared.clear();
             resource.bare_nulls.clear();
-            patch::json_patch(&mut resource.object, operations)
+            resource
+                .with_annotations(|resource| patch::json_patch(&mut resource.object, operations))
                 .map_err(|e| Error::new(e.to_string()).noting(format!("patching '{id}'")))?;
             let whole = !resource.kind().is_empty() && !resource.name().is_empty();
             if whole {
