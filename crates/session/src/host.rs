@@ -138,7 +138,7 @@ fn helm_program(request: &HelmRequest, interrupt: &CancellationToken) -> Result<
     command.arg(if request.skip_crds { "--skip-crds" } else { "--include-crds" });
     let yaml = run(command, interrupt).map_err(|error| match error {
         RunError::Missing => HostError {
-            message: "helm() needs the program `helm`, which is not there".into(),
+            message: "Unable to find Helm installation. Make sure `helm` is on your $PATH.".into(),
             hint: Some("install helm 3; Coracle's own chart engine is not built yet".into()),
         },
         RunError::Failed(message) => {
