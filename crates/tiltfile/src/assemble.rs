@@ -267,7 +267,7 @@ fn name_by_function(env: &Env<'_>, function: &OwnedFrozenValue, id: &Id) -> Resu
         let heap = scratch.heap();
         let argument = heap.alloc(crate::values::K8sObjectId {
             name: id.name.clone(),
-            kind: id.kind.to_lowercase(),
+            kind: id.kind.clone(),
             namespace: if id.namespace.is_empty() { "default".to_owned() } else { id.namespace.clone() },
             group: if id.group.is_empty() { "core".to_owned() } else { id.group.clone() },
         });

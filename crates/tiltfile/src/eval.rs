@@ -1,5 +1,7 @@
 //! Running one file, loading others, and telling what went wrong as Tilt does.
 
+mod scope;
+
 use crate::builtins;
 use crate::call::{Failure, FailureKind, Result, absolute};
 use crate::env::{Env, Loaded, io_text};
@@ -109,6 +111,7 @@ fn execute(env: &Env<'_>, path: &Path, source: String, role: Role) -> Result<Fro
     let ast = parse(path, source, env.settings.limits.nesting)?;
     let scope = if role == Role::Ours { &env.our_globals } else { &env.globals };
     let globals = scope.get_or_init(|| builtins::globals(env, role == Role::Ours)).clone();
+    let redefined = scope::assigned_at_top_level(&ast);
     env.stack.borrow_mut().push(path.to_owned());
     let result = Module::with_temp_heap(|module| {
         let name = if role == Role::Main {
@@ -116,6 +119,7 @@ fn execute(env: &Env<'_>, path: &Path, source: String, role: Role) -> Result<Fro
         } else {
             path.file_name().unwrap_or_default().to_string_lossy().into_owned()
         };
+        scope::keep_builtins(&module, &globals, &redefined);
         module.set("__file__", module.heap().alloc(shown.as_str()));
         module.set("__name__", module.heap().alloc(name));
         let loader = Loader(env);

@@ -298,6 +298,7 @@ impl<'v> StarlarkValue<'v> for RepoPaths {
 #[derive(Debug, Clone, ProvidesStaticType, NoSerialize, StarlarkPagablePanic, Allocative)]
 pub(crate) struct K8sObjectId {
     pub(crate) name: String,
+    /// As the object spells it.
     pub(crate) kind: String,
     pub(crate) namespace: String,
     pub(crate) group: String,
@@ -305,7 +306,8 @@ pub(crate) struct K8sObjectId {
 starlark_simple_value!(K8sObjectId);
 impl fmt::Display for K8sObjectId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}:{}:{}:{}", self.name, self.kind, self.namespace, self.group)
+        let text = format!("{}:{}:{}:{}", self.name, self.kind, self.namespace, self.group);
+        f.write_str(&text.to_lowercase())
     }
 }
 #[starlark_value(type = "K8sObjectID")]

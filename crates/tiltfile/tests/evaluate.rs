@@ -442,6 +442,47 @@ fn contexts_that_may_matter_to_others() {
     .assert_eq(&render(&e));
 }
 
+/// A use at the top level means the builtin until the file's own definition, wherever that stands.
+#[test]
+fn builtins_that_the_file_redefines() {
+    let e = run(
+        r#"
+print(k8s_namespace(), len('ab'))
+k8s_context = k8s_context()
+for k8s_namespace in [k8s_namespace()]:
+    print(k8s_context, k8s_namespace)
+if len(k8s_context) > 99:
+    link = None
+print(str(link('http://a')) != '')
+def len(x):
+    return 'own'
+def warn():
+    port_forward = len('a')
+    return port_forward
+print(len('ab'), warn(), type(port_forward(1)))
+local_resource('x', 'true')
+"#,
+        &[],
+    );
+    expect![[r#"
+        default 2
+        k3d-codex-dev default
+        True
+        own own port_forward
+    "#]]
+    .assert_eq(&format!("{}{}", e.output, e.error.map(|e| e.to_string()).unwrap_or_default()));
+}
+
+#[test]
+fn names_that_are_no_builtins_must_be_assigned_first() {
+    expect![[r#"
+        Traceback (most recent call last):
+          /p/Tiltfile:1:5: in <toplevel>
+        Error: global variable a referenced before assignment
+    "#]]
+    .assert_eq(&render(&run("b = a\na = 1\n", &[])));
+}
+
 #[test]
 fn config_from_the_command_line() {
     let text = "config.define_string('name')\nconfig.define_bool('fast')\nconfig.define_string_list('rest', args=True)\ncfg = config.parse()\nprint(cfg)\nlocal_resource('x', 'true')\n";

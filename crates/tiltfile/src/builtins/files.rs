@@ -116,7 +116,12 @@ pub(crate) fn listdir<'v>(call: &mut Call<'v, '_, '_, '_>) -> Result<Value<'v>> 
         call.env().reads(dir.clone());
     }
     let mut found = Vec::new();
-    list(call, &dir, recursive, &mut found).map_err(|e| Failure::new(io_text("open", &dir, &e)))?;
+    match list(call, &dir, recursive, &mut found) {
+        Ok(()) => {}
+        // as in Tilt: many Tiltfiles include what lies in a directory of the user's own, which may not exist
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => found.clear(),
+        Err(e) => return Err(Failure::new(io_text("open", &dir, &e))),
+    }
     found.sort();
     Ok(call.alloc(AllocList(found.into_iter().map(|p| p.to_string_lossy().into_owned()))))
 }

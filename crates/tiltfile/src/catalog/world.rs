@@ -31,7 +31,7 @@ pub(super) static FILES: &[Entry] = &[
         "dir: Path, recursive: bool = False",
         "list[str]",
         Done,
-        "Absolute paths of the files in a directory.\nOnly with `recursive` is the directory watched.",
+        "Absolute paths of the files in a directory.\nNone if it does not exist. Only with `recursive` is the directory watched.",
     ),
     entry(
         "blob",
