@@ -156,7 +156,7 @@ impl<'s, 'f> Root<'s, 'f> {
         let source = Source { file, text: &text };
         let mut kustomization = spec::read_kustomization(source, &self.canonical)?;
         kustomization.file_name = path::base_name(file).to_string();
-        self.session.warnings.borrow_mut().extend(kustomization.warnings.iter().cloned());
+        self.session.warn(kustomization.warnings.iter().cloned());
         Ok(kustomization)
     }
 

@@ -145,6 +145,17 @@ pub fn edit_with(
 }
 
 impl Command {
+    const fn of(
+        verb: &'static str,
+        noun: &'static str,
+        arguments: &'static str,
+        about: &'static str,
+        flags: &'static [Flag],
+        run: fn(&mut Context<'_>, &Words) -> Result<()>,
+    ) -> Command {
+        Command { verb, noun, arguments, about, flags, run }
+    }
+
     /// `add resource`
     pub fn name(&self) -> String {
         format!("{} {}", self.verb, self.noun).trim_end().to_string()

@@ -131,18 +131,10 @@ impl Error {
 
     /// One diagnostic for the whole: the innermost place and hint, the way there as notes. Of several, the first.
     pub fn to_diagnostic(&self) -> Diagnostic {
-        match self {
-            Error::Input { diagnostic } => (**diagnostic).clone(),
-            Error::File(e) => Diagnostic::error(format!("cannot read file: {}", e.reason)).in_file(&e.path),
-            Error::Worded { cause, .. } => cause.to_diagnostic(),
-            Error::Several { first, .. } => first.to_diagnostic(),
-            Error::While { doing, cause } | Error::Noted { note: doing, cause } => {
-                with_note(cause.to_diagnostic(), doing)
-            }
-        }
+        self.to_diagnostics().swap_remove(0)
     }
 
-    /// All of them, the first as [`Error::to_diagnostic`] gives it.
+    /// All of them, at least one.
     pub fn to_diagnostics(&self) -> Vec<Diagnostic> {
         match self {
             Error::Several { first, others } => {
@@ -152,7 +144,10 @@ impl Error {
             Error::While { doing, cause } | Error::Noted { note: doing, cause } => {
                 cause.to_diagnostics().into_iter().map(|diagnostic| with_note(diagnostic, doing)).collect()
             }
-            Error::Input { .. } | Error::File(_) => vec![self.to_diagnostic()],
+            Error::Input { diagnostic } => vec![(**diagnostic).clone()],
+            Error::File(e) => {
+                vec![Diagnostic::error(format!("cannot read file: {}", e.reason)).in_file(&e.path)]
+            }
         }
     }
 }

@@ -181,13 +181,18 @@ fn walk(value: &mut Value, steps: &[Step], create: bool, made: bool, set: &mut S
     }
 }
 
-/// That a value is not of the kind that was expected.
-pub(crate) fn wrong_kind(wanted: &str, found: &Value) -> Error {
-    let kind = match found {
+/// What kustomize calls the kind of a value.
+pub(crate) fn node_kind(value: &Value) -> &'static str {
+    match value {
         Value::Object(_) => "MappingNode",
         Value::Array(_) => "SequenceNode",
         _ => "ScalarNode",
-    };
+    }
+}
+
+/// That a value is not of the kind that was expected.
+pub(crate) fn wrong_kind(wanted: &str, found: &Value) -> Error {
+    let kind = node_kind(found);
     let contents = yaml::to_string(found);
     let contents = contents.trim_end();
     Error::new(format!("wrong node kind: expected {wanted} but got {kind}: node contents:\n{contents}"))

@@ -13,7 +13,8 @@ mod nulls;
 
 use serde_json::{Map, Value};
 
-use crate::error::{Error, Result};
+use crate::error::Result;
+use crate::fieldpath::{node_kind, wrong_kind};
 use crate::schema::{Lists, Node, Schema};
 use directive::Directive;
 
@@ -85,7 +86,10 @@ impl<'s> Merger<'s> {
             (Value::Object(dest), Value::Object(patch)) => self.merge_map(node, dest, patch, path),
             (Value::Array(dest), Value::Array(patch)) => self.merge_list(node, dest, patch, path),
             (dest, patch) if is_scalar(&dest) && is_scalar(patch) => Ok(Some(written_over(&dest, patch))),
-            (dest, patch) => Err(wrong_kind(&dest, patch, path)),
+            (dest, patch) => {
+                Err(wrong_kind(node_kind(&dest), patch)
+                    .noting(format!("merging the field {path} of the patch")))
+            }
         }
     }
 
@@ -190,21 +194,6 @@ fn written_over(dest: &Value, patch: &Value) -> Value {
         }
         _ => patch.clone(),
     }
-}
-
-fn wrong_kind(dest: &Value, patch: &Value, path: &Path<'_>) -> Error {
-    let kind = |value: &Value| match value {
-        Value::Object(_) => "MappingNode",
-        Value::Array(_) => "SequenceNode",
-        _ => "ScalarNode",
-    };
-    let (expected, found) = (kind(dest), kind(patch));
-    let contents = yaml::to_string(patch);
-    Error::new(format!(
-        "wrong node kind: expected {expected} but got {found}: node contents:\n{}",
-        contents.trim_end()
-    ))
-    .noting(format!("merging the field {path} of the patch"))
 }
 
 #[cfg(test)]

@@ -77,10 +77,11 @@ impl Candidates {
         let mut origins: HashMap<String, HashSet<(String, String)>> = HashMap::new();
         for resource in resources {
             let id = resource.id();
-            let original = resource.original_id().effective_namespace().to_string();
-            if original != NO_NAMESPACE {
-                let now = (id.effective_namespace().to_string(), id.namespace.clone());
-                origins.entry(original).or_default().insert(now);
+            let effective_namespace = id.effective_namespace().to_string();
+            let original_namespace = resource.original_id().effective_namespace().to_string();
+            if original_namespace != NO_NAMESPACE {
+                let now = (effective_namespace.clone(), id.namespace.clone());
+                origins.entry(original_namespace.clone()).or_default().insert(now);
             }
             let previous: Vec<ResId> = resource.previous_ids().collect();
             if previous.is_empty() {
@@ -92,10 +93,9 @@ impl Candidates {
                     places.push(list.len());
                 }
             }
-            let id = resource.id();
             list.push(Candidate {
-                effective_namespace: id.effective_namespace().to_string(),
-                original_namespace: resource.original_id().effective_namespace().to_string(),
+                effective_namespace,
+                original_namespace,
                 id,
                 previous,
                 prefixes: resource.prefixes.clone(),

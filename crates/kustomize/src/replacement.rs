@@ -10,6 +10,7 @@ use crate::id::ResId;
 use crate::load;
 use crate::resmap::ResMap;
 use crate::resource::Resource;
+use crate::scalar;
 use crate::select::Matcher;
 use crate::spec::{
     FieldOptions, Replacement, ReplacementField, ReplacementSource, ReplacementTarget, Selector,
@@ -190,13 +191,8 @@ fn splice(field: &Value, new: &str, options: &FieldOptions) -> String {
 }
 
 fn scalar_text(value: &Value) -> Option<String> {
-    match value {
-        Value::String(text) => Some(text.clone()),
-        Value::Number(n) => Some(n.to_string()),
-        Value::Bool(b) => Some(b.to_string()),
-        Value::Null => Some(String::new()),
-        Value::Array(_) | Value::Object(_) => None,
-    }
+    let is_scalar = !value.is_array() && !value.is_object();
+    is_scalar.then(|| scalar::text_of_any(value))
 }
 
 fn all_ids(resource: &Resource) -> Vec<ResId> {

@@ -104,7 +104,7 @@ impl Resource {
 
     /// As text, whatever it was written as.
     pub(crate) fn annotation(&self, key: &str) -> Option<String> {
-        self.object.get("metadata")?.get("annotations")?.get(key).map(text)
+        self.object.get("metadata")?.get("annotations")?.get(key).map(scalar::text_of_any)
     }
 
     fn annotation_list(&self, key: &str) -> Vec<String> {
@@ -152,7 +152,7 @@ impl Resource {
     pub(crate) fn as_go_prints_it(&self) -> String {
         let pairs = |field: &str| -> BTreeMap<String, String> {
             let map = self.meta_map(field).into_iter().flatten();
-            map.map(|(key, value)| (key.clone(), text(value))).collect()
+            map.map(|(key, value)| (key.clone(), scalar::text_of_any(value))).collect()
         };
         let print = |pairs: BTreeMap<String, String>| {
             let pairs: Vec<String> = pairs.iter().map(|(key, value)| format!("{key}:{value}")).collect();
@@ -291,14 +291,14 @@ impl Resource {
                     && (keep.transformations || key != origin::TRANSFORMATIONS)
             });
             for value in annotations.values_mut().filter(|v| !v.is_string()) {
-                *value = Value::String(text(value));
+                *value = Value::String(scalar::text_of_any(value));
             }
         }
         for field in self.unquoted {
             if let Some(value @ Value::String(_)) =
                 self.object.get_mut("metadata").and_then(|meta| meta.get_mut(field))
             {
-                *value = scalar::plain(text(value));
+                *value = scalar::plain(scalar::text_of_any(value));
             }
         }
         // upstream writes the annotations anew, if there are any
@@ -310,14 +310,5 @@ impl Resource {
             meta.shift_remove("annotations");
         }
         self.object
-    }
-}
-
-/// A scalar as it stood in the file.
-fn text(value: &Value) -> String {
-    match value {
-        Value::String(text) => text.clone(),
-        Value::Null => String::new(),
-        other => other.to_string(),
     }
 }

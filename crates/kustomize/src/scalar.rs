@@ -11,6 +11,15 @@ pub(crate) fn text(value: &Value) -> Option<String> {
     }
 }
 
+/// The same, of anything: nothing for null, JSON for lists and maps.
+pub(crate) fn text_of_any(value: &Value) -> String {
+    match value {
+        Value::String(text) => text.clone(),
+        Value::Null => String::new(),
+        other => other.to_string(),
+    }
+}
+
 /// Gives a scalar another text. What was written without quotes still has none.
 pub(crate) fn set_text(value: &mut Value, text: String) {
     *value = if value.is_string() { Value::String(text) } else { plain(text) };

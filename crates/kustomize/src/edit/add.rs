@@ -10,46 +10,61 @@ use crate::flags::{Flag, Words};
 const NO_VERIFY: &[Flag] = &[Flag::switch("no-verify", "Do not look whether they exist")];
 const FORCE: Flag = Flag::switch("force", "Overwrite those that exist").short('f');
 
-const fn command(
-    noun: &'static str,
-    arguments: &'static str,
-    about: &'static str,
-    flags: &'static [Flag],
-    run: fn(&mut Context<'_>, &Words) -> Result<()>,
-) -> Command {
-    Command { verb: "add", noun, arguments, about, flags, run }
-}
-
 pub(super) const COMMANDS: &[Command] = &[
-    command("resource", "PATH…", "Add files, directories or URLs to resources", NO_VERIFY, |c, w| {
-        paths(c, w, "resource", "resources", "must specify a resource file")
-    }),
-    command("component", "PATH…", "Add directories to components", NO_VERIFY, |c, w| {
+    Command::of(
+        "add",
+        "resource",
+        "PATH…",
+        "Add files, directories or URLs to resources",
+        NO_VERIFY,
+        |c, w| paths(c, w, "resource", "resources", "must specify a resource file"),
+    ),
+    Command::of("add", "component", "PATH…", "Add directories to components", NO_VERIFY, |c, w| {
         paths(c, w, "component", "components", "must specify a component file")
     }),
-    command("generator", "PATH…", "Add files to generators", &[], |c, w| {
+    Command::of("add", "generator", "PATH…", "Add files to generators", &[], |c, w| {
         let missing = "must specify a yaml file which contains a generator plugin resource";
         paths(c, w, "generator", "generators", missing)
     }),
-    command("transformer", "PATH…", "Add files to transformers", &[], |c, w| {
+    Command::of("add", "transformer", "PATH…", "Add files to transformers", &[], |c, w| {
         let missing = "must specify a yaml file which contains a transformer plugin resource";
         paths(c, w, "transformer", "transformers", missing)
     }),
-    command("configuration", "PATH…", "Add files to configurations", &[], |c, w| {
+    Command::of("add", "configuration", "PATH…", "Add files to configurations", &[], |c, w| {
         let missing = "must specify a yaml file which contains a configuration resource";
         paths(c, w, "configuration", "configurations", missing)
     }),
-    command("base", "PATH[,PATH…]", "Add directories to resources", &[], base),
-    command("buildmetadata", "OPTION[,OPTION…]", "Add options to buildMetadata", &[], build_metadata),
-    command("patch", "", "Add an item to patches", patch::FLAGS, patch::add),
-    command("configmap", "NAME", "Add data to a configMapGenerator", generator::CONFIG_MAP_FLAGS, |c, w| {
-        generator::add(c, w, &generator::CONFIG_MAP)
-    }),
-    command("secret", "NAME", "Add data to a secretGenerator", generator::SECRET_FLAGS, |c, w| {
+    Command::of("add", "base", "PATH[,PATH…]", "Add directories to resources", &[], base),
+    Command::of(
+        "add",
+        "buildmetadata",
+        "OPTION[,OPTION…]",
+        "Add options to buildMetadata",
+        &[],
+        build_metadata,
+    ),
+    Command::of("add", "patch", "", "Add an item to patches", patch::FLAGS, patch::add),
+    Command::of(
+        "add",
+        "configmap",
+        "NAME",
+        "Add data to a configMapGenerator",
+        generator::CONFIG_MAP_FLAGS,
+        |c, w| generator::add(c, w, &generator::CONFIG_MAP),
+    ),
+    Command::of("add", "secret", "NAME", "Add data to a secretGenerator", generator::SECRET_FLAGS, |c, w| {
         generator::add(c, w, &generator::SECRET)
     }),
-    command("annotation", "KEY:VALUE…", "Add to commonAnnotations", &[FORCE], labels::add_annotations),
-    command(
+    Command::of(
+        "add",
+        "annotation",
+        "KEY:VALUE…",
+        "Add to commonAnnotations",
+        &[FORCE],
+        labels::add_annotations,
+    ),
+    Command::of(
+        "add",
         "label",
         "KEY:VALUE…",
         "Add to commonLabels, or with --without-selector to labels",

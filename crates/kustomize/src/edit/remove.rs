@@ -3,54 +3,66 @@
 use super::target::{Target, steps};
 use super::{Command, Context, add, generator, glob, labels, patch};
 use crate::error::{Error, Result};
-use crate::flags::{Flag, Words};
-
-const fn command(
-    noun: &'static str,
-    arguments: &'static str,
-    about: &'static str,
-    flags: &'static [Flag],
-    run: fn(&mut Context<'_>, &Words) -> Result<()>,
-) -> Command {
-    Command { verb: "remove", noun, arguments, about, flags, run }
-}
+use crate::flags::Words;
 
 pub(super) const COMMANDS: &[Command] = &[
-    command("resource", "PATTERN…", "Remove from resources", &[], |c, w| {
+    Command::of("remove", "resource", "PATTERN…", "Remove from resources", &[], |c, w| {
         paths(c, w, "resource", &["resources", "bases"], "must specify a resource file")
     }),
-    command("component", "PATTERN…", "Remove from components", &[], |c, w| {
+    Command::of("remove", "component", "PATTERN…", "Remove from components", &[], |c, w| {
         paths(c, w, "component", &["components"], "must specify a component")
     }),
-    command("transformer", "PATTERN…", "Remove from transformers", &[], |c, w| {
+    Command::of("remove", "transformer", "PATTERN…", "Remove from transformers", &[], |c, w| {
         paths(c, w, "transformer", &["transformers"], "must specify a transformer file")
     }),
-    command("generator", "PATTERN…", "Remove from generators", &[], |c, w| {
+    Command::of("remove", "generator", "PATTERN…", "Remove from generators", &[], |c, w| {
         paths(c, w, "generator", &["generators"], "must specify a generator file")
     }),
-    command("configuration", "PATTERN…", "Remove from configurations", &[], |c, w| {
+    Command::of("remove", "configuration", "PATTERN…", "Remove from configurations", &[], |c, w| {
         paths(c, w, "configuration", &["configurations"], "must specify a configuration file")
     }),
-    command("buildmetadata", "OPTION[,OPTION…]", "Remove options of buildMetadata", &[], build_metadata),
-    command("patch", "", "Remove the item of patches that is just so", patch::FLAGS, patch::remove),
-    command(
+    Command::of(
+        "remove",
+        "buildmetadata",
+        "OPTION[,OPTION…]",
+        "Remove options of buildMetadata",
+        &[],
+        build_metadata,
+    ),
+    Command::of(
+        "remove",
+        "patch",
+        "",
+        "Remove the item of patches that is just so",
+        patch::FLAGS,
+        patch::remove,
+    ),
+    Command::of(
+        "remove",
         "configmap",
         "NAME[,NAME…]",
         "Remove from configMapGenerator",
         generator::REMOVE_FLAGS,
         |c, w| generator::remove(c, w, &generator::CONFIG_MAP),
     ),
-    command("secret", "NAME[,NAME…]", "Remove from secretGenerator", generator::REMOVE_FLAGS, |c, w| {
-        generator::remove(c, w, &generator::SECRET)
-    }),
-    command(
+    Command::of(
+        "remove",
+        "secret",
+        "NAME[,NAME…]",
+        "Remove from secretGenerator",
+        generator::REMOVE_FLAGS,
+        |c, w| generator::remove(c, w, &generator::SECRET),
+    ),
+    Command::of(
+        "remove",
         "annotation",
         "KEY[,KEY…]",
         "Remove from commonAnnotations",
         &[labels::IGNORE],
         labels::remove_annotations,
     ),
-    command(
+    Command::of(
+        "remove",
         "label",
         "KEY[,KEY…]",
         "Remove from commonLabels and labels",

@@ -5,49 +5,46 @@ use serde_json::{Value, json};
 use super::target::{Target, steps, text};
 use super::{Command, Context, add, generator, image, labels};
 use crate::error::{Error, Result};
-use crate::flags::{Flag, Words};
-
-const fn command(
-    noun: &'static str,
-    arguments: &'static str,
-    about: &'static str,
-    flags: &'static [Flag],
-    run: fn(&mut Context<'_>, &Words) -> Result<()>,
-) -> Command {
-    Command { verb: "set", noun, arguments, about, flags, run }
-}
+use crate::flags::Words;
 
 pub(super) const COMMANDS: &[Command] = &[
-    command(
+    Command::of(
+        "set",
         "image",
         "IMAGE=NEWIMAGE[:TAG][@DIGEST]… or IMAGE:TAG… or IMAGE@DIGEST…",
         "Set names, tags and digests of images; * for one of them keeps it",
         &[],
         image::set,
     ),
-    command("namespace", "NAMESPACE", "Set namespace", &[], |c, w| {
+    Command::of("set", "namespace", "NAMESPACE", "Set namespace", &[], |c, w| {
         one(c, w, "namespace", "must specify exactly one namespace value")
     }),
-    command("nameprefix", "PREFIX", "Set namePrefix", &[], |c, w| {
+    Command::of("set", "nameprefix", "PREFIX", "Set namePrefix", &[], |c, w| {
         one(c, w, "namePrefix", "must specify exactly one prefix value")
     }),
-    command("namesuffix", "-- SUFFIX", "Set nameSuffix", &[], |c, w| {
+    Command::of("set", "namesuffix", "-- SUFFIX", "Set nameSuffix", &[], |c, w| {
         one(c, w, "nameSuffix", "must specify exactly one suffix value")
     }),
-    command("replicas", "NAME=COUNT…", "Set counts of replicas", &[], replicas),
-    command("buildmetadata", "OPTION[,OPTION…]", "Replace buildMetadata", &[], build_metadata),
-    command("annotation", "KEY:VALUE…", "Set in commonAnnotations", &[], labels::set_annotations),
-    command(
+    Command::of("set", "replicas", "NAME=COUNT…", "Set counts of replicas", &[], replicas),
+    Command::of("set", "buildmetadata", "OPTION[,OPTION…]", "Replace buildMetadata", &[], build_metadata),
+    Command::of("set", "annotation", "KEY:VALUE…", "Set in commonAnnotations", &[], labels::set_annotations),
+    Command::of(
+        "set",
         "label",
         "KEY:VALUE…",
         "Set in commonLabels, or with --without-selector in labels",
         &[labels::WITHOUT_SELECTOR, labels::INCLUDE_TEMPLATES],
         labels::set_labels,
     ),
-    command("configmap", "NAME", "Change literals or the namespace", generator::SET_FLAGS, |c, w| {
-        generator::set(c, w, &generator::CONFIG_MAP)
-    }),
-    command("secret", "NAME", "Change literals or the namespace", generator::SET_FLAGS, |c, w| {
+    Command::of(
+        "set",
+        "configmap",
+        "NAME",
+        "Change literals or the namespace",
+        generator::SET_FLAGS,
+        |c, w| generator::set(c, w, &generator::CONFIG_MAP),
+    ),
+    Command::of("set", "secret", "NAME", "Change literals or the namespace", generator::SET_FLAGS, |c, w| {
         generator::set(c, w, &generator::SECRET)
     }),
 ];

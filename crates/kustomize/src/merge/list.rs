@@ -12,6 +12,7 @@ use serde_json::Value;
 
 use super::{Directive, Merger, Path, directive};
 use crate::error::{Error, Result};
+use crate::scalar::text_of_any;
 use crate::schema::{Lists, Node};
 
 impl<'s> Merger<'s> {
@@ -146,7 +147,7 @@ impl<'s> Merger<'s> {
     fn defaults(&self, node: Option<Node<'s>>, keys: &[&str]) -> Vec<Option<String>> {
         let default = |key: &&str| {
             let declared =
-                node.and_then(|node| node.field(key)).and_then(Node::default_value).map(scalar_text);
+                node.and_then(|node| node.field(key)).and_then(Node::default_value).map(text_of_any);
             // the built-in types do not tell
             declared.or_else(|| (*key == "protocol").then(|| "TCP".to_string()))
         };
@@ -285,7 +286,7 @@ pub(super) fn union(patch: &[&Value], dest: Vec<Value>) -> Vec<Value> {
         .iter()
         .map(|item| (*item).clone())
         .chain(dest)
-        .filter(|item| seen.insert(scalar_text(item)))
+        .filter(|item| seen.insert(text_of_any(item)))
         .collect()
 }
 
@@ -298,13 +299,5 @@ fn texts(keys: &[&str], item: &Value) -> Vec<String> {
 }
 
 fn key_text(item: &Value, key: &str) -> String {
-    item.get(key).map(scalar_text).unwrap_or_default()
-}
-
-fn scalar_text(value: &Value) -> String {
-    match value {
-        Value::Null => String::new(),
-        Value::String(text) => text.clone(),
-        other => other.to_string(),
-    }
+    item.get(key).map(text_of_any).unwrap_or_default()
 }
