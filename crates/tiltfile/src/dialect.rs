@@ -204,13 +204,13 @@ impl<'s> Scan<'s> {
                 return Some(Token::Space(&rest[..length]));
             }
             '#' => run(&|c| c != '\n'),
-            '"' | '\'' => string_length(rest, first, false),
+            '"' | '\'' => string_length(rest),
             c if is_word(c) => {
                 let length = run(&is_word);
                 let prefix = &rest[..length];
                 match rest[length..].chars().next() {
-                    Some(quote @ ('"' | '\'')) if matches!(prefix, "r" | "b" | "rb" | "br") => {
-                        length + string_length(&rest[length..], quote, prefix.contains('r'))
+                    Some('"' | '\'') if matches!(prefix, "r" | "b" | "rb" | "br") => {
+                        length + string_length(&rest[length..])
                     }
                     _ => {
                         self.at += length;
@@ -261,23 +261,27 @@ impl<'s> Scan<'s> {
     }
 }
 
-fn string_length(text: &str, quote: char, raw: bool) -> usize {
-    let triple: String = std::iter::repeat_n(quote, 3).collect();
-    let (close, mut at) = if text.starts_with(&triple) { (triple.as_str(), 3) } else { (&text[..1], 1) };
-    while let Some(c) = text[at..].chars().next() {
-        if text[at..].starts_with(close) {
+/// Length of the string literal at the start; a prefix such as `r` does not matter here.
+pub(crate) fn string_length(rest: &str) -> usize {
+    let quote = &rest[..1];
+    let triple = quote.repeat(3);
+    let (close, mut at) = if rest.starts_with(&triple) { (triple.as_str(), 3) } else { (quote, 1) };
+    while at < rest.len() {
+        let tail = &rest[at..];
+        if tail.starts_with(close) {
             return at + close.len();
         }
-        if c == '\n' && close.len() == 1 {
+        if close.len() == 1 && tail.starts_with('\n') {
             return at;
         }
-        at += c.len_utf8();
-        if c == '\\' {
-            let _ = raw; // a backslash takes the quote with it in raw strings too
-            at += text[at..].chars().next().map_or(0, char::len_utf8);
-        }
+        let mut chars = tail.chars();
+        at += match chars.next() {
+            Some('\\') => 1 + chars.next().map_or(0, char::len_utf8),
+            Some(c) => c.len_utf8(),
+            None => 1,
+        };
     }
-    text.len()
+    rest.len()
 }
 
 #[cfg(test)]

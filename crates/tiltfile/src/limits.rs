@@ -5,6 +5,7 @@
 
 use crate::Position;
 use crate::call::Failure;
+use crate::dialect::string_length;
 use crate::env::Env;
 use starlark::eval::Evaluator;
 use std::path::Path;
@@ -236,29 +237,6 @@ fn token(rest: &str) -> Token {
         }
         _ => of(Kind::Other, rest.chars().next().map_or(1, char::len_utf8)),
     }
-}
-
-/// Length of the string literal at the start; a prefix such as `r` does not matter here.
-fn string_length(rest: &str) -> usize {
-    let quote = &rest[..1];
-    let triple = quote.repeat(3);
-    let (close, mut at) = if rest.starts_with(&triple) { (triple.as_str(), 3) } else { (quote, 1) };
-    while at < rest.len() {
-        let tail = &rest[at..];
-        if tail.starts_with(close) {
-            return at + close.len();
-        }
-        if close.len() == 1 && tail.starts_with('\n') {
-            return at;
-        }
-        let mut chars = tail.chars();
-        at += match chars.next() {
-            Some('\\') => 1 + chars.next().map_or(0, char::len_utf8),
-            Some(c) => c.len_utf8(),
-            None => 1,
-        };
-    }
-    rest.len()
 }
 
 #[cfg(test)]

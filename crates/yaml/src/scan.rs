@@ -306,6 +306,19 @@ impl<'a> Scanner<'a> {
         Ok(())
     }
 
+    /// Goes to the next line; only blanks and a comment may be left on this one, which began with `start`.
+    fn end_line(&mut self, start: Mark) -> Result<()> {
+        self.cursor.skip_blanks();
+        if self.cursor.peek(0) == b'#' {
+            self.cursor.skip_to_break();
+        }
+        if !self.cursor.is_break_or_end(0) {
+            return Err(self.error(start, "did not find expected comment or line break"));
+        }
+        self.cursor.skip_break();
+        Ok(())
+    }
+
     fn fetch_block_entry(&mut self) -> Result<()> {
         let mark = self.cursor.mark;
         if !self.in_flow() {

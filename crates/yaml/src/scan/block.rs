@@ -67,14 +67,7 @@ impl Scanner<'_> {
             }
             self.cursor.skip_ascii(1);
         }
-        self.cursor.skip_blanks();
-        if self.cursor.peek(0) == b'#' {
-            self.cursor.skip_to_break();
-        }
-        if !self.cursor.is_break_or_end(0) {
-            return Err(self.error(start, "did not find expected comment or line break"));
-        }
-        self.cursor.skip_break();
+        self.end_line(start)?;
         Ok((chomp.unwrap_or(Chomp::Clip), increment))
     }
 

@@ -147,14 +147,7 @@ impl<'a> Scanner<'a> {
             _ => return Err(self.error(start, "found unknown directive name")),
         };
         let end = self.cursor.mark;
-        self.cursor.skip_blanks();
-        if self.cursor.peek(0) == b'#' {
-            self.cursor.skip_to_break();
-        }
-        if !self.cursor.is_break_or_end(0) {
-            return Err(self.error(start, "did not find expected comment or line break"));
-        }
-        self.cursor.skip_break();
+        self.end_line(start)?;
         self.push(kind, start, end);
         Ok(())
     }
