@@ -3,7 +3,7 @@
 //! A commit never changes: once it is there, no network is needed. A branch, a tag or the repository's own choice is
 //! looked for once in a session; if the network is away, the copy of last time does.
 
-use crate::process;
+use crate::{outside, process};
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -28,8 +28,7 @@ pub(crate) struct Checkout {
 impl ExtensionCache {
     /// In the user's cache folder.
     pub fn of_user() -> Self {
-        let set = |name| std::env::var_os(name).filter(|v| !v.is_empty()).map(PathBuf::from);
-        let caches = set("XDG_CACHE_HOME").or_else(|| set("HOME").map(|home| home.join(".cache")));
+        let caches = outside::user_caches(|name| std::env::var_os(name));
         Self::at(caches.map(|c| c.join("coracle").join("extensions")))
     }
 
@@ -55,7 +54,7 @@ impl ExtensionCache {
         };
         let directory = root.join(folder(request));
         let is_there = directory.join(".git").is_dir();
-        let pinned = request.reference.as_deref().is_some_and(is_commit);
+        let pinned = request.reference.as_deref().is_some_and(outside::is_commit);
         let stale = match is_there && pinned {
             true => None,
             false => match fetch(&directory, request, interrupt) {
@@ -78,11 +77,6 @@ fn failed(request: &RepoRequest, problem: String) -> HostError {
                 .into(),
         ),
     }
-}
-
-/// A whole commit id: it names one content for ever.
-fn is_commit(reference: &str) -> bool {
-    matches!(reference.len(), 40 | 64) && reference.bytes().all(|b| b.is_ascii_hexdigit())
 }
 
 /// `github.com/tilt-dev/tilt-extensions@v1`, with no letter that a path could misunderstand.

@@ -14,7 +14,9 @@ use parking_lot::Mutex;
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
+pub(crate) use cache::user_caches;
 pub use cache::{Cache, Mode};
+pub(crate) use git::is_commit;
 
 /// The world, as it is.
 pub struct World {

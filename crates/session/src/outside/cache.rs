@@ -15,6 +15,7 @@
 use kustomize::{Checkout, Fetched, OutsideError, Repository};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
@@ -53,8 +54,7 @@ impl Cache {
             Some("offline") => Mode::Offline,
             _ => Mode::On,
         };
-        let home = || set("HOME").map(|home| Path::new(&home).join(".cache"));
-        match set("XDG_CACHE_HOME").map(PathBuf::from).or_else(home) {
+        match user_caches(|name| variable(name).map(OsString::from)) {
             Some(dir) => Cache::new(mode, dir.join("coracle/kustomize")),
             None => Cache::new(Mode::Off, PathBuf::new()),
         }
@@ -133,6 +133,12 @@ impl Cache {
             (Err(error), None) => Err(error),
         }
     }
+}
+
+/// The user's folder for caches. Set but empty is as not set.
+pub(crate) fn user_caches(variable: impl Fn(&str) -> Option<OsString>) -> Option<PathBuf> {
+    let set = |name| variable(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+    set("XDG_CACHE_HOME").or_else(|| set("HOME").map(|home| home.join(".cache")))
 }
 
 /// All that is kept of one repository.

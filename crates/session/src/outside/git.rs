@@ -44,7 +44,7 @@ pub(super) fn remote_tip(repository: &Repository) -> Result<Option<String>, Outs
 }
 
 /// A whole object name means one commit for ever.
-pub(super) fn is_commit(reference: &str) -> bool {
+pub(crate) fn is_commit(reference: &str) -> bool {
     [40, 64].contains(&reference.len()) && reference.bytes().all(|b| b.is_ascii_hexdigit())
 }
 
