@@ -145,7 +145,8 @@ impl Output for Printer {
         if complete.is_empty() {
             return;
         }
-        let prefix = self.paint(Colour::Cyan, &self.prefix(resource));
+        let name = if resource.is_empty() { "(Tiltfile)" } else { resource };
+        let prefix = self.paint(Colour::Cyan, &self.prefix(name));
         let mut out = String::new();
         for line in complete.lines() {
             out.push_str(&format!("{prefix}{}\n", escape(line, self.colour)));
@@ -158,7 +159,12 @@ impl Output for Printer {
     }
 
     fn status(&self, resource: &str, status: &ResourceStatus) {
-        let old = self.state.lock().statuses.insert(resource.to_string(), status.clone());
+        let old = {
+            let mut state = self.state.lock();
+            // known before the first line of its log: the prefixes need not move then
+            state.width = state.width.max(resource.chars().count());
+            state.statuses.insert(resource.to_string(), status.clone())
+        };
         let waits_for = |s: &ResourceStatus| match &s.hold {
             Some(Hold::Dependencies { names }) => Some(names.join(", ")),
             _ => None,

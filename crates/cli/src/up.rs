@@ -7,7 +7,7 @@ use crate::printer::{Printer, seconds};
 use cluster::control;
 use cluster::settings::Settings;
 use devloop::{RuntimeStatus, State, UpdateStatus};
-use session::{Cluster, OsHost, Output, Session, SessionConfig};
+use session::{Cluster, KubeconfigFile, LogSource, OsHost, Output, Programs, Session, SessionConfig};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -22,6 +22,36 @@ const K3D_FILES: &[&str] = &["k3d-config.yaml", "k3d-config.yml", "k3d.yaml", "k
 struct Target {
     kubeconfig: String,
     context: Option<String>,
+    /// Where relative paths in it start.
+    base: Option<PathBuf>,
+}
+
+impl Target {
+    async fn connect(&self) -> Result<Cluster, Failure> {
+        let (context, base) = (self.context.as_deref(), self.base.as_deref());
+        Ok(Cluster::connect(&self.kubeconfig, context, base).await?)
+    }
+}
+
+/// For the commands of the Tiltfile: the cluster of this session, whatever the current context is meanwhile.
+fn kubeconfig_file(cluster: &Cluster) -> Result<KubeconfigFile, Failure> {
+    let directory = crate::tiltfiles::sessions_dir()?;
+    KubeconfigFile::create(&directory, cluster).map_err(|e| Failure {
+        causes: vec![e.to_string()],
+        ..Failure::new(OURS, format!("cannot write a kubeconfig into {}", directory.display()))
+    })
+}
+
+const WEB_HOST: &str = "localhost";
+const WEB_PORT: u16 = 10350;
+
+/// What commands find beside this process's own environment, as in Tilt.
+fn command_environment(kubeconfig: &KubeconfigFile) -> Vec<(String, String)> {
+    vec![
+        ("KUBECONFIG".into(), kubeconfig.path().display().to_string()),
+        ("TILT_HOST".into(), WEB_HOST.into()),
+        ("TILT_PORT".into(), WEB_PORT.to_string()),
+    ]
 }
 
 pub fn tiltfile_path(file: &Path) -> Result<PathBuf, Failure> {
@@ -65,7 +95,8 @@ fn target(
             ..Failure::new(USAGE, format!("cannot read {}", path.display()))
         })?;
         known_context(&kubeconfig, context, &path)?;
-        return Ok(Target { kubeconfig, context: Some(context.clone()) });
+        let base = path.parent().map(Path::to_path_buf);
+        return Ok(Target { kubeconfig, context: Some(context.clone()), base });
     }
     let data = clusters::data_dir()?;
     let (wanted, update, switch) = match find_config(config, project) {
@@ -97,7 +128,7 @@ fn target(
     if update {
         clusters::merge_kubeconfig(&running, switch, printer)?;
     }
-    Ok(Target { kubeconfig: clusters::document(&data, &name)?, context: None })
+    Ok(Target { kubeconfig: clusters::document(&data, &name)?, context: None, base: None })
 }
 
 fn settings(args: &TiltfileArgs, subcommand: &str, cluster: &Cluster) -> tiltfile::Settings {
@@ -110,8 +141,8 @@ fn settings(args: &TiltfileArgs, subcommand: &str, cluster: &Cluster) -> tiltfil
             host_from_cluster: String::new(),
             single_name: String::new(),
         }),
-        web_host: "localhost".into(),
-        web_port: 10350,
+        web_host: WEB_HOST.into(),
+        web_port: WEB_PORT,
         executable: std::env::current_exe().map(|p| p.display().to_string()).unwrap_or_default(),
         ..tiltfile::Settings::default()
     }
@@ -150,7 +181,8 @@ async fn run(
     began: Instant,
     printer: Arc<Printer>,
 ) -> Done {
-    let cluster = Cluster::connect(&target.kubeconfig, target.context.as_deref()).await?;
+    let cluster = target.connect().await?;
+    let kubeconfig = kubeconfig_file(&cluster)?;
     let arguments = (!once).then(|| session_args(&tiltfile, &args.tiltfile.args)).transpose()?;
     let config = SessionConfig {
         tiltfile,
@@ -159,6 +191,7 @@ async fn run(
         host_trust: !args.no_host_trust,
         watch: !once,
         bootstrap: !args.no_bootstrap && cluster.embedded().is_some(),
+        programs: Programs::new(command_environment(&kubeconfig)),
     };
     let stop = CancellationToken::new();
     let interrupted = Arc::new(std::sync::atomic::AtomicBool::new(false));
@@ -281,15 +314,34 @@ pub fn down(args: &DownArgs, printer: &Arc<Printer>) -> Done {
         return Ok(());
     }
     let target = target(&args.tiltfile, args.cluster_config.as_deref(), &project, printer)?;
-    runtime()?.block_on(async {
-        let cluster = Cluster::connect(&target.kubeconfig, target.context.as_deref()).await?;
-        let plan = evaluate(&args.tiltfile, "down", tiltfile, &cluster, printer).await?;
+    runtime()?.block_on(interruptible(async {
+        let cluster = target.connect().await?;
+        let kubeconfig = kubeconfig_file(&cluster)?;
+        let environment = command_environment(&kubeconfig);
+        let plan = evaluate(&args.tiltfile, "down", tiltfile, &cluster, environment.clone(), printer).await?;
+        let programs = Programs::new(environment);
+        programs.set_changed(plan.settings.env.clone());
+        let mut commands = 0;
         for resource in &plan.resources {
             let Some(deploy) = resource.k8s().and_then(|k| k.custom_deploy.as_ref()) else { continue };
             if !deploy.delete.argv.is_empty() {
-                session::run_command(printer.clone(), &resource.name, &deploy.delete)
+                commands += 1;
+                let began = Instant::now();
+                let output: Arc<dyn Output> = printer.clone();
+                output.log(
+                    &resource.name,
+                    LogSource::Local,
+                    &format!("Running cmd: {}\n", session::shown(&deploy.delete)),
+                );
+                programs
+                    .run(&output, &resource.name, LogSource::Local, &deploy.delete)
                     .await
                     .map_err(|problem| Failure::new(YOURS, format!("{}: {problem}", resource.name)))?;
+                printer.done(
+                    "down",
+                    &format!("{} by its delete command", resource.name),
+                    Some(began.elapsed()),
+                );
             }
         }
         let mut objects: Vec<serde_json::Value> =
@@ -317,12 +369,25 @@ pub fn down(args: &DownArgs, printer: &Arc<Printer>) -> Done {
         session::delete_objects(&cluster, &objects, true)
             .await
             .map_err(|problem| Failure::new(OURS, format!("not everything could be deleted\n{problem}")))?;
-        printer.done("down", &format!("{} objects deleted", objects.len()), Some(began.elapsed()));
+        if !objects.is_empty() {
+            printer.done("down", &format!("{} objects deleted", objects.len()), Some(began.elapsed()));
+        }
         if !kept.is_empty() {
             printer.info(&format!("kept: {} (--delete-namespaces, --delete-volumes)", kept.join(", ")));
         }
+        if objects.is_empty() && kept.is_empty() && commands == 0 {
+            printer.info("there is nothing to remove");
+        }
         Ok(())
-    })
+    }))
+}
+
+/// Ends the work at Ctrl-C.
+async fn interruptible(work: impl Future<Output = Done>) -> Done {
+    let interrupt = CancellationToken::new();
+    tokio::spawn(wait_for_interrupt(interrupt.clone(), Arc::default()));
+    let done = interrupt.run_until_cancelled(work).await;
+    done.unwrap_or_else(|| Err(Failure::new(INTERRUPTED, "interrupted")))
 }
 
 /// Whether the project's own cluster is there, running or not.
@@ -339,6 +404,7 @@ async fn evaluate(
     subcommand: &str,
     tiltfile: PathBuf,
     cluster: &Cluster,
+    environment: Vec<(String, String)>,
     printer: &Arc<Printer>,
 ) -> Result<Plan, Failure> {
     let settings = settings(args, subcommand, cluster);
@@ -347,16 +413,8 @@ async fn evaluate(
         namespace: cluster.default_namespace().to_string(),
         is_local: cluster.is_local(),
     };
-    evaluate_with(Some(context), tiltfile, settings, printer).await
-}
-
-async fn evaluate_with(
-    context: Option<KubeContext>,
-    tiltfile: PathBuf,
-    settings: tiltfile::Settings,
-    printer: &Arc<Printer>,
-) -> Result<Plan, Failure> {
-    let evaluation = evaluation_with(context, tiltfile, settings, printer).await;
+    let host = OsHost { environment, ..host(context, printer) };
+    let evaluation = session::evaluate_aloud(host, tiltfile, settings).await;
     evaluation.warnings.iter().for_each(|w| printer.warn(&w.message));
     match evaluation.error {
         None => Ok(evaluation.plan),
@@ -365,20 +423,15 @@ async fn evaluate_with(
     }
 }
 
-async fn evaluation_with(
-    context: Option<KubeContext>,
-    tiltfile: PathBuf,
-    settings: tiltfile::Settings,
-    printer: &Arc<Printer>,
-) -> tiltfile::Evaluation {
+/// The world for one evaluation, which Ctrl-C ends.
+fn host(context: KubeContext, printer: &Arc<Printer>) -> OsHost {
     let output = printer.clone();
     let interrupt = CancellationToken::new();
     tokio::spawn(wait_for_interrupt(interrupt.clone(), Arc::default()));
     let print = Arc::new(move |_: tiltfile::Level, text: &str| {
-        output.log("", session::LogSource::Tiltfile, &format!("{text}\n"));
+        output.log("", LogSource::Tiltfile, &format!("{text}\n"));
     });
-    let host = OsHost::new(context, print, interrupt);
-    session::evaluate(host, tiltfile, settings).await
+    OsHost::new(Some(context), print, interrupt)
 }
 
 /// What `tilt alpha tiltfile-result` exits with if the Tiltfile fails.
@@ -394,11 +447,12 @@ pub fn tiltfile_result(args: &TiltfileArgs, printer: &Arc<Printer>) -> Done {
     let settings = tiltfile::Settings {
         args: args.args.clone(),
         subcommand: "tiltfile-result".into(),
-        web_host: "localhost".into(),
-        web_port: 10350,
+        web_host: WEB_HOST.into(),
+        web_port: WEB_PORT,
         ..tiltfile::Settings::default()
     };
-    let evaluation = clusters::block_on(evaluation_with(Some(context), tiltfile, settings, printer))?;
+    let evaluation =
+        clusters::block_on(async { session::evaluate(host(context, printer), tiltfile, settings).await })?;
     let text = serde_json::to_string_pretty(&tiltfile::neutral::evaluation(&evaluation))
         .map_err(|e| Failure::of(OURS, &e))?;
     printer.data(&format!("{text}\n"));

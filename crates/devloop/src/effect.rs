@@ -33,6 +33,12 @@ pub enum Effect {
         round: u64,
         objects: Vec<Value>,
     },
+    /// Take away what a deploy by command made; answered by `DeleteDone`.
+    DeleteByCommand {
+        resource: String,
+        round: u64,
+        command: Command,
+    },
     /// Make the container's files equal to the source tree's.
     Sync(Sync),
     /// Run the command of a local resource.

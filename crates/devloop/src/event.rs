@@ -1,5 +1,6 @@
 //! What the loop is told.
 
+use serde_json::Value;
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -27,10 +28,11 @@ pub enum Event {
         round: u64,
         result: Result<Built, String>,
     },
+    /// With the objects that are in the cluster now: of a deploy by command, those that it told.
     ApplyDone {
         resource: String,
         round: u64,
-        result: Result<(), String>,
+        result: Result<Vec<Value>, String>,
     },
     DeleteDone {
         round: u64,

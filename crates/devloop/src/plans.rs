@@ -9,12 +9,13 @@ use serde_json::Value;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use tiltfile::Plan;
-use tiltfile::plan::{Dependency, Resource};
+use tiltfile::plan::{Command, Dependency, Resource};
 
 pub(crate) fn load(state: &mut State, plan: Arc<Plan>) -> Vec<Effect> {
     let mut effects = Vec::new();
     let old = state.plan.replace(plan.clone());
     images::load(state, &plan);
+    let mut going = Vec::new();
     for resource in &plan.resources {
         let entry = state.resources.entry(resource.name.clone()).or_default();
         let before = old.as_ref().and_then(|p| p.resource(&resource.name));
@@ -27,18 +28,27 @@ pub(crate) fn load(state: &mut State, plan: Arc<Plan>) -> Vec<Effect> {
                 effects.extend(schedule::serve(entry, resource, local));
             }
         }
-        if let Some(before) = before.filter(|b| b.k8s().is_some() != resource.k8s().is_some()) {
+        if let (Some(delete), Some(deploy)) =
+            (&mut entry.apply.delete, resource.k8s().and_then(|k| k.custom_deploy.as_ref()))
+        {
+            delete.clone_from(&deploy.delete);
+        }
+        let by_command = |r: &Resource| r.k8s().map(|k| k.custom_deploy.is_some());
+        if let Some(before) = before.filter(|b| by_command(b) != by_command(resource)) {
             // it became another kind of thing
             effects.extend(stop(entry, &before.name));
-            *entry = ResourceState::default();
+            going.extend(take_down(entry, &before.name));
+            *entry = ResourceState { pods: std::mem::take(&mut entry.pods), ..ResourceState::default() };
         }
     }
     let gone: Vec<String> = state.resources.keys().filter(|n| plan.resource(n).is_none()).cloned().collect();
     for name in gone {
         if let Some(mut entry) = state.resources.remove(&name) {
             effects.extend(stop(&mut entry, &name));
+            going.extend(take_down(&mut entry, &name));
         }
     }
+    effects.extend(undeploy(state, going));
     effects.push(Effect::WatchObjects { objects: wanted_objects(&plan) });
     let enabled = plan.enabled.clone();
     effects.extend(enable(state, &enabled));
@@ -48,14 +58,17 @@ pub(crate) fn load(state: &mut State, plan: Arc<Plan>) -> Vec<Effect> {
 /// From now on these resources run, and no others.
 pub(crate) fn enable(state: &mut State, names: &[String]) -> Vec<Effect> {
     let mut effects = Vec::new();
+    let mut going = Vec::new();
     for (name, entry) in &mut state.resources {
         let enabled = names.contains(name);
         if entry.enabled && !enabled {
             effects.extend(stop(entry, name));
+            going.extend(take_down(entry, name));
             *entry = ResourceState { pods: std::mem::take(&mut entry.pods), ..ResourceState::default() };
         }
         entry.enabled = enabled;
     }
+    effects.extend(undeploy(state, going));
     effects.extend(delete_leftovers(state));
     effects
 }
@@ -67,6 +80,22 @@ fn stop(entry: &mut ResourceState, name: &str) -> Vec<Effect> {
     }
     if entry.forwarded.take().is_some_and(|(forwards, _)| !forwards.is_empty()) {
         effects.push(Effect::ForwardPorts { resource: name.to_owned(), forwards: Vec::new(), pod: None });
+    }
+    effects
+}
+
+/// The command that takes away what a deploy by command made, if it made something.
+fn take_down(entry: &mut ResourceState, name: &str) -> Option<(String, Command)> {
+    let command = entry.apply.delete.take().filter(|command| !command.argv.is_empty())?;
+    Some((name.to_owned(), command))
+}
+
+fn undeploy(state: &mut State, going: Vec<(String, Command)>) -> Vec<Effect> {
+    let mut effects = Vec::new();
+    for (resource, command) in going {
+        let round = state.next_round();
+        state.undeploying.insert(round, resource.clone());
+        effects.push(Effect::DeleteByCommand { resource, round, command });
     }
     effects
 }

@@ -11,7 +11,8 @@ use serde_json::Value;
 use std::sync::Arc;
 use tiltfile::Plan;
 use tiltfile::plan::{
-    Dependency, ImageKind, K8sResource, LocalResource, Resource, ResourceKind, TriggerMode, UNCATEGORIZED,
+    Command, Dependency, ImageKind, K8sResource, LocalResource, Resource, ResourceKind, TriggerMode,
+    UNCATEGORIZED,
 };
 
 /// Starts all that may start.
@@ -132,11 +133,9 @@ fn apply(
         let since = state.resources.get(&resource.name).map_or(0, |r| r.apply.started);
         state.log.since(since).any(|(p, _)| watched.touches(p))
     });
-    // what a deploy by command depends on is told apart by its images
-    let identity = if k8s.custom_deploy.is_some() {
-        references.iter().map(|(_, r)| Value::from(r.clone())).collect()
-    } else {
-        objects.clone()
+    let identity = match &k8s.custom_deploy {
+        Some(deploy) => command_identity(&deploy.apply, &references),
+        None => objects.clone(),
     };
     let entry = state.resources.get(&resource.name)?;
     let done = entry.apply.done.as_ref() == Some(&identity) && !command_is_due;
@@ -148,7 +147,7 @@ fn apply(
         let key = ObjectKey::of(object);
         state.deleting.values().flatten().any(|d| *d == key)
     };
-    if k8s.objects.iter().any(going) {
+    if k8s.objects.iter().any(going) || state.undeploying.values().any(|name| *name == resource.name) {
         return None;
     }
     let only_files_were_meant = entry.triggered && done && resource.trigger_mode == TriggerMode::Manual;
@@ -159,8 +158,18 @@ fn apply(
     let entry = state.resources.get_mut(&resource.name)?;
     entry.apply.running = Some(ApplyRun { round, objects: identity, since_ms: now_ms });
     entry.apply.started = seq;
+    entry.apply.delete = k8s.custom_deploy.as_ref().map(|deploy| deploy.delete.clone());
     entry.started = true;
     Some(Effect::Apply { resource: resource.name.clone(), round, objects, images: references })
+}
+
+/// What a deploy by command depends on: its words and its images.
+fn command_identity(command: &Command, references: &[(String, String)]) -> Vec<Value> {
+    let words = command.argv.iter().map(|word| Value::from(word.as_str()));
+    let place = std::iter::once(Value::from(command.dir.to_string_lossy()));
+    let pairs = command.env.iter().map(|(name, value)| Value::from(format!("{name}={value}")));
+    let images = references.iter().map(|(_, reference)| Value::from(reference.as_str()));
+    words.chain(place).chain(pairs).chain(images).collect()
 }
 
 /// The objects with the images that were built.

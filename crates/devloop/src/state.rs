@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::Arc;
 use tiltfile::Plan;
-use tiltfile::plan::{ImageBuild, ImageKind, PortForward};
+use tiltfile::plan::{Command, ImageBuild, ImageKind, PortForward};
 
 /// All that the loop knows. Only [`crate::step`] changes it.
 #[derive(Debug, Default)]
@@ -29,6 +29,8 @@ pub struct State {
     pub(crate) applied: BTreeMap<ObjectKey, (Value, String)>,
     /// Deletions under way: an object among them must not be applied meanwhile.
     pub(crate) deleting: BTreeMap<u64, Vec<ObjectKey>>,
+    /// Resources whose delete command runs: they must not be deployed meanwhile.
+    pub(crate) undeploying: BTreeMap<u64, String>,
     pub(crate) round: u64,
 }
 
@@ -170,6 +172,10 @@ pub(crate) struct ApplyState {
     pub(crate) failed: Option<(Vec<Value>, String)>,
     /// For a deploy by command: the change set after which it started last.
     pub(crate) started: Seq,
+    /// … what it told that is in the cluster, …
+    pub(crate) told: Vec<Value>,
+    /// … and how to take it away again, once it was tried.
+    pub(crate) delete: Option<Command>,
 }
 
 #[derive(Debug)]
@@ -236,6 +242,7 @@ impl State {
     pub fn is_settled(&self) -> bool {
         !self.tiltfile.loading
             && self.deleting.is_empty()
+            && self.undeploying.is_empty()
             && self.images.values().all(|i| i.running.is_none())
             && self.resources.values().all(|r| r.apply.running.is_none() && r.local.running.is_none())
             && self.containers.values().all(|c| c.running.is_none())

@@ -6,6 +6,7 @@ use crate::images::seconds;
 use crate::state::{ObjectKey, State};
 use crate::status::{Line, Mark};
 use crate::{forward, images, plans, readiness, schedule, sync};
+use serde_json::Value;
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -56,9 +57,16 @@ fn take(state: &mut State, event: Event, now_ms: u64) -> Vec<Effect> {
         Event::ApplyDone { resource, round, result } => apply_done(state, &resource, round, result, now_ms),
         Event::DeleteDone { round, result } => {
             state.deleting.remove(&round);
-            match result {
-                Ok(()) => Vec::new(),
-                Err(message) => vec![say("", Mark::Failed, format!("deleting objects failed: {message}"))],
+            let resource = state.undeploying.remove(&round);
+            match (result, resource) {
+                (Ok(()), None) => Vec::new(),
+                (Ok(()), Some(name)) => vec![say(&name, Mark::Done, format!("{name} taken down"))],
+                (Err(message), None) => {
+                    vec![say("", Mark::Failed, format!("deleting objects failed: {message}"))]
+                }
+                (Err(message), Some(name)) => {
+                    vec![say(&name, Mark::Failed, format!("the delete command failed: {message}"))]
+                }
             }
         }
         Event::SyncDone { container, round, result, .. } => {
@@ -138,7 +146,7 @@ fn apply_done(
     state: &mut State,
     resource: &str,
     round: u64,
-    result: Result<(), String>,
+    result: Result<Vec<Value>, String>,
     now_ms: u64,
 ) -> Vec<Effect> {
     let plan = state.plan.clone();
@@ -146,9 +154,12 @@ fn apply_done(
     let Some(run) = entry.apply.running.take_if(|r| r.round == round) else { return Vec::new() };
     let took = seconds(now_ms.saturating_sub(run.since_ms));
     match result {
-        Ok(()) => {
+        Ok(told) => {
             entry.apply.failed = None;
             entry.step_error = None;
+            if entry.apply.delete.is_some() {
+                entry.apply.told = told;
+            }
             let objects =
                 plan.as_ref().and_then(|p| p.resource(resource)).and_then(|r| r.k8s()).map(|k| &k.objects);
             for object in objects.into_iter().flatten() {

@@ -4,10 +4,10 @@
 
 mod support;
 
-use devloop::{ChangeKind, Event, ObjectRef};
+use devloop::{ChangeKind, Event, ObjectRef, RuntimeStatus};
 use expect_test::{Expect, expect};
 use support::{World, docker_image, k8s, run_on, sync};
-use tiltfile::plan::{Dependency, Plan, PortForward, ResourceKind, TriggerMode};
+use tiltfile::plan::{Command, CustomDeploy, Dependency, Plan, PortForward, ResourceKind, TriggerMode};
 
 const APP: &str = "reg:5111/app";
 
@@ -386,4 +386,135 @@ fn an_unknown_directory_goes_and_comes_back() {
     "#]],
     );
     assert_eq!(world.pods[0].tree, world.expected(APP));
+}
+
+/// A resource that a command deploys.
+fn by_command(apply: &str) -> Plan {
+    let command = |words: &str| Command {
+        argv: words.split(' ').map(str::to_owned).collect(),
+        dir: "/p".into(),
+        env: vec![],
+    };
+    let mut plan = Plan::default();
+    let mut db = k8s("db", &plan, "", vec![]);
+    if let ResourceKind::K8s(k8s) = &mut db.kind {
+        k8s.objects.clear();
+        k8s.custom_deploy = Some(CustomDeploy {
+            apply: command(apply),
+            delete: command("uninstall db"),
+            deps: vec!["/p/values.yaml".into()],
+            ignores: vec![],
+        });
+    }
+    plan.resources.push(db);
+    plan
+}
+
+#[test]
+fn a_deploy_by_command() {
+    let mut world = World::new(by_command("install db"), &[("/p/values.yaml", "1")]);
+    // it says what it made: without pods, there is nothing to wait for
+    check(
+        &mut world,
+        expect![[r#"
+        apply db
+    "#]],
+    );
+    assert_eq!(world.state.status("db").unwrap().runtime, RuntimeStatus::Ok);
+    world.told = vec![support::deployment("db", "postgres")];
+    let change = world.write("/p/values.yaml", "2");
+    world.changed(vec![change]);
+    world.pods.clear();
+    check(
+        &mut world,
+        expect![[r#"
+        apply db
+    "#]],
+    );
+    world.send(Event::PodsChanged { resource: "db".to_owned(), pods: vec![] });
+    let pending = RuntimeStatus::Pending { reason: "no pod yet".to_owned() };
+    assert_eq!(world.state.status("db").unwrap().runtime, pending);
+    world.start_pod("db", "postgres");
+    world.tell_pods("db");
+    assert_eq!(world.state.status("db").unwrap().runtime, RuntimeStatus::Ok);
+    // the same plan again, and one with another command
+    world.load();
+    check(&mut world, expect![[r#""#]]);
+    world.plan = by_command("install db --wait");
+    world.load();
+    check(
+        &mut world,
+        expect![[r#"
+        apply db
+    "#]],
+    );
+}
+
+#[test]
+fn what_a_command_deployed_is_taken_down_by_its_command() {
+    let mut world = World::new(by_command("install db"), &[]);
+    world.settle();
+    world.take_journal();
+    world.send(Event::EnabledChanged { resources: vec![] });
+    // it comes back while the command runs: it waits
+    world.send(Event::EnabledChanged { resources: vec!["db".to_owned()] });
+    expect![[r#"
+        take db down: uninstall db
+    "#]]
+    .assert_eq(&world.take_journal());
+    check(
+        &mut world,
+        expect![[r#"
+        apply db
+    "#]],
+    );
+    // what failed halfway is taken down too
+    world.fail_applies = true;
+    world.plan = by_command("install db --broken");
+    world.load();
+    world.settle();
+    world.plan.resources.clear();
+    world.load();
+    check(
+        &mut world,
+        expect![[r#"
+        apply db
+        take db down: uninstall db
+    "#]],
+    );
+    // once is enough
+    world.load();
+    check(&mut world, expect![[r#""#]]);
+    assert!(world.state.is_settled());
+}
+
+#[test]
+fn a_failed_reload_keeps_the_last_good_plan() {
+    let mut world = up();
+    let files_read: std::collections::BTreeSet<_> = ["/p/Tiltfile".into()].into();
+    world.send(Event::PlanFailed { message: "no".to_owned(), files_read: files_read.clone() });
+    check(&mut world, expect![[r#""#]]);
+    assert_eq!(world.state.tiltfile_error(), Some("no"));
+    assert_eq!(world.pods.len(), 1, "what runs goes on");
+    // and what it says still holds
+    let change = world.write("/p/app/src/a.py", "2");
+    world.changed(vec![change]);
+    check(
+        &mut world,
+        expect![[r#"
+        sync app-1 copy ["/app/src/a.py"] delete [] run []
+    "#]],
+    );
+    // the file that failed is read again when it changes
+    let change = world.write("/p/Tiltfile", "");
+    world.changed(vec![change]);
+    check(
+        &mut world,
+        expect![[r#"
+        load Tiltfile: changed /p/Tiltfile
+    "#]],
+    );
+    world.load();
+    check(&mut world, expect![[r#""#]]);
+    assert_eq!(world.state.tiltfile_error(), None);
 }

@@ -3,6 +3,7 @@
 use crate::cluster::Cluster;
 use crate::error::chain;
 use crate::output::{LogSource, Output};
+use crate::programs::Programs;
 use devloop::{Built, Line, Mark};
 use futures::StreamExt;
 use serde_json::{Value, json};
@@ -13,6 +14,7 @@ use tiltfile::plan::{CustomBuild, DockerBuild, Ignore, ImageBuild, ImageKind, Re
 /// One build: its inputs are taken when it runs, so that it sees the newest files.
 pub(crate) struct Build {
     pub(crate) cluster: Cluster,
+    pub(crate) programs: Programs,
     pub(crate) output: Arc<dyn Output>,
     pub(crate) image: ImageBuild,
     /// The resource whose log gets the build's output.
@@ -149,7 +151,7 @@ impl Build {
         if let Some(registry) = &self.registry {
             command.env.push(("EXPECTED_REGISTRY".into(), registry.host.clone()));
         }
-        crate::local::run(&self.output, &self.resource, LogSource::Build, &command).await?;
+        self.programs.run(&self.output, &self.resource, LogSource::Build, &command).await?;
         match &custom.outputs_image_ref_to {
             None => Ok(Built { reference: expected, cached: false }),
             Some(path) => {

@@ -4,6 +4,7 @@
 //! session's writes to another cluster.
 
 use crate::error::SessionError;
+use crate::kubeconfig;
 use futures::TryStreamExt;
 use futures::io::AsyncBufReadExt;
 use kube::api::{ApiResource, DynamicObject};
@@ -13,6 +14,7 @@ use kube::discovery::{ApiCapabilities, Scope};
 use kube::{Api, Client, Config};
 use serde_json::Value;
 use std::collections::HashMap;
+use std::path::Path;
 use std::sync::Arc;
 use tokio::sync::Mutex;
 
@@ -30,6 +32,8 @@ pub struct Embedded {
 pub struct Cluster {
     client: Client,
     context: String,
+    /// Of this context alone.
+    kubeconfig: Arc<str>,
     default_namespace: String,
     is_local: bool,
     embedded: Option<Embedded>,
@@ -37,22 +41,38 @@ pub struct Cluster {
 }
 
 impl Cluster {
-    /// Connects to the context of a kubeconfig's text; the current one if `context` is `None`.
-    pub async fn connect(kubeconfig: &str, context: Option<&str>) -> Result<Self, SessionError> {
+    /// Connects to the context of a kubeconfig's text; the current one if `context` is `None`. Relative paths in it
+    /// start at `base`.
+    pub async fn connect(
+        kubeconfig: &str,
+        context: Option<&str>,
+        base: Option<&Path>,
+    ) -> Result<Self, SessionError> {
         let failed = |source: Box<dyn std::error::Error + Send + Sync>| SessionError::Connect {
             context: context.unwrap_or("(current)").to_string(),
             source,
         };
-        let parsed = Kubeconfig::from_yaml(kubeconfig).map_err(|e| failed(Box::new(e)))?;
+        let mut parsed = Kubeconfig::from_yaml(kubeconfig).map_err(|e| failed(Box::new(e)))?;
+        if let Some(base) = base {
+            kubeconfig::make_absolute(&mut parsed, base);
+        }
         let context = context.map(String::from).or(parsed.current_context.clone()).unwrap_or_default();
+        let alone = kubeconfig::alone(&parsed, &context).map_err(|e| failed(Box::new(e)))?;
         let options = KubeConfigOptions { context: Some(context.clone()), ..KubeConfigOptions::default() };
         let config =
             Config::from_custom_kubeconfig(parsed, &options).await.map_err(|e| failed(Box::new(e)))?;
         let default_namespace = config.default_namespace.clone();
         let is_local = is_local_server(&config.cluster_url.to_string(), &context);
         let client = Client::try_from(config).map_err(|e| failed(Box::new(e)))?;
-        let mut cluster =
-            Self { client, context, default_namespace, is_local, embedded: None, kinds: Arc::default() };
+        let mut cluster = Self {
+            client,
+            context,
+            kubeconfig: alone.into(),
+            default_namespace,
+            is_local,
+            embedded: None,
+            kinds: Arc::default(),
+        };
         cluster.embedded = cluster.ask_embedded().await;
         Ok(cluster)
     }
@@ -69,6 +89,11 @@ impl Cluster {
 
     pub fn context(&self) -> &str {
         &self.context
+    }
+
+    /// The text of a kubeconfig that has this context alone, with its credentials.
+    pub(crate) fn kubeconfig(&self) -> &str {
+        &self.kubeconfig
     }
 
     pub fn default_namespace(&self) -> &str {

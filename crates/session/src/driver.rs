@@ -3,6 +3,7 @@
 use crate::arguments::SessionArgs;
 use crate::build::Build;
 use crate::cluster::Cluster;
+use crate::deploy::{Deploy, in_gos_words};
 use crate::error::{SessionError, chain};
 use crate::extensions::ExtensionCache;
 use crate::forward::Forwards;
@@ -11,17 +12,18 @@ use crate::ignore::Ignores;
 use crate::logs::Logs;
 use crate::output::{LogSource, Output};
 use crate::pods::Rules;
+use crate::programs::Programs;
 use crate::reuse::Renderings;
-use crate::{apply, bootstrap, evaluate, files, local, objects, pods, sync};
-use devloop::{Activity, Effect, Event, Line, Mark, ObjectRef, PodRef, ServeFact, State};
-use std::collections::{BTreeSet, HashMap};
-use std::path::PathBuf;
+use crate::serve::Serving;
+use crate::{apply, bootstrap, evaluate, files, objects, pods, sync};
+use devloop::{Activity, Effect, Event, Line, Mark, ObjectRef, PodRef, State};
+use serde_json::Value;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Instant;
-use tiltfile::plan::Command;
-use tiltfile::{Evaluation, KubeContext, Plan, Settings};
+use std::time::{Duration, Instant};
+use tiltfile::{Evaluation, KubeContext, NO_RESOURCES, Plan, Settings};
 use tokio::sync::{mpsc, watch};
-use tokio::task::AbortHandle;
 use tokio_util::sync::CancellationToken;
 
 /// What a session is told by the command line.
@@ -38,6 +40,8 @@ pub struct SessionConfig {
     pub watch: bool,
     /// Create namespaces and secrets that the manifests need and nothing defines.
     pub bootstrap: bool,
+    /// What the Tiltfile runs, now and later, runs with these.
+    pub programs: Programs,
 }
 
 /// A file event to a served file is 20 ms of the user's patience: the queue must never be the reason.
@@ -56,7 +60,11 @@ pub struct Session {
     wanted: watch::Sender<Vec<ObjectRef>>,
     forwards: Forwards,
     watcher: Option<files::Watching>,
-    serving: HashMap<String, AbortHandle>,
+    serving: Serving,
+    /// What deploys by command said that is in the cluster, by resource.
+    deployed: BTreeMap<String, Vec<Value>>,
+    /// What evaluations read, since the last that went well.
+    files_read: BTreeSet<PathBuf>,
     /// The session's own tasks end.
     stop: CancellationToken,
     /// The user wants the session to end.
@@ -70,6 +78,8 @@ impl Session {
         let (events, received) = mpsc::channel(QUEUE);
         let stop = CancellationToken::new();
         let forwards = Forwards::new(cluster.clone(), output.clone(), stop.clone());
+        let dir = config.tiltfile.parent().unwrap_or(Path::new("/")).to_owned();
+        let serving = Serving::new(config.programs.clone(), output.clone(), events.clone(), dir);
         Self {
             cluster,
             config,
@@ -83,7 +93,9 @@ impl Session {
             wanted: watch::Sender::new(Vec::new()),
             forwards,
             watcher: None,
-            serving: HashMap::new(),
+            serving,
+            deployed: BTreeMap::new(),
+            files_read: BTreeSet::new(),
             stop,
             interrupt: CancellationToken::new(),
             renderings: Renderings::default(),
@@ -97,7 +109,7 @@ impl Session {
     }
 
     /// Loads the Tiltfile and follows until `done` says so (it is asked after each step) or `stop` fires.
-    /// An error in the first evaluation ends the session; later ones keep the last good plan.
+    /// An evaluation that fails keeps the last good plan; without watching, nothing could mend it, and the session ends.
     pub async fn run(
         mut self,
         stop: CancellationToken,
@@ -124,11 +136,10 @@ impl Session {
             return Ok(());
         }
         let first = loaded(first);
-        if let Event::PlanFailed { message, .. } = &first {
+        if let (Event::PlanFailed { message, .. }, false) = (&first, self.config.watch) {
+            self.stop.cancel();
+            self.config.programs.end().await;
             return Err(SessionError::Tiltfile { text: message.clone(), hint: None });
-        }
-        if let (Event::PlanLoaded { plan, .. }, true) = (&first, self.config.bootstrap) {
-            bootstrap::run(&self.cluster, plan, &self.output).await;
         }
         let mut next = Some(first);
         loop {
@@ -146,21 +157,34 @@ impl Session {
             }
         }
         self.stop.cancel();
-        self.serving.values().for_each(AbortHandle::abort);
+        self.config.programs.end().await;
         Ok(())
     }
 
     async fn take(&mut self, event: Event) -> Result<(), SessionError> {
-        if let Event::PlanLoaded { plan, files_read } = &event {
-            self.plan = plan.clone();
-            self.rules.send_replace(Rules::of(plan, &self.cluster));
-            if self.config.watch {
-                self.rewatch(files_read)?;
+        match &event {
+            Event::PlanLoaded { plan, files_read } => {
+                self.plan = plan.clone();
+                self.config.programs.set_changed(plan.settings.env.clone());
+                self.deployed.retain(|name, _| plan.resource(name).is_some());
+                self.find_pods();
+                if self.config.bootstrap {
+                    bootstrap::run(&self.cluster, plan, &self.output).await;
+                }
+                if self.config.watch {
+                    self.rewatch(files_read)?;
+                }
             }
-        }
-        if let (Event::PlanFailed { message, files_read }, true) = (&event, self.config.watch) {
-            self.say("", Mark::Failed, message.clone());
-            self.rewatch(files_read)?;
+            // What the Tiltfile read until it failed may be what mends it.
+            Event::PlanFailed { files_read, .. } if self.config.watch => {
+                let read = files_read.union(&self.files_read).cloned().collect();
+                self.rewatch(&read)?;
+            }
+            Event::ApplyDone { resource, result: Ok(objects), .. } if self.is_custom(resource) => {
+                self.deployed.insert(resource.clone(), objects.clone());
+                self.find_pods();
+            }
+            _ => {}
         }
         let now = u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX);
         for effect in devloop::step(&mut self.state, event, now) {
@@ -169,7 +193,17 @@ impl Session {
         Ok(())
     }
 
+    fn is_custom(&self, resource: &str) -> bool {
+        self.plan.resource(resource).and_then(|r| r.k8s()).is_some_and(|k| k.custom_deploy.is_some())
+    }
+
+    /// Which pods belong to whom may have changed.
+    fn find_pods(&self) {
+        self.rules.send_replace(Rules::of(&self.plan, &self.cluster, &self.deployed));
+    }
+
     fn rewatch(&mut self, files_read: &BTreeSet<PathBuf>) -> Result<(), SessionError> {
+        self.files_read.clone_from(files_read);
         let mut read = files_read.clone();
         read.insert(self.config.tiltfile.clone());
         match &mut self.watcher {
@@ -186,12 +220,7 @@ impl Session {
     async fn carry_out(&mut self, effect: Effect) {
         match effect {
             Effect::LoadTiltfile { reason } => {
-                let arguments = self.config.arguments.as_ref().map(|a| a.path().display().to_string());
-                let reason = match arguments {
-                    Some(path) if reason.ends_with(&path) => "its arguments changed".to_owned(),
-                    _ => reason,
-                };
-                self.say("", Mark::Info, format!("reading the Tiltfile again: {reason}"));
+                self.say("", Mark::Info, format!("reading the Tiltfile again: {}", self.in_words(reason)));
                 let (evaluation, events) = (self.evaluation(), self.events.clone());
                 tokio::spawn(async move { events.send(loaded(evaluation.await)).await });
             }
@@ -209,24 +238,25 @@ impl Session {
                 });
             }
             Effect::Sync(work) => self.sync(work),
+            Effect::DeleteByCommand { resource, round, command } => {
+                let (output, events) = (self.output.clone(), self.events.clone());
+                let programs = self.config.programs.clone();
+                self.deployed.remove(&resource);
+                tokio::spawn(async move {
+                    let result = programs.run(&output, &resource, LogSource::Build, &command).await;
+                    let _ = events.send(Event::DeleteDone { round, result }).await;
+                });
+            }
             Effect::RunLocal { resource, round, command } => {
                 let (output, events) = (self.output.clone(), self.events.clone());
+                let programs = self.config.programs.clone();
                 tokio::spawn(async move {
-                    let result = local::run(&output, &resource, LogSource::Local, &command).await;
+                    let result = programs.run(&output, &resource, LogSource::Local, &command).await;
                     let _ = events.send(Event::LocalDone { resource, round, result }).await;
                 });
             }
-            Effect::Serve { resource, command, probe } => {
-                if probe.is_some() {
-                    self.say(&resource, Mark::Warning, "readiness probes of local resources are not built yet: it counts as ready once started".into());
-                }
-                self.serve(resource, command);
-            }
-            Effect::StopServe { resource } => {
-                if let Some(task) = self.serving.remove(&resource) {
-                    task.abort();
-                }
-            }
+            Effect::Serve { resource, command, probe } => self.serving.start(resource, command, probe),
+            Effect::StopServe { resource } => drop(self.serving.stop(&resource)),
             Effect::WatchObjects { objects } => drop(self.wanted.send_replace(objects)),
             Effect::ForwardPorts { resource, forwards, pod } => {
                 for problem in self.forwards.set(&resource, &forwards, pod.as_ref()).await {
@@ -251,6 +281,7 @@ impl Session {
         tracing::info!(image, reason, "build");
         let build = Build {
             cluster: self.cluster.clone(),
+            programs: self.config.programs.clone(),
             output: self.output.clone(),
             image: self.plan.images[index].clone(),
             resource,
@@ -274,10 +305,15 @@ impl Session {
         let (cluster, events, output) = (self.cluster.clone(), self.events.clone(), self.output.clone());
         let custom =
             self.plan.resource(&resource).and_then(|r| r.k8s()).and_then(|k| k.custom_deploy.clone());
+        let limit = Duration::from_secs(self.plan.settings.k8s_upsert_timeout_secs);
+        let programs = self.config.programs.clone();
         tokio::spawn(async move {
             let result = match custom {
-                None => apply::apply(&cluster, &objects).await,
-                Some(deploy) => custom_deploy(&output, &resource, deploy.apply, &images).await,
+                None => applied(apply::apply(&cluster, &objects), limit).await.map(|()| objects),
+                Some(deploy) => {
+                    let work = Deploy { programs: &programs, output: &output, resource: &resource, limit };
+                    work.run(deploy.apply, &images).await
+                }
             };
             let _ = events.send(Event::ApplyDone { resource, round, result }).await;
         });
@@ -301,26 +337,16 @@ impl Session {
         });
     }
 
-    fn serve(&mut self, resource: String, command: Command) {
-        if let Some(task) = self.serving.remove(&resource) {
-            task.abort();
+    /// Why the Tiltfile is read again, as the user knows it.
+    fn in_words(&self, reason: String) -> String {
+        let arguments = self.config.arguments.as_ref();
+        match arguments.filter(|a| reason.ends_with(&a.path().display().to_string())) {
+            Some(arguments) => {
+                let now = arguments.read().unwrap_or_default().join(" ");
+                format!("its arguments changed\nTiltfile args changed to: [{now}]")
+            }
+            None => reason,
         }
-        let (output, events, name) = (self.output.clone(), self.events.clone(), resource.clone());
-        let task = tokio::spawn(async move {
-            let tell = |serve| events.send(Event::ServeChanged { resource: resource.clone(), serve });
-            let code = match local::start(&command) {
-                Ok(child) => {
-                    let _ = tell(ServeFact::Ready).await;
-                    local::follow(&output, &resource, LogSource::Local, child).await.unwrap_or(-1)
-                }
-                Err(problem) => {
-                    output.log(&resource, LogSource::Local, &format!("{problem}\n"));
-                    127
-                }
-            };
-            let _ = tell(ServeFact::Exited { code }).await;
-        });
-        self.serving.insert(name, task.abort_handle());
     }
 
     fn replace_pod(&self, resource: String, pod: PodRef, reason: String) {
@@ -356,6 +382,7 @@ impl Session {
         let host = OsHost {
             renderings: self.renderings.clone(),
             extensions: self.extensions.clone(),
+            environment: self.config.programs.environment().to_vec(),
             ..OsHost::new(Some(context), print, self.interrupt.clone())
         };
         let (path, mut settings) = (self.config.tiltfile.clone(), self.config.settings.clone());
@@ -365,7 +392,7 @@ impl Session {
         }
         let output = self.output.clone();
         async move {
-            let mut evaluation = evaluate::evaluate(host, path, settings).await;
+            let mut evaluation = evaluate::evaluate_aloud(host, path, settings).await;
             evaluation.files_read.extend(arguments.map(|a| a.path().to_owned()));
             for warning in &evaluation.warnings {
                 let place = warning.position.as_ref().map(|p| format!("{p}: ")).unwrap_or_default();
@@ -382,13 +409,25 @@ impl Session {
 
 /// An evaluation as an event of the loop.
 fn loaded(evaluation: Evaluation) -> Event {
-    if let Some(refusal) = evaluation.plan.refusal() {
-        return Event::PlanFailed { message: refusal, files_read: evaluation.files_read };
+    let Evaluation { plan, files_read, error, .. } = evaluation;
+    let problem = match error {
+        Some(error) => Some(error.report()),
+        None if plan.resources.is_empty() => Some(NO_RESOURCES.to_owned()),
+        None => plan.refusal(),
+    };
+    match problem {
+        None => Event::PlanLoaded { plan: Arc::new(plan), files_read },
+        Some(message) => Event::PlanFailed { message, files_read },
     }
-    match evaluation.error {
-        None => Event::PlanLoaded { plan: Arc::new(evaluation.plan), files_read: evaluation.files_read },
-        Some(error) => Event::PlanFailed { message: error.report(), files_read: evaluation.files_read },
-    }
+}
+
+async fn applied(work: impl Future<Output = Result<(), String>>, limit: Duration) -> Result<(), String> {
+    tokio::time::timeout(limit, work).await.unwrap_or_else(|_| {
+        Err(format!(
+            "the cluster did not take the objects in {}\nhint: update_settings(k8s_upsert_timeout_secs=…) gives it more time",
+            in_gos_words(limit)
+        ))
+    })
 }
 
 async fn sleep_until(began: Instant, tick: Option<u64>) {
@@ -398,20 +437,6 @@ async fn sleep_until(began: Instant, tick: Option<u64>) {
         }
         None => std::future::pending().await,
     }
-}
-
-/// `k8s_custom_deploy`: the command gets the images as `TILT_IMAGE_0`, …
-async fn custom_deploy(
-    output: &Arc<dyn Output>,
-    resource: &str,
-    mut command: Command,
-    images: &[(String, String)],
-) -> Result<(), String> {
-    for (index, (name, reference)) in images.iter().enumerate() {
-        command.env.push((format!("TILT_IMAGE_MAP_{index}"), name.clone()));
-        command.env.push((format!("TILT_IMAGE_{index}"), reference.clone()));
-    }
-    local::run(output, resource, LogSource::Build, &command).await
 }
 
 /// In words for a status line.

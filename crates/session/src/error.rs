@@ -6,7 +6,7 @@ use std::path::PathBuf;
 pub enum SessionError {
     #[error("cannot connect to the cluster of context {context}")]
     Connect { context: String, source: Box<dyn std::error::Error + Send + Sync> },
-    #[error("there is no Tiltfile at {path}")]
+    #[error("No Tiltfile found at paths '{path}'. Check out https://docs.tilt.dev/tutorial.html")]
     NoTiltfile { path: PathBuf },
     #[error("the Tiltfile has an error")]
     Tiltfile { text: String, hint: Option<String> },

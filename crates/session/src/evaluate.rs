@@ -1,8 +1,21 @@
 //! An evaluation of the Tiltfile on a thread of its own: it runs commands, and its recursion needs a deep stack.
 
+use crate::deploy::in_gos_words;
 use crate::host::OsHost;
 use std::path::PathBuf;
-use tiltfile::{Evaluation, Report, Settings, TiltfileError};
+use std::time::Instant;
+use tiltfile::{Evaluation, Level, Report, Settings, TiltfileError};
+
+/// As [`evaluate`], with the lines before and after it that Tilt's users know.
+pub async fn evaluate_aloud(host: OsHost, tiltfile: PathBuf, settings: Settings) -> Evaluation {
+    let (print, began) = (host.print.clone(), Instant::now());
+    print(Level::Info, &format!("Loading Tiltfile at: {}", tiltfile.display()));
+    let evaluation = evaluate(host, tiltfile, settings).await;
+    if evaluation.error.is_none() {
+        print(Level::Info, &format!("Successfully loaded Tiltfile ({})", in_gos_words(began.elapsed())));
+    }
+    evaluation
+}
 
 /// Evaluates. A panic of the interpreter is an error of the evaluation, and not the end of the session.
 pub async fn evaluate(host: OsHost, tiltfile: PathBuf, settings: Settings) -> Evaluation {

@@ -15,6 +15,7 @@ use std::time::Duration;
 use tiltfile::plan::PortForward;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
+use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 /// How long a connection waits for a pod.
@@ -30,9 +31,18 @@ pub(crate) struct Forwards {
 }
 
 struct Listening {
-    forward: PortForward,
-    pod: watch::Sender<Option<PodRef>>,
+    address: SocketAddr,
+    /// Where connections lead; both may change while it listens.
+    target: watch::Sender<Target>,
     stop: CancellationToken,
+    task: JoinHandle<()>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Target {
+    /// `None`: connections wait for one.
+    pod: Option<PodRef>,
+    port: u16,
 }
 
 impl Forwards {
@@ -50,51 +60,54 @@ impl Forwards {
         let mut old = self.listeners.remove(resource).unwrap_or_default();
         let mut now = Vec::new();
         let mut problems = Vec::new();
+        let mut fresh = Vec::new();
         for forward in forwards {
-            let kept = old.iter().position(|l| same_listener(&l.forward, forward));
-            if let Some(index) = kept {
-                let mut listening = old.swap_remove(index);
-                listening.pod.send_if_modified(|p| {
-                    let changed = p.as_ref() != pod;
-                    *p = pod.cloned();
-                    changed
-                });
-                listening.forward = forward.clone();
-                now.push(listening);
-                continue;
+            let target = Target { pod: pod.cloned(), port: forward.container };
+            match old.iter().position(|l| l.address == address_of(forward)) {
+                Some(index) => {
+                    let listening = old.swap_remove(index);
+                    listening.target.send_if_modified(|known| {
+                        let changed = *known != target;
+                        *known = target;
+                        changed
+                    });
+                    now.push(listening);
+                }
+                None => fresh.push((forward, target)),
             }
-            match self.open(resource, forward, pod).await {
+        }
+        // their ports may be wanted at another address
+        for gone in old {
+            gone.stop.cancel();
+            let _ = gone.task.await;
+        }
+        for (forward, target) in fresh {
+            match self.open(resource, forward, target).await {
                 Ok(listening) => now.push(listening),
                 Err(problem) => problems.push(problem),
             }
         }
-        old.iter().for_each(|l| l.stop.cancel());
         if !now.is_empty() {
             self.listeners.insert(resource.to_string(), now);
         }
         problems
     }
 
-    async fn open(
-        &self,
-        resource: &str,
-        forward: &PortForward,
-        pod: Option<&PodRef>,
-    ) -> Result<Listening, String> {
-        let address = SocketAddr::from((host_of(forward), forward.local));
+    async fn open(&self, resource: &str, forward: &PortForward, target: Target) -> Result<Listening, String> {
+        let address = address_of(forward);
         let listener = TcpListener::bind(address).await.map_err(|e| {
             format!("cannot listen on {address}: {e}\nhint: something else uses the port (`ss -ltnp 'sport = :{}'`); Docker Compose of the same project?", forward.local)
         })?;
-        let (sender, receiver) = watch::channel(pod.cloned());
+        let (sender, receiver) = watch::channel(target);
         let stop = self.stop.child_token();
-        tokio::spawn(accept(listener, self.cluster.clone(), forward.container, receiver, stop.clone()));
+        let task = tokio::spawn(accept(listener, self.cluster.clone(), receiver, stop.clone()));
         self.output.forwarding(resource, &url_of(forward));
-        Ok(Listening { forward: forward.clone(), pod: sender, stop })
+        Ok(Listening { address, target: sender, stop, task })
     }
 }
 
-fn same_listener(a: &PortForward, b: &PortForward) -> bool {
-    a.local == b.local && host_of(a) == host_of(b) && a.container == b.container
+fn address_of(forward: &PortForward) -> SocketAddr {
+    SocketAddr::from((host_of(forward), forward.local))
 }
 
 fn host_of(forward: &PortForward) -> IpAddr {
@@ -112,8 +125,7 @@ fn url_of(forward: &PortForward) -> String {
 async fn accept(
     listener: TcpListener,
     cluster: Cluster,
-    port: u16,
-    pod: watch::Receiver<Option<PodRef>>,
+    target: watch::Receiver<Target>,
     stop: CancellationToken,
 ) {
     loop {
@@ -122,27 +134,26 @@ async fn accept(
             accepted = listener.accept() => accepted,
         };
         let Ok((client, _)) = accepted else { continue };
-        let (cluster, pod, stop) = (cluster.clone(), pod.clone(), stop.clone());
+        let (cluster, target, stop) = (cluster.clone(), target.clone(), stop.clone());
         tokio::spawn(async move {
             tokio::select! {
                 () = stop.cancelled() => {}
-                () = serve(client, cluster, port, pod) => {}
+                () = serve(client, cluster, target) => {}
             }
         });
     }
 }
 
 /// One connection: to the present pod, or to the next one if that refuses before a byte has been answered.
-async fn serve(mut client: TcpStream, cluster: Cluster, port: u16, mut pod: watch::Receiver<Option<PodRef>>) {
+async fn serve(mut client: TcpStream, cluster: Cluster, mut targets: watch::Receiver<Target>) {
     let _ = client.set_nodelay(true);
     let until = tokio::time::Instant::now() + PATIENCE;
     loop {
-        let Ok(Ok(target)) =
-            tokio::time::timeout_at(until, pod.wait_for(Option::is_some)).await.map(|r| r.map(|p| p.clone()))
-        else {
+        let there = targets.wait_for(|target| target.pod.is_some());
+        let Ok(Ok(found)) = tokio::time::timeout_at(until, there).await.map(|r| r.map(|t| t.clone())) else {
             return;
         };
-        let Some(target) = target else { return };
+        let (Some(target), port) = (found.pod, found.port) else { return };
         let api: Api<Pod> = Api::namespaced(cluster.client(), &target.namespace);
         match api.portforward(&target.name, &[port]).await {
             Ok(mut forwarder) => {

@@ -1,7 +1,7 @@
 //! The world as a Tiltfile sees it, for real: files, commands, kustomize in this process, helm where there is one.
 
 use crate::extensions::ExtensionCache;
-use crate::process;
+use crate::process::{self, RunError, Until, exit_code};
 use crate::reuse::{Fresh, Key, Renderings};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -25,13 +25,25 @@ pub struct OsHost {
     /// What earlier evaluations rendered.
     pub renderings: Renderings,
     pub extensions: ExtensionCache,
+    /// For what it runs, beside this process's own environment.
+    pub environment: Vec<(String, String)>,
 }
 
 impl OsHost {
     /// One that remembers nothing of earlier evaluations.
     pub fn new(context: Option<KubeContext>, print: Print, interrupt: CancellationToken) -> Self {
         let (renderings, extensions) = (Renderings::default(), ExtensionCache::of_user());
-        Self { context, print, interrupt, renderings, extensions }
+        Self { context, print, interrupt, renderings, extensions, environment: Vec::new() }
+    }
+
+    fn command(&self, program: &str) -> Command {
+        let mut command = Command::new(program);
+        command.envs(self.environment.iter().cloned());
+        command
+    }
+
+    fn until(&self) -> Until {
+        Until::interrupted(&self.interrupt)
     }
 }
 
@@ -67,7 +79,7 @@ impl Host for OsHost {
     }
 
     fn local(&self, command: &LocalCommand) -> io::Result<LocalOutput> {
-        let mut child = Command::new(&command.argv[0]);
+        let mut child = self.command(&command.argv[0]);
         child.args(&command.argv[1..]).current_dir(&command.dir);
         for (name, value) in &command.env {
             match value {
@@ -75,24 +87,24 @@ impl Host for OsHost {
                 None => child.env_remove(name),
             };
         }
-        let output = process::output(&mut child, command.stdin.clone(), &self.interrupt)?;
+        let output = process::output(&mut child, command.stdin.clone(), &self.until())?;
         Ok(LocalOutput { code: exit_code(output.status), stdout: output.stdout, stderr: output.stderr })
     }
 
     fn kustomize(&self, request: &KustomizeRequest) -> Result<Rendered, HostError> {
         if let Some(program) = &request.program {
-            return kustomize_program(program, request, &self.interrupt);
+            return kustomize_program(self.command(program), request, &self.until());
         }
         let render = || {
             let mut warn = |warning: &str| self.print(Level::Warning, warning);
-            crate::render::noting_use(&request.dir, &request.flags, &mut warn)
+            crate::render::noting_use(&request.dir, &request.flags, &self.interrupt, &mut warn)
         };
         self.renderings.get(Key::Kustomize(request.clone()), SystemTime::now(), render)
     }
 
     fn helm(&self, request: &HelmRequest) -> Result<Rendered, HostError> {
         let render = || {
-            let rendered = helm_program(request, &self.interrupt)?;
+            let rendered = crate::helm::template(|| self.command("helm"), request, &self.until())?;
             Ok(Fresh { rendered, of_files_alone: true })
         };
         self.renderings.get(Key::helm(request, self.environ()), SystemTime::now(), render)
@@ -120,62 +132,18 @@ impl Host for OsHost {
     }
 }
 
-fn helm_program(request: &HelmRequest, interrupt: &CancellationToken) -> Result<Rendered, HostError> {
-    let mut command = Command::new("helm");
-    command.arg("template").arg(&request.name).arg(&request.chart);
-    if let Some(namespace) = &request.namespace {
-        command.args(["--namespace", namespace]);
-    }
-    for file in &request.values {
-        command.arg("--values").arg(file);
-    }
-    for value in &request.set {
-        command.args(["--set", value]);
-    }
-    if let Some(version) = &request.kube_version {
-        command.args(["--kube-version", version]);
-    }
-    command.arg(if request.skip_crds { "--skip-crds" } else { "--include-crds" });
-    let yaml = run(command, interrupt).map_err(|error| match error {
-        RunError::Missing => HostError {
-            message: "Unable to find Helm installation. Make sure `helm` is on your $PATH.".into(),
-            hint: Some("install helm 3; Coracle's own chart engine is not built yet".into()),
-        },
-        RunError::Failed(message) => {
-            HostError { message: format!("helm template failed: {message}"), hint: None }
-        }
-    })?;
-    let mut files_read = request.values.clone();
-    files_read.push(request.chart.clone());
-    Ok(Rendered { yaml, files_read })
-}
-
-enum RunError {
-    Missing,
-    Failed(String),
-}
-
-fn run(mut command: Command, interrupt: &CancellationToken) -> Result<String, RunError> {
-    let output = process::output(&mut command, None, interrupt).map_err(|error| match error.kind() {
-        io::ErrorKind::NotFound => RunError::Missing,
-        _ => RunError::Failed(error.to_string()),
-    })?;
-    if output.status.success() {
-        return Ok(String::from_utf8_lossy(&output.stdout).into_owned());
-    }
-    Err(RunError::Failed(String::from_utf8_lossy(&output.stderr).trim().to_string()))
-}
-
 fn kustomize_program(
-    program: &str,
+    mut command: Command,
     request: &KustomizeRequest,
-    interrupt: &CancellationToken,
+    until: &Until,
 ) -> Result<Rendered, HostError> {
-    let mut command = Command::new(program);
+    let program = command.get_program().to_string_lossy().into_owned();
     command.arg("build").args(&request.flags).arg(&request.dir);
-    let yaml = run(command, interrupt).map_err(|error| match error {
-        RunError::Missing => HostError { message: format!("the program {program} is not there"), hint: None },
-        RunError::Failed(message) => HostError { message, hint: None },
+    let yaml = stdout_of(command, until).map_err(|error| match error {
+        ProgramError::Missing => {
+            HostError { message: format!("the program {program} is not there"), hint: None }
+        }
+        ProgramError::Failed(message) => HostError { message, hint: None },
     })?;
     // what a kustomization reads is the same, whichever program builds it
     let (_, files) = kustomize::build_noting_files(
@@ -186,8 +154,18 @@ fn kustomize_program(
     Ok(Rendered { yaml, files_read: files.into_iter().map(PathBuf::from).collect() })
 }
 
-/// As a shell tells it: 128 + the signal for a killed process.
-pub(crate) fn exit_code(status: std::process::ExitStatus) -> i32 {
-    use std::os::unix::process::ExitStatusExt;
-    status.code().unwrap_or_else(|| 128 + status.signal().unwrap_or(0))
+pub(crate) enum ProgramError {
+    Missing,
+    Failed(String),
+}
+
+/// What a program prints, if it ends well.
+pub(crate) fn stdout_of(mut command: Command, until: &Until) -> Result<String, ProgramError> {
+    let output = process::output(&mut command, None, until).map_err(|error: RunError| {
+        if error.is_missing() { ProgramError::Missing } else { ProgramError::Failed(error.to_string()) }
+    })?;
+    if output.status.success() {
+        return Ok(String::from_utf8_lossy(&output.stdout).into_owned());
+    }
+    Err(ProgramError::Failed(String::from_utf8_lossy(&output.stderr).trim().to_string()))
 }

@@ -1,26 +1,27 @@
 //! What a kustomize build needs from outside its directory, for real: addresses, git repositories, programs.
 //!
 //! One [`World`] serves one build. What comes over the network is kept in a cache in the user's folder, see
-//! [`cache`]; scratch files go with the value. kustomize builds are synchronous while HTTP and processes with a time
-//! limit are not, so those run on a thread of their own, whoever calls.
+//! [`cache`]; scratch files go with the value. kustomize builds are synchronous while HTTP is not, so that runs on a
+//! thread of its own, whoever calls.
 
 mod cache;
-mod git;
 mod http;
 mod process;
 
+use crate::repositories::{file_error, git};
 use kustomize::{Checkout, Fetched, Output, Outside, OutsideError, Program, Repository};
 use parking_lot::Mutex;
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
+use tokio_util::sync::CancellationToken;
 
-pub(crate) use cache::user_caches;
 pub use cache::{Cache, Mode};
-pub(crate) use git::is_commit;
 
 /// The world, as it is.
 pub struct World {
     cache: Cache,
+    /// Ends what it runs.
+    interrupt: CancellationToken,
     /// Made on first use, removed with this value.
     scratch: Mutex<Option<Scratch>>,
     /// What this build has asked for already: it sees one state of the world.
@@ -30,7 +31,17 @@ pub struct World {
 
 impl World {
     pub fn new(cache: Cache) -> World {
-        World { cache, scratch: Mutex::default(), fetched: Mutex::default(), checked_out: Mutex::default() }
+        World {
+            cache,
+            interrupt: CancellationToken::new(),
+            scratch: Mutex::default(),
+            fetched: Mutex::default(),
+            checked_out: Mutex::default(),
+        }
+    }
+
+    pub(crate) fn interrupted_by(self, interrupt: CancellationToken) -> World {
+        World { interrupt, ..self }
     }
 
     /// With the cache that the environment asks for.
@@ -53,7 +64,7 @@ impl Outside for World {
         if let Some(known) = self.fetched.lock().get(url) {
             return Ok(Fetched { warnings: Vec::new(), ..known.clone() });
         }
-        let fetched = self.cache.fetch(url)?;
+        let fetched = self.cache.fetch(url, &self.interrupt)?;
         self.fetched.lock().insert(url.to_string(), fetched.clone());
         Ok(fetched)
     }
@@ -63,10 +74,14 @@ impl Outside for World {
         if let Some(known) = self.checked_out.lock().get(&key) {
             return Ok(Checkout { warnings: Vec::new(), ..known.clone() });
         }
-        let anew = || git::clone(repository, &self.scratch_dir()?);
+        let anew = || {
+            let dir = self.scratch_dir()?;
+            let commit = git::clone(&cache::source_of(repository), &dir, &self.interrupt)?;
+            Ok(Checkout { dir: dir.to_string_lossy().into_owned(), commit, warnings: Vec::new() })
+        };
         let checkout = match self.cache.mode {
             Mode::Off => anew()?,
-            _ => match self.cache.checkout(repository) {
+            _ => match self.cache.checkout(repository, &self.interrupt) {
                 // a build does not fail because nothing can be kept
                 Err(OutsideError::File { .. }) => anew()?,
                 other => other?,
@@ -77,7 +92,7 @@ impl Outside for World {
     }
 
     fn run(&self, program: &Program) -> Result<Output, OutsideError> {
-        process::run(program)
+        process::run(program, &self.interrupt)
     }
 
     fn scratch(&self, name: &str, content: &[u8]) -> Result<String, OutsideError> {
@@ -95,10 +110,6 @@ impl Outside for World {
         let metadata = std::fs::metadata(path).ok()?;
         Some(metadata.is_file() && metadata.permissions().mode() & 0o111 != 0)
     }
-}
-
-fn file_error(path: &Path, error: &std::io::Error) -> OutsideError {
-    OutsideError::File { path: path.to_string_lossy().into_owned(), reason: error.to_string() }
 }
 
 /// A folder of directories for one build.

@@ -31,11 +31,16 @@ struct Rule {
 pub(crate) struct Rules(BTreeMap<String, Vec<Rule>>);
 
 impl Rules {
-    pub(crate) fn of(plan: &Plan, cluster: &Cluster) -> Self {
+    /// `deployed` is what deploys by command applied, by resource.
+    pub(crate) fn of(plan: &Plan, cluster: &Cluster, deployed: &BTreeMap<String, Vec<Value>>) -> Self {
         let rules = |resource: &Resource| {
             let mut out = Vec::new();
             let Some(k8s) = resource.k8s() else { return out };
-            for object in &k8s.objects {
+            let objects = match &k8s.custom_deploy {
+                Some(_) => deployed.get(&resource.name).map(Vec::as_slice).unwrap_or_default(),
+                None => &k8s.objects,
+            };
+            for object in objects {
                 let namespace = cluster.namespace_of(object);
                 for labels in &k8s.extra_pod_selectors {
                     out.push(Rule {

@@ -1,15 +1,57 @@
-//! Programs that run to their end while the Tiltfile waits, and can be interrupted.
+//! Programs that run to their end while somebody waits: with an interruption and a limit of time.
+//!
+//! The one way to do so in this crate; programs of resources, which run beside the loop, are in `programs`.
 
 use std::io::{self, Write};
 use std::process::{Command, Output, Stdio};
 use std::sync::mpsc::{RecvTimeoutError, sync_channel};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio_util::sync::CancellationToken;
 
 /// How often an interruption is looked for.
 const POLL: Duration = Duration::from_millis(30);
 /// What a program gets to clean up after an interruption.
 const GRACE: Duration = Duration::from_secs(2);
+
+/// How long a program may run.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Until {
+    pub(crate) interrupt: CancellationToken,
+    pub(crate) limit: Option<Duration>,
+}
+
+impl Until {
+    pub(crate) fn interrupted(interrupt: &CancellationToken) -> Self {
+        Self { interrupt: interrupt.clone(), limit: None }
+    }
+}
+
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum RunError {
+    #[error("{0}")]
+    Io(#[from] io::Error),
+    #[error("interrupted")]
+    Interrupted,
+    #[error("it did not end in {0:?}")]
+    Timeout(Duration),
+}
+
+impl RunError {
+    /// There is no such program.
+    pub(crate) fn is_missing(&self) -> bool {
+        matches!(self, Self::Io(error) if error.kind() == io::ErrorKind::NotFound)
+    }
+}
+
+impl From<RunError> for io::Error {
+    fn from(error: RunError) -> Self {
+        match error {
+            RunError::Io(error) => error,
+            RunError::Interrupted => io::Error::new(io::ErrorKind::Interrupted, "interrupted"),
+            RunError::Timeout(_) => io::Error::new(io::ErrorKind::TimedOut, error.to_string()),
+        }
+    }
+}
 
 /// Runs it with this input, output captured.
 ///
@@ -18,31 +60,40 @@ const GRACE: Duration = Duration::from_secs(2);
 pub(crate) fn output(
     command: &mut Command,
     input: Option<Vec<u8>>,
-    interrupt: &CancellationToken,
-) -> io::Result<Output> {
+    until: &Until,
+) -> Result<Output, RunError> {
     command.stdin(if input.is_some() { Stdio::piped() } else { Stdio::null() });
     let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
-    let id = child.id();
+    let (id, began) = (child.id(), Instant::now());
     if let (Some(input), Some(mut pipe)) = (input, child.stdin.take()) {
         // A command that reads nothing closes the pipe: its choice.
         std::thread::spawn(move || drop(pipe.write_all(&input)));
     }
     let (ended, end) = sync_channel(1);
     std::thread::spawn(move || drop(ended.send(child.wait_with_output())));
-    let interrupted = || io::Error::new(io::ErrorKind::Interrupted, "interrupted");
-    loop {
-        match end.recv_timeout(POLL) {
-            Ok(output) => return output,
-            Err(RecvTimeoutError::Disconnected) => return Err(interrupted()),
-            Err(RecvTimeoutError::Timeout) if interrupt.is_cancelled() => break,
+    let why = loop {
+        let left = until.limit.map(|limit| limit.saturating_sub(began.elapsed()));
+        match end.recv_timeout(left.map_or(POLL, |left| left.min(POLL))) {
+            Ok(output) => return Ok(output?),
+            Err(RecvTimeoutError::Disconnected) => return Err(RunError::Interrupted),
+            Err(RecvTimeoutError::Timeout) if until.interrupt.is_cancelled() => break RunError::Interrupted,
             Err(RecvTimeoutError::Timeout) => {}
         }
-    }
+        if let Some(limit) = until.limit.filter(|limit| began.elapsed() >= *limit) {
+            break RunError::Timeout(limit);
+        }
+    };
     end_tree(id, rustix::process::Signal::TERM);
     if end.recv_timeout(GRACE).is_err() {
         end_tree(id, rustix::process::Signal::KILL);
     }
-    Err(interrupted())
+    Err(why)
+}
+
+/// As a shell tells it: 128 + the signal for a killed process.
+pub(crate) fn exit_code(status: std::process::ExitStatus) -> i32 {
+    use std::os::unix::process::ExitStatusExt;
+    status.code().unwrap_or_else(|| 128 + status.signal().unwrap_or(0))
 }
 
 /// Signals a child of ours that was not waited for yet, and all processes below it.
@@ -84,30 +135,44 @@ mod tests {
 
     #[test]
     fn input_and_output() {
-        let token = CancellationToken::new();
+        let until = Until::default();
         let mut cat = Command::new("cat");
-        let got = output(&mut cat, Some(b"text".to_vec()), &token).expect("cat runs");
+        let got = output(&mut cat, Some(b"text".to_vec()), &until).expect("cat runs");
         assert_eq!((got.stdout.as_slice(), got.status.success()), (b"text".as_slice(), true));
-        assert!(output(&mut Command::new("/no/such/program"), None, &token).is_err());
+        let missing = output(&mut Command::new("/no/such/program"), None, &until);
+        assert!(missing.is_err_and(|error| error.is_missing()));
     }
 
-    #[test]
-    fn an_interruption_ends_the_whole_tree() {
+    /// Starts a tree of processes that hold a pipe, does something once they run, and waits until none of them does.
+    fn endless(then: impl FnOnce() + Send + 'static, until: &Until) -> RunError {
         use std::os::fd::AsRawFd;
-        let token = CancellationToken::new();
         let (mut end, theirs) = std::io::pipe().expect("a pipe");
-        let stopper = token.clone();
         let watcher = std::thread::spawn(move || {
             end.read_exact(&mut [0]).expect("the grandchild has started");
-            stopper.cancel();
+            then();
             end.read_to_end(&mut Vec::new()).expect("nobody holds the pipe any more");
         });
         let pipe = format!("/proc/{}/fd/{}", std::process::id(), theirs.as_raw_fd());
         let mut shell = Command::new("sh");
         shell.args(["-c", &format!("exec 9>{pipe}; (printf x >&9; sleep 1000; true) & wait; true")]);
-        let error = output(&mut shell, None, &token).expect_err("it was interrupted");
+        let error = output(&mut shell, None, until).expect_err("it does not end by itself");
         drop(theirs);
-        assert_eq!(error.kind(), io::ErrorKind::Interrupted);
         watcher.join().expect("the watcher saw the end");
+        error
+    }
+
+    #[test]
+    fn an_interruption_ends_the_whole_tree() {
+        let until = Until::default();
+        let stopper = until.interrupt.clone();
+        let error = endless(move || stopper.cancel(), &until);
+        assert!(matches!(error, RunError::Interrupted), "{error}");
+    }
+
+    #[test]
+    fn a_limit_ends_the_whole_tree() {
+        let limit = Duration::from_millis(300);
+        let error = endless(|| (), &Until { limit: Some(limit), ..Until::default() });
+        assert!(matches!(error, RunError::Timeout(after) if after == limit), "{error}");
     }
 }

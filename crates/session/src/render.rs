@@ -6,17 +6,19 @@ use kustomize::{BuildCommand, Checkout, Fetched, Output, Outside, OutsideError, 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use tiltfile::{HostError, Rendered};
+use tokio_util::sync::CancellationToken;
 
 /// Renders a folder. The flags are those of the command line; what makes no sense here is refused, not dropped.
 /// `warn` gets the warnings of the build.
 pub fn kustomize(dir: &Path, flags: &[String], warn: &mut dyn FnMut(&str)) -> Result<Rendered, HostError> {
-    noting_use(dir, flags, warn).map(|fresh| fresh.rendered)
+    noting_use(dir, flags, &CancellationToken::new(), warn).map(|fresh| fresh.rendered)
 }
 
 /// As [`kustomize`]; tells too whether the files that were read are all that it was made of.
 pub(crate) fn noting_use(
     dir: &Path,
     flags: &[String],
+    interrupt: &CancellationToken,
     warn: &mut dyn FnMut(&str),
 ) -> Result<Fresh, HostError> {
     let refuse = |message: String, hint: &str| HostError { message, hint: Some(hint.into()) };
@@ -33,7 +35,10 @@ pub(crate) fn noting_use(
     }
     let mut options = command.options;
     options.managed_by_label |= wants_managed_by_label();
-    let world = Noting { world: World::from_environment(), used: AtomicBool::new(false) };
+    let world = Noting {
+        world: World::from_environment().interrupted_by(interrupt.clone()),
+        used: AtomicBool::new(false),
+    };
     let (built, files) =
         kustomize::build_with(&kustomize::Disk, Some(&world), &dir.to_string_lossy(), &options);
     let built = built.map_err(|error| {

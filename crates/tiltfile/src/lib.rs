@@ -44,6 +44,7 @@ pub use host::{
     LocalOutput, Rendered, RepoRequest,
 };
 pub use limits::{Limits, STACK_BYTES};
+pub use manifest::parse_objects;
 pub use plan::{Dependency, ImageBuild, Plan, Resource, ResourceKind};
 pub use text::ImageRef;
 

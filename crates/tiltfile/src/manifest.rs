@@ -13,7 +13,7 @@ pub(crate) fn emit(value: &Value) -> String {
 }
 
 /// The objects of a YAML stream, lists flattened.
-pub(crate) fn parse_objects(text: &str) -> Result<Vec<Value>, String> {
+pub fn parse_objects(text: &str) -> Result<Vec<Value>, String> {
     let mut objects = Vec::new();
     for document in parse_stream(text)? {
         flatten(document, &mut objects)?;

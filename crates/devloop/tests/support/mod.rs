@@ -103,6 +103,9 @@ pub struct World {
     pub pending: Vec<Effect>,
     pub journal: Vec<String>,
     pub fail_builds: bool,
+    pub fail_applies: bool,
+    /// What a deploy by command prints.
+    pub told: Vec<serde_json::Value>,
     pub fail_syncs: bool,
 }
 
@@ -185,7 +188,9 @@ impl World {
             Effect::BuildImage { image, round, .. } => self.build(&image, round),
             Effect::Apply { resource, round, objects, .. } => {
                 self.roll(&resource, &objects);
-                self.send(Event::ApplyDone { resource: resource.clone(), round, result: Ok(()) });
+                let result =
+                    if self.fail_applies { Err("refused".to_owned()) } else { Ok(self.told.clone()) };
+                self.send(Event::ApplyDone { resource: resource.clone(), round, result });
                 self.tell_pods(&resource);
             }
             Effect::Sync(sync) => self.sync(sync),
@@ -204,6 +209,10 @@ impl World {
                     let name = object["metadata"]["name"].as_str().unwrap().to_owned();
                     self.pods.retain(|p| p.resource != name);
                 }
+                self.send(Event::DeleteDone { round, result: Ok(()) });
+            }
+            Effect::DeleteByCommand { resource, round, .. } => {
+                self.pods.retain(|p| p.resource != resource);
                 self.send(Event::DeleteDone { round, result: Ok(()) });
             }
             _ => {}
@@ -402,6 +411,9 @@ fn describe(effect: &Effect) -> Option<String> {
             let names: Vec<String> =
                 objects.iter().map(|o| format!("{}/{}", o["kind"], o["metadata"]["name"])).collect();
             format!("delete {}", names.join(" ").replace('"', ""))
+        }
+        Effect::DeleteByCommand { resource, command, .. } => {
+            format!("take {resource} down: {}", command.argv.join(" "))
         }
         Effect::RunLocal { resource, .. } => format!("run {resource}"),
         Effect::Serve { resource, .. } => format!("serve {resource}"),

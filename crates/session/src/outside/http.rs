@@ -2,6 +2,7 @@
 
 use kustomize::{Fetched, OutsideError};
 use std::time::Duration;
+use tokio_util::sync::CancellationToken;
 
 /// How long a server may be silent.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -23,11 +24,15 @@ pub(super) enum Answer {
 }
 
 /// `known` are the validators of a copy that is here.
-pub(super) fn get(url: &str, known: Option<&Validators>) -> Result<Answer, OutsideError> {
+pub(super) fn get(
+    url: &str,
+    known: Option<&Validators>,
+    interrupt: &CancellationToken,
+) -> Result<Answer, OutsideError> {
     // The process may have set a provider itself, which is as good.
     let _already = rustls::crypto::ring::default_provider().install_default();
     let unreachable = |reason: String| OutsideError::Unreachable { url: without_password(url), reason };
-    super::wait(async {
+    let asked = async {
         let client = reqwest::Client::builder()
             .user_agent(concat!("coracle/", env!("CARGO_PKG_VERSION")))
             .connect_timeout(PATIENCE)
@@ -58,9 +63,11 @@ pub(super) fn get(url: &str, known: Option<&Validators>) -> Result<Answer, Outsi
             fetched: Fetched { status: status.as_u16(), reason, body, warnings: Vec::new() },
             validators,
         })
-    })
-    .map_err(|e| unreachable(e.to_string()))?
-    .map_err(|e: reqwest::Error| unreachable(innermost(&e.without_url())))
+    };
+    super::wait(interrupt.run_until_cancelled(asked))
+        .map_err(|e| unreachable(e.to_string()))?
+        .ok_or_else(|| unreachable("interrupted".into()))?
+        .map_err(|e: reqwest::Error| unreachable(innermost(&e.without_url())))
 }
 
 /// What went wrong in the end: the causes above it only tell which layer it went through.

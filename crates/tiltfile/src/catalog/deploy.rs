@@ -39,7 +39,7 @@ pub(super) static KUBERNETES: &[Entry] = &[
          apply_cmd_bat: Command = \"\", delete_dir: Path = \"\", delete_env: dict[str, str] = {}, \
          delete_cmd_bat: Command = \"\", container_selector: str = \"\", image_deps: str | list[str] = []",
         "None",
-        Differs("container_selector is not built yet"),
+        Done,
         "Deploys by a command, which prints the deployed objects as YAML.\nIt runs again when one of `deps` changes; \
          images of `image_deps` come in `TILT_IMAGE_0`, ….",
     ),

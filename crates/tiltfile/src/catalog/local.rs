@@ -14,7 +14,7 @@ pub(super) static LOCAL: &[Entry] = &[
         "local_resource",
         COMMANDS,
         "None",
-        Differs("readiness probes are not built yet: a warning says so"),
+        Done,
         "A resource made of commands on this machine.\n`cmd` runs to its end, again whenever one of `deps` changes; \
          `serve_cmd` goes on running.",
     ),

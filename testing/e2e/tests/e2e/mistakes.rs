@@ -30,7 +30,17 @@ fn cases() -> Vec<Case> {
         )
     };
     vec![
-        case("no Tiltfile", "", &["ci"], 2, &["error: there is no Tiltfile at ", "hint: "]),
+        case(
+            "no Tiltfile",
+            "",
+            &["ci"],
+            2,
+            &[
+                "error: No Tiltfile found at paths '/",
+                "/Tiltfile'. Check out https://docs.tilt.dev/tutorial.html",
+                "hint: ",
+            ],
+        ),
         case("no such command", "", &["fly"], 2, &["unrecognized subcommand 'fly'"]),
         case(
             "a syntax error",
@@ -52,6 +62,25 @@ fn cases() -> Vec<Case> {
             &["ci"],
             1,
             &["error: ", "Tiltfile:1", "gone.yml"],
+        ),
+        case(
+            "nothing to run",
+            "==> Tiltfile\nprint('x')\n",
+            &["ci"],
+            1,
+            &[
+                "Loading Tiltfile at: /",
+                "Successfully loaded Tiltfile (",
+                "error: ",
+                "No resources found. Check out https://docs.tilt.dev/tutorial.html to get started!",
+            ],
+        ),
+        case(
+            "Compose",
+            "==> Tiltfile\ndocker_compose('c.yml')\n==> c.yml\nservices: {db: {image: postgres}}\n",
+            &["ci"],
+            1,
+            &["error: ", "running services of docker_compose() is not built yet in Coracle: db", "hint: "],
         ),
         case("fail()", "==> Tiltfile\nfail('not today')\n", &["ci"], 1, &["error: ", "not today"]),
         case(
