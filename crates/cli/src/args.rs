@@ -69,6 +69,16 @@ pub enum Command {
     TiltfileResult(TiltfileArgs),
     /// Show or change the arguments of the session that runs
     Args(ArgsArgs),
+    /// Show how the resources of the session that runs stand
+    Status(StatusArgs),
+    /// Update a resource of the session that runs, now
+    Trigger(TriggerArgs),
+    /// Enable resources of the session that runs
+    Enable(EnableArgs),
+    /// Disable resources of the session that runs: what they deployed is taken down
+    Disable(DisableArgs),
+    /// List the buttons of the session that runs, or press one
+    Button(ButtonArgs),
     /// Print the version
     Version,
     /// Print a completion script
@@ -132,6 +142,66 @@ pub struct ArgsArgs {
     /// The new arguments: resources to run, and after `--` what the Tiltfile's `config` takes
     #[arg(value_name = "ARGUMENT")]
     pub args: Vec<String>,
+}
+
+#[derive(Debug, Args)]
+pub struct OfTiltfile {
+    /// The Tiltfile of the session
+    #[arg(short, long, value_name = "PATH", default_value = "Tiltfile")]
+    pub file: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub struct StatusArgs {
+    #[command(flatten)]
+    pub session: OfTiltfile,
+    /// `json`
+    #[arg(short, long, value_name = "FORMAT", value_parser = ["json"])]
+    pub output: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub struct TriggerArgs {
+    #[command(flatten)]
+    pub session: OfTiltfile,
+    /// The resource; `(Tiltfile)` reads the Tiltfile again
+    pub resource: String,
+}
+
+#[derive(Debug, Args)]
+pub struct EnableArgs {
+    #[command(flatten)]
+    pub session: OfTiltfile,
+    /// All of them
+    #[arg(short, long, conflicts_with = "resources")]
+    pub all: bool,
+    /// Disable all others
+    #[arg(long, conflicts_with = "all")]
+    pub only: bool,
+    #[arg(value_name = "RESOURCE", required_unless_present = "all")]
+    pub resources: Vec<String>,
+}
+
+#[derive(Debug, Args)]
+pub struct DisableArgs {
+    #[command(flatten)]
+    pub session: OfTiltfile,
+    /// All of them
+    #[arg(short, long, conflicts_with = "resources")]
+    pub all: bool,
+    #[arg(value_name = "RESOURCE", required_unless_present = "all")]
+    pub resources: Vec<String>,
+}
+
+#[derive(Debug, Args)]
+pub struct ButtonArgs {
+    #[command(flatten)]
+    pub session: OfTiltfile,
+    /// The button (`cmd_button`, `v1alpha1.ui_button`); without one, all are listed
+    pub name: Option<String>,
+    /// Values of its inputs
+    #[arg(value_name = "INPUT=VALUE")]
+    pub inputs: Vec<String>,
 }
 
 #[derive(Debug, Args)]

@@ -6,6 +6,7 @@ mod failure;
 mod images;
 mod kustomize;
 mod printer;
+mod sessions;
 mod tiltfiles;
 mod up;
 
@@ -107,7 +108,12 @@ fn run(command: Command, printer: &Arc<Printer>) -> Result<ExitCode, Failure> {
         Command::Kustomize { words } => return Ok(kustomize::run(&words, printer)),
         Command::Tiltfile { command } => tiltfiles::run(&command, printer),
         Command::TiltfileResult(args) => up::tiltfile_result(&args, printer),
-        Command::Args(args) => tiltfiles::arguments(&args, printer),
+        Command::Args(args) => sessions::arguments(&args, printer),
+        Command::Status(args) => sessions::status(&args, printer),
+        Command::Trigger(args) => sessions::trigger(args, printer),
+        Command::Enable(args) => sessions::enable(args, printer),
+        Command::Disable(args) => sessions::disable(args, printer),
+        Command::Button(args) => sessions::button(args, printer),
         Command::Version => {
             printer.data(&format!(
                 "coracle version v{}\nkubernetes version {}\n",

@@ -1,12 +1,11 @@
-//! What concerns the Tiltfile alone: its meaning, its faults, its builtins, its arguments.
+//! What concerns the Tiltfile alone: its meaning, its faults, its builtins.
 
-use crate::args::{ArgsArgs, CheckArgs, CheckFormat, TiltfileCommand};
-use crate::failure::{Done, Failure, INTERRUPTED, OURS, USAGE, YOURS};
+use crate::args::{CheckArgs, CheckFormat, TiltfileCommand};
+use crate::failure::{Done, Failure, INTERRUPTED, OURS, YOURS};
 use crate::printer::Printer;
 use crate::{clusters, up};
-use session::{OsHost, Output, SessionArgs};
+use session::{OsHost, Output};
 use std::io::IsTerminal;
-use std::path::PathBuf;
 use std::sync::Arc;
 use tiltfile::{Commands, KubeContext, Report, Severity};
 use tokio_util::sync::CancellationToken;
@@ -107,37 +106,4 @@ fn verdict(report: &Report, printer: &Printer) -> Done {
     }
     printer.done("checked", &format!("{}: {found}", plural(report.files.len(), "file")), None);
     Ok(())
-}
-
-/// `coracle args`: shows or changes the arguments of the session that runs.
-pub fn arguments(args: &ArgsArgs, printer: &Printer) -> Done {
-    let tiltfile = up::tiltfile_path(&args.file)?;
-    let file = SessionArgs::of(&sessions_dir()?, &tiltfile);
-    let missing = || {
-        Failure::new(USAGE, format!("no session of {} is running", tiltfile.display()))
-            .hint("`coracle up` starts one; it takes arguments as well")
-    };
-    let current = file.read().ok_or_else(missing)?;
-    if args.args.is_empty() && !args.clear {
-        if current.is_empty() {
-            printer.info("the session has no arguments");
-        }
-        current.iter().for_each(|a| printer.data(&format!("{a}\n")));
-        return Ok(());
-    }
-    if args.args == current {
-        printer.info("the session has these arguments already");
-        return Ok(());
-    }
-    file.write(&args.args).map_err(|e| Failure {
-        causes: vec![e.to_string()],
-        ..Failure::new(OURS, "cannot tell the session")
-    })?;
-    printer.done("changed the arguments", "the session reads its Tiltfile again", None);
-    Ok(())
-}
-
-/// Where sessions keep what others may change.
-pub fn sessions_dir() -> Result<PathBuf, Failure> {
-    Ok(clusters::data_dir()?.path().join("sessions"))
 }

@@ -35,7 +35,7 @@ impl Target {
 
 /// For the commands of the Tiltfile: the cluster of this session, whatever the current context is meanwhile.
 fn kubeconfig_file(cluster: &Cluster) -> Result<KubeconfigFile, Failure> {
-    let directory = crate::tiltfiles::sessions_dir()?;
+    let directory = crate::sessions::sessions_dir()?;
     KubeconfigFile::create(&directory, cluster).map_err(|e| Failure {
         causes: vec![e.to_string()],
         ..Failure::new(OURS, format!("cannot write a kubeconfig into {}", directory.display()))
@@ -159,13 +159,17 @@ pub fn up(args: &UpArgs, once: bool, printer: &Arc<Printer>) -> Done {
     let began = Instant::now();
     let tiltfile = tiltfile_path(&args.tiltfile.file)?;
     let project = tiltfile.parent().unwrap_or(Path::new("/")).to_path_buf();
+    if !once && crate::sessions::control(&tiltfile)?.is_running() {
+        return Err(Failure::new(USAGE, format!("a session of {} is running already", tiltfile.display()))
+            .hint("Ctrl-C ends it where it runs; `coracle status` shows it, `coracle args` changes its arguments"));
+    }
     let target = target(&args.tiltfile, args.cluster_config.as_deref(), &project, printer)?;
     runtime()?.block_on(run(args, once, tiltfile, target, began, printer.clone()))
 }
 
 /// Where `coracle args` finds the session.
 fn session_args(tiltfile: &Path, args: &[String]) -> Result<session::SessionArgs, Failure> {
-    let file = session::SessionArgs::of(&crate::tiltfiles::sessions_dir()?, tiltfile);
+    let file = session::SessionArgs::of(&crate::sessions::sessions_dir()?, tiltfile);
     file.create(tiltfile, args).map_err(|e| Failure {
         causes: vec![e.to_string()],
         ..Failure::new(OURS, format!("cannot write {}", file.path().display()))
@@ -184,8 +188,10 @@ async fn run(
     let cluster = target.connect().await?;
     let kubeconfig = kubeconfig_file(&cluster)?;
     let arguments = (!once).then(|| session_args(&tiltfile, &args.tiltfile.args)).transpose()?;
+    let control = (!once).then(|| crate::sessions::control(&tiltfile)).transpose()?;
     let config = SessionConfig {
         tiltfile,
+        control,
         arguments: arguments.clone(),
         settings: settings(&args.tiltfile, if once { "ci" } else { "up" }, &cluster),
         host_trust: !args.no_host_trust,

@@ -227,6 +227,10 @@ impl State {
         self.resources.get(resource).map(|r| &r.status)
     }
 
+    pub fn is_enabled(&self, resource: &str) -> bool {
+        self.resources.get(resource).is_some_and(|r| r.enabled)
+    }
+
     /// Names and states of all resources, in the plan's order.
     pub fn statuses(&self) -> Vec<(&str, &ResourceStatus)> {
         let names = self.plan.iter().flat_map(|p| &p.resources).map(|r| r.name.as_str());

@@ -3,6 +3,7 @@
 use crate::arguments::SessionArgs;
 use crate::build::Build;
 use crate::cluster::Cluster;
+use crate::control::{Asked, Control};
 use crate::deploy::{Deploy, in_gos_words};
 use crate::error::{SessionError, chain};
 use crate::extensions::ExtensionCache;
@@ -34,6 +35,8 @@ pub struct SessionConfig {
     pub settings: Settings,
     /// Where `coracle args` changes the arguments of the settings.
     pub arguments: Option<SessionArgs>,
+    /// Where other processes reach the session.
+    pub control: Option<Control>,
     /// Give builds the host's CA bundle and proxy settings.
     pub host_trust: bool,
     /// `false`: one round, no watching (`coracle ci`).
@@ -53,6 +56,11 @@ pub struct Session {
     output: Arc<dyn Output>,
     events: mpsc::Sender<Event>,
     received: mpsc::Receiver<Event>,
+    asked: (mpsc::Sender<Asked>, mpsc::Receiver<Asked>),
+    /// What was enabled and disabled by hand: it outlives evaluations, but not other arguments.
+    by_hand: BTreeMap<String, bool>,
+    /// Buttons whose commands may run.
+    pressed: BTreeMap<String, CancellationToken>,
     state: State,
     plan: Arc<Plan>,
     began: Instant,
@@ -86,6 +94,9 @@ impl Session {
             output,
             events,
             received,
+            asked: mpsc::channel(16),
+            by_hand: BTreeMap::new(),
+            pressed: BTreeMap::new(),
             state: State::new(),
             plan: Arc::default(),
             began: Instant::now(),
@@ -129,6 +140,7 @@ impl Session {
             self.events.clone(),
             self.stop.clone(),
         ));
+        self.listen();
         self.interrupt = stop.clone();
         let first = self.evaluation().await;
         if first.interrupted {
@@ -153,6 +165,7 @@ impl Session {
             tokio::select! {
                 () = stop.cancelled() => break,
                 event = self.received.recv() => next = event,
+                Some(asked) = self.asked.1.recv() => next = self.answer(asked),
                 () = sleep_until(self.began, tick) => next = Some(Event::Tick),
             }
         }
@@ -161,7 +174,26 @@ impl Session {
         Ok(())
     }
 
-    async fn take(&mut self, event: Event) -> Result<(), SessionError> {
+    fn listen(&self) {
+        let Some(control) = &self.config.control else { return };
+        if let Err(error) = control.listen(self.asked.0.clone(), self.stop.clone()) {
+            let text = format!("`coracle trigger` and its like will not reach this session: {error}");
+            self.say("", Mark::Warning, text);
+        }
+    }
+
+    async fn take(&mut self, mut event: Event) -> Result<(), SessionError> {
+        if let Event::PlanLoaded { plan, .. } = &mut event
+            && !self.by_hand.is_empty()
+        {
+            let plan = Arc::make_mut(plan);
+            plan.enabled.retain(|name| self.by_hand.get(name) != Some(&false));
+            for (name, _) in self.by_hand.iter().filter(|(_, enabled)| **enabled) {
+                if plan.resource(name).is_some() && !plan.is_enabled(name) {
+                    plan.enabled.push(name.clone());
+                }
+            }
+        }
         match &event {
             Event::PlanLoaded { plan, files_read } => {
                 self.plan = plan.clone();
@@ -193,6 +225,35 @@ impl Session {
         Ok(())
     }
 
+    pub(crate) fn state(&self) -> &State {
+        &self.state
+    }
+
+    pub(crate) fn plan(&self) -> &Plan {
+        &self.plan
+    }
+
+    pub(crate) fn config(&self) -> &SessionConfig {
+        &self.config
+    }
+
+    pub(crate) fn output(&self) -> Arc<dyn Output> {
+        self.output.clone()
+    }
+
+    pub(crate) fn remember_enabled(&mut self, enabled: BTreeMap<String, bool>) {
+        self.by_hand = enabled;
+    }
+
+    /// Ends what an earlier press started; gives what ends the commands of this one.
+    pub(crate) fn pressed(&mut self, button: &str) -> CancellationToken {
+        let stop = CancellationToken::new();
+        if let Some(before) = self.pressed.insert(button.to_owned(), stop.clone()) {
+            before.cancel();
+        }
+        stop
+    }
+
     fn is_custom(&self, resource: &str) -> bool {
         self.plan.resource(resource).and_then(|r| r.k8s()).is_some_and(|k| k.custom_deploy.is_some())
     }
@@ -220,7 +281,8 @@ impl Session {
     async fn carry_out(&mut self, effect: Effect) {
         match effect {
             Effect::LoadTiltfile { reason } => {
-                self.say("", Mark::Info, format!("reading the Tiltfile again: {}", self.in_words(reason)));
+                let reason = self.in_words(reason);
+                self.say("", Mark::Info, format!("reading the Tiltfile again: {reason}"));
                 let (evaluation, events) = (self.evaluation(), self.events.clone());
                 tokio::spawn(async move { events.send(loaded(evaluation.await)).await });
             }
@@ -338,10 +400,11 @@ impl Session {
     }
 
     /// Why the Tiltfile is read again, as the user knows it.
-    fn in_words(&self, reason: String) -> String {
+    fn in_words(&mut self, reason: String) -> String {
         let arguments = self.config.arguments.as_ref();
         match arguments.filter(|a| reason.ends_with(&a.path().display().to_string())) {
             Some(arguments) => {
+                self.by_hand.clear();
                 let now = arguments.read().unwrap_or_default().join(" ");
                 format!("its arguments changed\nTiltfile args changed to: [{now}]")
             }

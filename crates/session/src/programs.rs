@@ -133,6 +133,22 @@ impl Group {
         self.id.is_some_and(|id| test_kill_process_group(id).is_ok())
     }
 
+    /// Ends it; `ended` waits for its first process.
+    async fn end(&mut self, ended: impl Future) {
+        self.signal(Signal::TERM);
+        let began = Instant::now();
+        tokio::pin!(ended);
+        let first = tokio::time::timeout(GRACE, &mut ended).await;
+        while self.is_there() && began.elapsed() < GRACE {
+            tokio::time::sleep(POLL).await;
+        }
+        self.signal(Signal::KILL);
+        if first.is_err() {
+            ended.await;
+        }
+        self.done();
+    }
+
     fn done(&mut self) {
         if let Some(id) = self.id.take() {
             self.running.lock().remove(&id.as_raw_pid());
@@ -149,29 +165,30 @@ impl Drop for Group {
 }
 
 impl Running {
-    /// Waits for the end; gives the exit code.
+    /// Waits for the end; gives the exit code. What it says while it is stopped is heard too.
     pub(crate) async fn follow(
-        mut self,
+        self,
         output: &Arc<dyn Output>,
         resource: &str,
         source: LogSource,
     ) -> Result<i32, String> {
-        let (out, err) = (self.child.stdout.take(), self.child.stderr.take());
-        let streams = async {
-            tokio::join!(copy(output, resource, source, out), copy(output, resource, source, err));
+        let Running { mut child, mut group, stop } = self;
+        let (out, err) = (child.stdout.take(), child.stderr.take());
+        let waiting = async {
+            let streams = async {
+                tokio::join!(copy(output, resource, source, out), copy(output, resource, source, err));
+            };
+            tokio::join!(child.wait(), streams).0
         };
-        let ended = {
-            let waiting = async { tokio::join!(self.child.wait(), streams).0 };
-            self.stop.run_until_cancelled(waiting).await
-        };
-        match ended {
-            Some(status) => {
+        tokio::pin!(waiting);
+        tokio::select! {
+            status = &mut waiting => {
                 // what it left running in the background has been let go
-                self.group.done();
+                group.done();
                 status.map(exit_code).map_err(|e| e.to_string())
             }
-            None => {
-                self.end().await;
+            () = stop.cancelled() => {
+                group.end(waiting).await;
                 Err("it was stopped".into())
             }
         }
@@ -183,16 +200,9 @@ impl Running {
     }
 
     /// Ends it with its children.
-    pub(crate) async fn end(mut self) {
-        self.group.signal(Signal::TERM);
-        let began = Instant::now();
-        let _ = tokio::time::timeout(GRACE, self.child.wait()).await;
-        while self.group.is_there() && began.elapsed() < GRACE {
-            tokio::time::sleep(POLL).await;
-        }
-        self.group.signal(Signal::KILL);
-        let _ = self.child.wait().await;
-        self.group.done();
+    pub(crate) async fn end(self) {
+        let Running { mut child, mut group, .. } = self;
+        group.end(child.wait()).await;
     }
 }
 
@@ -245,6 +255,7 @@ mod tests {
         let child: i32 = collector.logged()[0].trim().parse().expect("a process id");
         programs.end().await;
         assert_eq!(task.await.expect("no panic"), Err("it was stopped".into()));
+        assert_eq!(collector.logged().last().map(String::as_str), Some("bye\n"));
         let child = Pid::from_raw(child).expect("an id");
         assert!(rustix::process::test_kill_process(child).is_err(), "the grandchild has ended");
     }

@@ -2,9 +2,11 @@
 
 use crate::manifest::{Id, pod_template, text};
 
+mod buttons;
 mod settings;
 
 pub use crate::manifest::apply_order;
+pub use buttons::{Button, Input, InputError, InputKind};
 pub use settings::{CiSettings, DockerPrune, PlanSettings, Registry, Telemetry, VersionSettings};
 
 use serde::Serialize;
@@ -45,17 +47,17 @@ impl Plan {
     }
     /// What the plan asks for and a session does not do, though it can do without.
     pub fn notes(&self) -> Vec<String> {
-        let buttons_and_the_like: Vec<String> = self
+        let idle: Vec<String> = self
             .api_objects
             .iter()
-            .filter(|o| !o.plural.starts_with("extension"))
+            .filter(|o| !o.plural.starts_with("extension") && !self.is_button_or_its_command(o))
             .map(|o| format!("{}/{}", o.plural, o.name))
             .collect();
         let mut notes = Vec::new();
-        if !buttons_and_the_like.is_empty() {
+        if !idle.is_empty() {
             notes.push(format!(
                 "objects of v1alpha1 are kept, but nothing acts on them yet in Coracle: {}",
-                buttons_and_the_like.join(", ")
+                idle.join(", ")
             ));
         }
         notes.extend(self.extensions_not_loaded.iter().map(|name| {

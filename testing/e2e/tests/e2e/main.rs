@@ -10,6 +10,7 @@ mod plan;
 mod project;
 mod registry;
 mod restart;
+mod session;
 mod storm;
 
 use e2e::runner::Need::{File, Program, Root};
@@ -33,6 +34,11 @@ fn main() -> std::process::ExitCode {
             name: "restart",
             needs: &[Root, Program("kubectl"), Program("busybox")],
             run: restart::run,
+        },
+        Scenario {
+            name: "session",
+            needs: &[Root, Program("kubectl"), Program("busybox")],
+            run: session::run,
         },
         Scenario { name: "storm", needs: &[Root, Program("kubectl"), Program("busybox")], run: storm::run },
         Scenario {
