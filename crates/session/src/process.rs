@@ -98,11 +98,11 @@ pub(crate) fn exit_code(status: std::process::ExitStatus) -> i32 {
 
 /// Signals a child of ours that was not waited for yet, and all processes below it.
 fn end_tree(root: u32, signal: rustix::process::Signal) {
-    let parents = parents();
+    let table = table();
     let mut tree = vec![root];
     let mut next = 0;
     while let Some(&parent) = tree.get(next) {
-        tree.extend(parents.iter().filter(|(_, p)| *p == parent).map(|(id, _)| *id));
+        tree.extend(table.iter().filter(|entry| entry.parent == parent).map(|entry| entry.id));
         next += 1;
     }
     for id in tree {
@@ -113,17 +113,31 @@ fn end_tree(root: u32, signal: rustix::process::Signal) {
     }
 }
 
-/// Every process and its parent.
-fn parents() -> Vec<(u32, u32)> {
+/// Some process of the group still runs; one that has ended and that nobody waited for does not.
+pub(crate) fn is_group_alive(group: i32) -> bool {
+    table().iter().any(|entry| entry.group == group && !entry.has_ended)
+}
+
+struct Entry {
+    id: u32,
+    parent: u32,
+    group: i32,
+    has_ended: bool,
+}
+
+/// Every process.
+fn table() -> Vec<Entry> {
     let Ok(entries) = std::fs::read_dir("/proc") else { return Vec::new() };
     entries
         .flatten()
         .filter_map(|entry| {
             let id = entry.file_name().to_str()?.parse().ok()?;
             let stat = std::fs::read_to_string(entry.path().join("stat")).ok()?;
-            // the name in parentheses may hold anything: `12 (a) b) S 1 …`
-            let parent = stat.rsplit_once(')')?.1.split_whitespace().nth(1)?.parse().ok()?;
-            Some((id, parent))
+            // the name in parentheses may hold anything: `12 (a) b) S 1 12 …`
+            let mut fields = stat.rsplit_once(')')?.1.split_whitespace();
+            let has_ended = matches!(fields.next()?, "Z" | "X");
+            let (parent, group) = (fields.next()?.parse().ok()?, fields.next()?.parse().ok()?);
+            Some(Entry { id, parent, group, has_ended })
         })
         .collect()
 }

@@ -4,7 +4,7 @@
 //! environment what Tilt puts there: where the cluster is, and what the Tiltfile changed.
 
 use crate::output::{LogSource, Output};
-use crate::process::exit_code;
+use crate::process::{exit_code, is_group_alive};
 use parking_lot::{Mutex, RwLock};
 use rustix::process::{Pid, Signal, kill_process_group, test_kill_process_group};
 use std::collections::{BTreeMap, BTreeSet};
@@ -130,7 +130,7 @@ impl Group {
     }
 
     fn is_there(&self) -> bool {
-        self.id.is_some_and(|id| test_kill_process_group(id).is_ok())
+        self.id.is_some_and(|id| test_kill_process_group(id).is_ok() && is_group_alive(id.as_raw_pid()))
     }
 
     /// Ends it; `ended` waits for its first process.
@@ -248,16 +248,16 @@ mod tests {
         let (output, mut told) = (collector.output(), collector.subscribe());
         let runner = programs.clone();
         let script =
-            "sh -c 'trap \"echo bye; exit 0\" TERM; echo $$; while :; do sleep 0.05; done' & wait; wait";
+            "sh -c 'trap \"echo bye; exit 0\" TERM; echo $PPID; while :; do sleep 0.05; done' & wait; wait";
         let task =
             tokio::spawn(async move { runner.run(&output, "r", LogSource::Local, &shell(script)).await });
         told.changed().await.expect("the child tells its id");
-        let child: i32 = collector.logged()[0].trim().parse().expect("a process id");
+        let group: i32 = collector.logged()[0].trim().parse().expect("a process id");
+        assert!(is_group_alive(group));
         programs.end().await;
         assert_eq!(task.await.expect("no panic"), Err("it was stopped".into()));
         assert_eq!(collector.logged().last().map(String::as_str), Some("bye\n"));
-        let child = Pid::from_raw(child).expect("an id");
-        assert!(rustix::process::test_kill_process(child).is_err(), "the grandchild has ended");
+        assert!(!is_group_alive(group), "the grandchild has ended");
     }
 
     #[test]

@@ -11,7 +11,7 @@ pub(super) static OBJECTS: &[Entry] = &[
         "v1alpha1.cmd",
         "name: str, labels: dict[str, str] = {}, annotations: dict[str, str] = {}, args: list[str] = [], dir: Path = \"\", env: list[str] = [], readiness_probe: Any = None, restart_on: Any = None, start_on: Any = None, disable_source: Any = None",
         "Any",
-        KEPT,
+        Differs("commands that a button starts run by `coracle button`; nothing acts on others yet"),
         "A command that runs, again when what it waits for happens.",
     ),
     entry(
@@ -60,7 +60,7 @@ pub(super) static OBJECTS: &[Entry] = &[
         "v1alpha1.ui_button",
         "name: str, labels: dict[str, str] = {}, annotations: dict[str, str] = {}, location: Any = None, text: str = \"\", icon_name: str = \"\", icon_svg: str = \"\", disabled: bool = False, requires_confirmation: bool = False, inputs: Any = None",
         "Any",
-        KEPT,
+        Differs("there is no web page: `coracle button` lists and presses those that start a v1alpha1.cmd"),
         "A button in the web page.",
     ),
 ];
