@@ -56,6 +56,10 @@ impl From<session::SessionError> for Failure {
     fn from(error: session::SessionError) -> Self {
         let hint = error.hint();
         let (exit, message) = match &error {
+            // a message without a traceback says by itself what is wrong
+            session::SessionError::Tiltfile { text, .. } if !text.starts_with("Traceback") => {
+                (YOURS, text.clone())
+            }
             session::SessionError::Tiltfile { text, .. } => (YOURS, format!("{error}\n{text}")),
             session::SessionError::NoTiltfile { .. } => (USAGE, error.to_string()),
             _ => (OURS, error.to_string()),

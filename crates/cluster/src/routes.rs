@@ -83,7 +83,11 @@ async fn build(State(routes): State<Routes>, Json(request): Json<BuildRequest>) 
             let _ = routes.builder.build(request, events).await;
         };
         let pump = async {
-            while let Some(event) = received.recv().await {
+            // a step may be silent for long: that the client is gone is not seen by sending alone
+            while let Some(event) = tokio::select! {
+                event = received.recv() => event,
+                () = lines.closed() => None,
+            } {
                 let mut line = serde_json::to_vec(&event).expect("plain data");
                 line.push(b'\n');
                 if lines.send(Ok(line)).await.is_err() {

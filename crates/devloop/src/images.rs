@@ -9,6 +9,9 @@ use std::path::Path;
 use tiltfile::Plan;
 use tiltfile::plan::{ImageBuild, ImageKind};
 
+/// Why an image is built for the first time.
+const INITIAL: &str = "initial build";
+
 /// Sorts a change set into the logs of all images.
 pub(crate) fn note_changes(state: &mut State, changes: &[Change]) {
     let seq = state.seq;
@@ -84,7 +87,7 @@ pub(crate) fn wants_build(state: &State, name: &str) -> Option<String> {
 
 /// The image that is there is not what the source tree says.
 pub(crate) fn needs_build(state: &State, image: &ImageState) -> Option<String> {
-    let Some(current) = &image.current else { return Some("initial build".to_owned()) };
+    let Some(current) = &image.current else { return Some(INITIAL.to_owned()) };
     if let Some(path) = image.uncovered.keys().next() {
         let more = image.uncovered.len() - 1;
         let tail = if more > 0 { format!(" and {more} more") } else { String::new() };
@@ -112,7 +115,16 @@ pub(crate) fn is_steady(state: &State, name: &str) -> bool {
 }
 
 /// Starts a build if all images that it is made from are there.
-pub(crate) fn start(state: &mut State, name: &str, reason: String, now_ms: u64) -> Option<Effect> {
+pub(crate) fn start(state: &mut State, name: &str, reason: String, now_ms: u64) -> Vec<Effect> {
+    let build = begin(state, name, reason.clone(), now_ms);
+    let again = (build.is_some() && reason != INITIAL).then(|| {
+        let text = format!("building {name}: {reason}");
+        Effect::Say(Line { resource: owner(state, name), mark: Mark::Info, text })
+    });
+    again.into_iter().chain(build).collect()
+}
+
+fn begin(state: &mut State, name: &str, reason: String, now_ms: u64) -> Option<Effect> {
     let direct: Vec<ImageName> = {
         let plan = state.plan.as_ref()?;
         let image = plan.images.iter().find(|i| i.reference == name)?;
@@ -150,7 +162,7 @@ pub(crate) fn done(
     match result {
         Ok(built) => {
             let mut effects = Vec::new();
-            if !built.cached || running.reason != "initial build" {
+            if !built.cached || running.reason != INITIAL {
                 let note = if built.cached { ", nothing to do" } else { "" };
                 let text = format!("built {name} in {took}{note}");
                 effects.push(Effect::Say(Line { resource, mark: Mark::Done, text }));

@@ -116,6 +116,7 @@ fn k8s_runtime(state: &State, plan: &Plan, entry: &ResourceState, k8s: &K8sResou
     }
     let makes_pods = !k8s.images.is_empty()
         || !k8s.extra_pod_selectors.is_empty()
+        || !entry.pods.is_empty()
         || k8s.objects.iter().chain(&entry.apply.told).any(tiltfile::plan::makes_pods);
     if !makes_pods {
         return RuntimeStatus::Ok;

@@ -4,9 +4,10 @@ use crate::effect::Effect;
 use crate::event::ObjectRef;
 use crate::images::{self, is_steady, wants_build};
 use crate::inject::{Built, inject};
+use crate::log::Seq;
 use crate::rules::Watched;
 use crate::state::{ApplyRun, ObjectKey, ResourceState, State};
-use crate::status::Hold;
+use crate::status::{Hold, Line, Mark};
 use serde_json::Value;
 use std::sync::Arc;
 use tiltfile::Plan;
@@ -32,7 +33,7 @@ pub(crate) fn run(state: &mut State, now_ms: u64) -> Vec<Effect> {
             }
             ResourceKind::Local(local) => {
                 if !state.tiltfile.loading {
-                    effects.extend(update_local(state, &plan, resource, local, now_ms));
+                    effects.extend(update_local(state, &plan, resource, local, now_ms).into_iter().flatten());
                 }
             }
             ResourceKind::Compose(_) => {}
@@ -104,7 +105,7 @@ fn update_k8s(
     if !unmet.is_empty() || local_alone.is_some() || waits_for_uncategorized(state, resource) {
         return effects;
     }
-    effects.extend(apply(state, plan, resource, k8s, &names, now_ms));
+    effects.extend(apply(state, plan, resource, k8s, &names, now_ms).into_iter().flatten());
     effects
 }
 
@@ -116,7 +117,7 @@ fn apply(
     k8s: &K8sResource,
     names: &[String],
     now_ms: u64,
-) -> Option<Effect> {
+) -> Option<Vec<Effect>> {
     let usable = |name: &String| {
         is_steady(state, name) || state.images.get(name).is_some_and(|i| i.is_live_update_only())
     };
@@ -128,11 +129,12 @@ fn apply(
         .filter_map(|n| Some((n.clone(), state.images.get(n)?.current.as_ref()?.reference.clone())))
         .collect();
     let objects = desired(state, k8s, &references);
-    let command_is_due = k8s.custom_deploy.as_ref().is_some_and(|deploy| {
+    let command_changed = k8s.custom_deploy.as_ref().and_then(|deploy| {
         let watched = Watched::new(&deploy.deps, &deploy.ignores, &plan.settings.watch_ignores);
         let since = state.resources.get(&resource.name).map_or(0, |r| r.apply.started);
-        state.log.since(since).any(|(p, _)| watched.touches(p))
+        changed_since(state, since, &watched)
     });
+    let command_is_due = command_changed.is_some();
     let identity = match &k8s.custom_deploy {
         Some(deploy) => command_identity(&deploy.apply, &references),
         None => objects.clone(),
@@ -159,8 +161,10 @@ fn apply(
     entry.apply.running = Some(ApplyRun { round, objects: identity, since_ms: now_ms });
     entry.apply.started = seq;
     entry.apply.delete = k8s.custom_deploy.as_ref().map(|deploy| deploy.delete.clone());
-    entry.started = true;
-    Some(Effect::Apply { resource: resource.name.clone(), round, objects, images: references })
+    let again = std::mem::replace(&mut entry.started, true);
+    let say = command_changed.filter(|_| again).map(|why| say_again(resource, "deploying again", &why));
+    let apply = Effect::Apply { resource: resource.name.clone(), round, objects, images: references };
+    Some(say.into_iter().chain([apply]).collect())
 }
 
 /// What a deploy by command depends on: its words and its images.
@@ -187,16 +191,17 @@ fn update_local(
     resource: &Resource,
     local: &LocalResource,
     now_ms: u64,
-) -> Option<Effect> {
+) -> Option<Vec<Effect>> {
     let entry = state.resources.get(&resource.name)?;
     if entry.local.running.is_some() || !may_update(resource, entry) {
         return None;
     }
     let watched = Watched::new(&local.deps, &local.ignores, &plan.settings.watch_ignores);
-    let changed = || state.log.since(entry.local.started).any(|(p, _)| watched.touches(p));
-    if entry.started && !entry.triggered && !changed() {
-        return None;
-    }
+    let again = match (entry.started, entry.triggered) {
+        (false, _) => None,
+        (true, true) => Some("it was triggered".to_owned()),
+        (true, false) => Some(changed_since(state, entry.local.started, &watched)?),
+    };
     if !entry.started && !unmet_dependencies(state, resource).is_empty() {
         return None;
     }
@@ -212,13 +217,31 @@ fn update_local(
     match &local.cmd {
         Some(command) => {
             entry.local.running = Some((round, now_ms));
-            Some(Effect::RunLocal { resource: resource.name.clone(), round, command: command.clone() })
+            let run = Effect::RunLocal { resource: resource.name.clone(), round, command: command.clone() };
+            let say = again.map(|why| say_again(resource, "running again", &why));
+            Some(say.into_iter().chain([run]).collect())
         }
         None => {
             entry.local.done = true;
-            serve(entry, resource, local)
+            Some(serve(entry, resource, local).into_iter().collect())
         }
     }
+}
+
+/// The first of the changes that count, if there is one.
+fn changed_since(state: &State, mark: Seq, watched: &Watched) -> Option<String> {
+    let mut changes = state.log.since(mark).filter(|(path, _)| watched.touches(path));
+    let first = changes.next()?.0.display().to_string();
+    let more = match changes.count() {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
+    Some(format!("changed {first}{more}"))
+}
+
+fn say_again(resource: &Resource, what: &str, why: &str) -> Effect {
+    let text = format!("{what}: {why}");
+    Effect::Say(Line { resource: resource.name.clone(), mark: Mark::Info, text })
 }
 
 /// Starts the serve process anew.

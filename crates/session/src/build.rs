@@ -117,7 +117,11 @@ impl Build {
         if let (Some(line), ImageKind::Docker(docker)) = (event["line"].as_u64(), &self.image.kind) {
             let path =
                 docker.dockerfile.path.as_ref().map_or("Dockerfile".into(), |p| p.display().to_string());
-            message = format!("{message}\n  --> {path}:{line}");
+            let place = format!("{path}:{line}");
+            // errors of syntax name it themselves
+            if !message.contains(&place) {
+                message = format!("{message}\n  --> {place}");
+            }
         }
         if let Some(hint) = event["hint"].as_str() {
             message = format!("{message}\nhint: {hint}");

@@ -207,6 +207,10 @@ impl Session {
                     self.rewatch(files_read)?;
                 }
             }
+            Event::EnabledChanged { resources } => {
+                Arc::make_mut(&mut self.plan).enabled.clone_from(resources);
+                self.find_pods();
+            }
             // What the Tiltfile read until it failed may be what mends it.
             Event::PlanFailed { files_read, .. } if self.config.watch => {
                 let read = files_read.union(&self.files_read).cloned().collect();

@@ -1,125 +1,23 @@
 //! Pods of the cluster become facts of the dev loop: which pods a resource has, and how they are.
 
+mod ancestry;
+mod rules;
+
+pub(crate) use rules::Rules;
+
 use crate::cluster::Cluster;
 use crate::logs::Logs;
 use crate::sync::LIVE_UPDATED;
+use ancestry::{Ancestor, Ancestry};
 use devloop::{ContainerFact, ContainerState, Event, PodFact, PodPhase};
 use futures::StreamExt;
 use k8s_openapi::api::core::v1::{ContainerStatus, Pod};
 use kube::Api;
 use kube::runtime::watcher;
-use serde_json::Value;
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
-use tiltfile::Plan;
-use tiltfile::plan::{DiscoveryStrategy, Resource};
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
-
-/// What makes a pod belong to a resource.
-#[derive(Debug, Clone, PartialEq)]
-struct Rule {
-    namespace: String,
-    labels: BTreeMap<String, String>,
-    /// `ReplicaSet`, `StatefulSet`, …: the kind of the pod's controller and how its name begins.
-    owner: Option<(&'static str, String)>,
-    /// A bare pod's own name.
-    name: Option<String>,
-}
-
-#[derive(Debug, Clone, Default, PartialEq)]
-pub(crate) struct Rules(BTreeMap<String, Vec<Rule>>);
-
-impl Rules {
-    /// `deployed` is what deploys by command applied, by resource.
-    pub(crate) fn of(plan: &Plan, cluster: &Cluster, deployed: &BTreeMap<String, Vec<Value>>) -> Self {
-        let rules = |resource: &Resource| {
-            let mut out = Vec::new();
-            let Some(k8s) = resource.k8s() else { return out };
-            let objects = match &k8s.custom_deploy {
-                Some(_) => deployed.get(&resource.name).map(Vec::as_slice).unwrap_or_default(),
-                None => &k8s.objects,
-            };
-            for object in objects {
-                let namespace = cluster.namespace_of(object);
-                for labels in &k8s.extra_pod_selectors {
-                    out.push(Rule {
-                        namespace: namespace.clone(),
-                        labels: labels.clone(),
-                        owner: None,
-                        name: None,
-                    });
-                }
-                if k8s.discovery_strategy == DiscoveryStrategy::Default {
-                    out.extend(workload_rule(object, namespace));
-                }
-            }
-            out
-        };
-        Self(plan.resources.iter().map(|r| (r.name.clone(), rules(r))).collect())
-    }
-
-    pub(crate) fn namespaces(&self) -> BTreeSet<String> {
-        self.0.values().flatten().map(|rule| rule.namespace.clone()).collect()
-    }
-
-    /// The resource of this pod; the first that claims it.
-    fn resource_of(&self, pod: &Pod) -> Option<&str> {
-        self.0
-            .iter()
-            .find(|(_, rules)| rules.iter().any(|rule| rule.matches(pod)))
-            .map(|(name, _)| name.as_str())
-    }
-}
-
-fn workload_rule(object: &Value, namespace: String) -> Option<Rule> {
-    let name = object["metadata"]["name"].as_str()?.to_string();
-    let labels = |value: &Value| -> BTreeMap<String, String> {
-        let pairs = value.as_object().into_iter().flatten();
-        pairs.filter_map(|(k, v)| Some((k.clone(), v.as_str()?.to_string()))).collect()
-    };
-    let selector = labels(&object["spec"]["selector"]["matchLabels"]);
-    let owned = |kind, prefix: String| {
-        Some(Rule {
-            namespace: namespace.clone(),
-            labels: selector.clone(),
-            owner: Some((kind, prefix)),
-            name: None,
-        })
-    };
-    match object["kind"].as_str()? {
-        "Deployment" => owned("ReplicaSet", format!("{name}-")),
-        "ReplicaSet" => owned("ReplicaSet", name),
-        "StatefulSet" => owned("StatefulSet", name),
-        "DaemonSet" => owned("DaemonSet", name),
-        "Job" => owned("Job", name),
-        "CronJob" => owned("Job", format!("{name}-")),
-        "Pod" => Some(Rule { namespace, labels: BTreeMap::new(), owner: None, name: Some(name) }),
-        _ => None,
-    }
-}
-
-impl Rule {
-    fn matches(&self, pod: &Pod) -> bool {
-        let metadata = &pod.metadata;
-        if metadata.namespace.as_deref() != Some(&self.namespace) {
-            return false;
-        }
-        if let Some(name) = &self.name {
-            return metadata.name.as_ref() == Some(name);
-        }
-        let have = metadata.labels.clone().unwrap_or_default();
-        let labelled = self.labels.iter().all(|(k, v)| have.get(k) == Some(v));
-        let owned = self.owner.as_ref().is_none_or(|(kind, name)| {
-            let owners = metadata.owner_references.as_deref().unwrap_or_default();
-            owners.iter().any(|o| {
-                o.kind == *kind
-                    && if name.ends_with('-') { o.name.starts_with(name) } else { o.name == *name }
-            })
-        });
-        labelled && owned
-    }
-}
 
 /// Follows the pods of all namespaces that the rules name, until `stop`. New rules take effect at once.
 pub(crate) async fn follow(
@@ -131,7 +29,8 @@ pub(crate) async fn follow(
 ) {
     let (changes, mut received) = mpsc::channel(1024);
     let mut watched: BTreeMap<String, CancellationToken> = BTreeMap::new();
-    let mut pods: BTreeMap<(String, String), Pod> = BTreeMap::new();
+    let mut pods = Pods::new();
+    let mut ancestry = Ancestry::new(cluster.clone());
     let mut told: HashMap<String, Vec<PodFact>> = HashMap::new();
     loop {
         let current = rules.borrow_and_update().clone();
@@ -142,6 +41,7 @@ pub(crate) async fn follow(
                 stop
             });
         }
+        ancestry.look_up(&current, &mut pods).await;
         for (name, facts) in facts_of(&current, &pods) {
             if told.get(&name) != Some(&facts) {
                 logs.follow(&cluster, &name, &facts);
@@ -165,6 +65,15 @@ pub(crate) async fn follow(
     }
 }
 
+/// By namespace and name.
+type Pods = BTreeMap<(String, String), Known>;
+
+struct Known {
+    pod: Pod,
+    /// Who made it, and who made that; `None`: nobody has asked yet.
+    ancestors: Option<Vec<Ancestor>>,
+}
+
 enum PodChange {
     Seen(Box<Pod>),
     Gone(Box<Pod>),
@@ -172,12 +81,17 @@ enum PodChange {
     Reset(String),
 }
 
-fn take(pods: &mut BTreeMap<(String, String), Pod>, change: PodChange) {
+fn take(pods: &mut Pods, change: PodChange) {
     let key = |pod: &Pod| {
         (pod.metadata.namespace.clone().unwrap_or_default(), pod.metadata.name.clone().unwrap_or_default())
     };
     match change {
-        PodChange::Seen(pod) => drop(pods.insert(key(&pod), *pod)),
+        PodChange::Seen(pod) => {
+            // who made a pod does not change
+            let before = pods.remove(&key(&pod)).filter(|known| known.pod.metadata.uid == pod.metadata.uid);
+            let ancestors = before.and_then(|known| known.ancestors);
+            pods.insert(key(&pod), Known { pod: *pod, ancestors });
+        }
         PodChange::Gone(pod) => drop(pods.remove(&key(&pod))),
         PodChange::Reset(namespace) => pods.retain(|(ns, _), _| *ns != namespace),
     }
@@ -220,15 +134,12 @@ async fn watch_namespace(
     }
 }
 
-fn facts_of(rules: &Rules, pods: &BTreeMap<(String, String), Pod>) -> BTreeMap<String, Vec<PodFact>> {
-    let mut out: BTreeMap<String, Vec<PodFact>> = rules
-        .0
-        .iter()
-        .filter(|(_, rules)| !rules.is_empty())
-        .map(|(name, _)| (name.clone(), Vec::new()))
-        .collect();
-    for pod in pods.values() {
-        if let Some(list) = rules.resource_of(pod).and_then(|name| out.get_mut(name)) {
+fn facts_of(rules: &Rules, pods: &Pods) -> BTreeMap<String, Vec<PodFact>> {
+    let mut out: BTreeMap<String, Vec<PodFact>> =
+        rules.resources().map(|name| (name.to_owned(), Vec::new())).collect();
+    for Known { pod, ancestors } in pods.values() {
+        let owner = rules.resource_of(pod, ancestors.as_deref().unwrap_or_default());
+        if let Some(list) = owner.and_then(|name| out.get_mut(name)) {
             list.push(fact(pod));
         }
     }
