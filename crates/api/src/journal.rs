@@ -10,6 +10,7 @@ mod record;
 mod sync;
 
 use crate::OpenError;
+use bytes::Bytes;
 use parking_lot::Mutex;
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{Read, Write as _};
@@ -75,9 +76,9 @@ impl Journal {
         Ok((Self { shared, end, compacted: 0, syncer: Some(syncer), _lock: lock }, replayed))
     }
 
-    /// Appends a change and returns its length. The bytes are the operating system's then.
-    pub(crate) fn append(&mut self, change: &Change) -> std::io::Result<usize> {
-        let bytes = record::encode(&Entry::of(change));
+    /// Appends a change and returns the text of its object. The bytes are the operating system's then.
+    pub(crate) fn append(&mut self, change: &Change) -> std::io::Result<Bytes> {
+        let (bytes, text) = record::of_change(change);
         let file = self.shared.file.lock().clone();
         if let Err(error) = file.write_all_at(&bytes, self.end) {
             // Half a record must not stand before the next one.
@@ -89,7 +90,7 @@ impl Journal {
         if let Some(syncer) = &self.syncer {
             syncer.wake();
         }
-        Ok(bytes.len())
+        Ok(text.map_or_else(Bytes::new, |text| Bytes::from(bytes).slice(text)))
     }
 
     pub(crate) fn wants_compaction(&self) -> bool {

@@ -32,7 +32,6 @@ use serde_json::{Value, json};
 use std::collections::HashSet;
 use std::path::PathBuf;
 use std::sync::Arc;
-use tokio::sync::watch;
 
 use transaction::Transaction;
 use write::Part;
@@ -48,9 +47,10 @@ pub use store::{
 };
 pub use streams::{ByteStream, ExecExit, ExecRequest, ExecStreams, LogRequest, NodeHandle, NodeStreams};
 
-/// What watches can catch up with. A parsed object takes some five times the memory of its text, so the weight keeps
-/// the history of a busy cluster at about 20 MB; a quiet one has all its changes of hours.
-const HISTORY: store::Limits = store::Limits { changes: 10_000, weight: 4 << 20, at_least: 500 };
+/// What watches can catch up with: the last 10,000 changes, more in a cluster of small objects. A parsed object takes
+/// some five times the memory of its text, so only the newest are kept as values.
+const HISTORY: store::Limits =
+    store::Limits { changes: 10_000, weight: 8 << 20, most: 256 << 20, parsed: 512 };
 
 /// Namespaces that are there from the start.
 const NAMESPACES: [&str; 4] = ["default", "kube-system", "kube-public", "kube-node-lease"];
@@ -85,7 +85,7 @@ struct Inner {
     snapshot: RwLock<Snapshot>,
     builtin: HashSet<String>,
     kinds: RwLock<Arc<Kinds>>,
-    version: watch::Sender<u64>,
+    feed: RwLock<changes::Feed>,
 }
 
 struct State {
@@ -98,7 +98,7 @@ impl Api {
     pub fn open(config: ApiConfig) -> std::result::Result<Api, OpenError> {
         let range = services::Range::parse(&config.service_cidr)?;
         let (journal, replayed) = journal::Journal::open(&config.dir)?;
-        let store = store::Store::restore(replayed.version, replayed.objects, HISTORY);
+        let store = store::Store::restore(replayed.version, replayed.objects);
         let snapshot = store.snapshot();
         let builtin = link::kinds();
         let inner = Inner {
@@ -106,7 +106,7 @@ impl Api {
             range,
             builtin: builtin.iter().map(Kind::resource).collect(),
             kinds: RwLock::new(Arc::new(Kinds::new(builtin))),
-            version: watch::Sender::new(snapshot.version()),
+            feed: RwLock::new(changes::Feed::new(store::History::new(HISTORY, snapshot.version()))),
             snapshot: RwLock::new(snapshot.clone()),
             state: Mutex::new(State { store, journal }),
         };
@@ -220,11 +220,6 @@ impl Api {
         }
     }
 
-    /// Everything that changes after `since`.
-    pub fn changes(&self, since: u64) -> Changes {
-        Changes::new(self.clone(), since, self.inner.version.subscribe())
-    }
-
     pub fn kinds(&self) -> Arc<Kinds> {
         self.inner.kinds.read().clone()
     }
@@ -244,9 +239,5 @@ impl Api {
         let mut kinds = link::kinds();
         kinds.extend(crds::kinds(view));
         *self.inner.kinds.write() = Arc::new(Kinds::new(kinds));
-    }
-
-    fn since(&self, version: u64, limit: usize) -> std::result::Result<Vec<Change>, Expired> {
-        self.inner.state.lock().store.since(version, limit)
     }
 }

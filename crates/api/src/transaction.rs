@@ -42,21 +42,22 @@ impl<'a> Transaction<'a> {
         }
     }
 
-    fn commit(&mut self, change: Change) -> Result<Object> {
-        let weight = self.state.journal.append(&change).map_err(|error| {
+    fn commit(&mut self, mut change: Change) -> Result<Object> {
+        change.text = self.state.journal.append(&change).map_err(|error| {
             tracing::error!(%error, key = %change.key, "cannot write the journal");
             ApiError::internal(format!("cannot write the journal: {error}"))
         })?;
         let object = change.object.clone();
-        let (version, defines_kinds) = (change.version, change.key.resource.as_str() == crds::RESOURCE);
+        let defines_kinds = change.key.resource.as_str() == crds::RESOURCE;
         let goes = change.kind == ChangeKind::Deleted;
-        self.state.store.commit_weighed(change, weight);
+        self.state.store.commit(&change);
         let snapshot = self.state.store.snapshot();
         if defines_kinds {
             self.api.reload_kinds(&snapshot);
         }
         *self.api.inner.snapshot.write() = snapshot;
-        self.api.inner.version.send_replace(version);
+        // After the snapshot: who is told of a change finds it there.
+        self.api.inner.feed.write().push(change);
         if goes && defines_kinds {
             tracing::info!(kind = %object["metadata"]["name"], "a custom kind is no longer served");
         }

@@ -14,6 +14,7 @@ mod events;
 mod gnostic;
 mod information;
 mod link;
+mod list;
 mod openapi;
 mod output;
 mod query;

@@ -70,6 +70,13 @@ impl Output {
         }
     }
 
+    /// Whether an object is answered as it is stored.
+    pub(crate) fn is_as_stored(&self, object: &Value) -> bool {
+        self.form == Form::Object
+            && self.kind.group != events::GROUP
+            && object["apiVersion"] == self.api_version.as_str()
+    }
+
     /// An object in the version that was asked for.
     fn versioned(&self, object: &Object) -> Value {
         if self.kind.group == events::GROUP {

@@ -6,13 +6,12 @@ use crate::query::Query;
 use crate::request::Target;
 use crate::respond::{self, Answer};
 use crate::server::Inner;
-use crate::{events, reviews, streams, watch};
+use crate::{events, list, reviews, streams, watch};
 use api::{
     ApiError, DeleteOptions, FieldSelector, FieldValidation, Key, Kind, Object, PatchKind, Propagation,
     Result, Selector, View, WriteOptions,
 };
 use axum::body::Body;
-use base64::Engine as _;
 use http::request::Parts;
 use http::{Method, StatusCode};
 use serde_json::{Value, json};
@@ -62,7 +61,7 @@ pub(crate) async fn handle(call: Call, body: Body) -> Result<Answer> {
     match (method, call.target.name.is_empty()) {
         (Method::GET, true) if call.target.watch || call.query.flag("watch") => watch::start(&call),
         (Method::GET, false) if call.target.watch || call.query.flag("watch") => watch::start(&call),
-        (Method::GET, true) => list(&call),
+        (Method::GET, true) => list::list(&call),
         (Method::GET, false) => {
             let object = call.get()?;
             Ok(respond::json(StatusCode::OK, &call.output().object(&object)))
@@ -125,77 +124,6 @@ async fn subresource(call: Call, body: Body) -> Result<Answer> {
     }
 }
 
-fn list(call: &Call) -> Result<Answer> {
-    let view = call.inner.api.view();
-    let version = view.version();
-    let wanted: Option<u64> = call.query.number("resourceVersion")?;
-    if wanted.is_some_and(|wanted| wanted > version) {
-        let message =
-            format!("Too large resource version: {}, current: {version}", wanted.unwrap_or_default());
-        return Err(ApiError::new(504, "Timeout", message));
-    }
-    if call.query.text("resourceVersionMatch") == "Exact" && wanted.is_some_and(|wanted| wanted < version) {
-        return Err(ApiError::expired(
-            "The provided resource version is too old: only the latest one can be listed",
-        ));
-    }
-    let filter = Filter::new(call)?;
-    let mut objects = view.list(&call.resource(), &call.target.namespace);
-    objects.retain(|object| filter.matches(object));
-    let mut metadata = json!({ "resourceVersion": version.to_string() });
-    if let Some(from) = Continue::parse(call.query.text("continue"))? {
-        objects.retain(|object| place(object) > from.after);
-        metadata["resourceVersion"] = from.version.to_string().into();
-    }
-    let limit: usize = call.query.number("limit")?.unwrap_or(0);
-    if limit > 0 && objects.len() > limit {
-        let left = objects.len() - limit;
-        objects.truncate(limit);
-        let version = metadata["resourceVersion"].as_str().and_then(|v| v.parse().ok()).unwrap_or(version);
-        if let Some(last) = objects.last() {
-            metadata["continue"] = Continue { version, after: place(last) }.token().into();
-        }
-        if filter.is_empty() {
-            metadata["remainingItemCount"] = left.into();
-        }
-    }
-    Ok(respond::bytes(StatusCode::OK, call.output().list(&objects, metadata)))
-}
-
-/// Where a list in parts goes on: behind this namespace and name, with the version that the first part told.
-struct Continue {
-    version: u64,
-    after: (String, String),
-}
-
-impl Continue {
-    fn token(&self) -> String {
-        let value =
-            json!({ "v": "meta.k8s.io/v1", "rv": self.version, "ns": self.after.0, "name": self.after.1 });
-        base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(value.to_string())
-    }
-
-    fn parse(token: &str) -> Result<Option<Self>> {
-        if token.is_empty() {
-            return Ok(None);
-        }
-        let bytes = base64::engine::general_purpose::URL_SAFE_NO_PAD.decode(token).ok();
-        let value: Option<Value> = bytes.and_then(|bytes| serde_json::from_slice(&bytes).ok());
-        let text = |value: &Value, field: &str| value[field].as_str().map(str::to_string);
-        value
-            .and_then(|v| {
-                Some(Self { version: v["rv"].as_u64()?, after: (text(&v, "ns")?, text(&v, "name")?) })
-            })
-            .map(Some)
-            .ok_or_else(|| ApiError::bad_request("continue key is not valid"))
-    }
-}
-
-fn place(object: &Value) -> (String, String) {
-    let text = |field: &str| object["metadata"][field].as_str().unwrap_or_default().to_string();
-    (text("namespace"), text("name"))
-}
-
 /// The selectors of a request.
 pub(crate) struct Filter {
     labels: Selector,
@@ -212,7 +140,7 @@ impl Filter {
         })
     }
 
-    fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.labels.is_empty() && self.fields.is_empty()
     }
 
@@ -407,7 +335,7 @@ async fn delete_collection(call: Call, body: Body) -> Result<Answer> {
     let view = call.inner.api.view();
     let mut gone = Vec::new();
     for object in view.list(&call.resource(), &call.target.namespace).iter().filter(|o| filter.matches(o)) {
-        let (namespace, name) = place(object);
+        let (namespace, name) = list::place(object);
         match call.inner.api.delete(&Key::new(&call.resource(), &namespace, &name), &options) {
             Ok(last) => gone.push(last),
             // Somebody was quicker.

@@ -2,6 +2,7 @@
 
 use crate::auth::{Authenticate, PeerCertificate, Remote, TokenRequest};
 use crate::dispatch;
+use crate::list::Pages;
 use crate::openapi::OpenApi;
 use crate::respond;
 use api::{Api, NodeHandle};
@@ -44,6 +45,7 @@ pub(crate) struct Inner {
     pub(crate) options: Options,
     pub(crate) node: OnceLock<NodeHandle>,
     pub(crate) openapi: OpenApi,
+    pub(crate) pages: Pages,
     /// Ends watches and other streams that have no end of their own.
     pub(crate) closing: CancellationToken,
 }
@@ -55,6 +57,7 @@ impl Server {
             options,
             node: OnceLock::new(),
             openapi: OpenApi::default(),
+            pages: Pages::default(),
             closing: CancellationToken::new(),
         };
         Self { inner: Arc::new(inner), extra: axum::Router::new() }

@@ -3,7 +3,7 @@
 use crate::output::{Form, Output, to_bytes};
 use crate::resources::{Call, Filter};
 use crate::respond::Answer;
-use api::{ApiError, Change, ChangeKind, Changes, Object, Result, View};
+use api::{ApiError, Change, ChangeKind, Changes, Expired, Object, Result, View};
 use axum::body::Body;
 use bytes::Bytes;
 use futures::stream::{self, Stream};
@@ -55,7 +55,7 @@ pub(crate) fn start(call: &Call) -> Result<Answer> {
         let message = format!("Too large resource version: {since}, current: {}", view.version());
         return Err(ApiError::new(504, "Timeout", message));
     }
-    let mut changes = api.changes(since);
+    let mut changes = api.changes_of(since, &call.resource(), &call.target.namespace);
     // A version that is too old is refused at once; later it can only be told in the stream.
     let first = changes.try_next().map_err(|error| ApiError::expired(error.to_string()))?;
     let bookmarks = call.query.flag("allowWatchBookmarks");
@@ -135,19 +135,25 @@ impl Watch {
                 () = closing.cancelled() => return None,
                 change = self.changes.next() => match change {
                     Ok(change) => self.take(&change),
-                    Err(expired) => {
-                        let status = ApiError::expired(expired.to_string()).status();
-                        self.line("ERROR", &status);
-                        self.over = true;
-                    }
+                    Err(expired) => self.expire(expired),
                 },
                 () = tokio::time::sleep_until(self.until) => return None,
                 () = tokio::time::sleep_until(bookmark), if self.next_bookmark.is_some() => {
                     self.next_bookmark = Some(Instant::now() + BOOKMARK_EVERY);
-                    self.bookmark(self.changes.seen(), false);
+                    // A quiet watch has seen everything up to now, also what did not concern it.
+                    match self.changes.try_next() {
+                        Ok(None) => self.bookmark(self.changes.seen(), false),
+                        Ok(Some(change)) => self.take(&change),
+                        Err(expired) => self.expire(expired),
+                    }
                 }
             }
         }
+    }
+
+    fn expire(&mut self, expired: Expired) {
+        self.line("ERROR", &ApiError::expired(expired.to_string()).status());
+        self.over = true;
     }
 
     /// What a change means to this watch: an object that starts to match is new to it, one that stops is gone.
@@ -160,11 +166,26 @@ impl Watch {
         let matched = change.previous.as_ref().is_some_and(|previous| self.filter.matches(previous));
         let matches = change.kind != ChangeKind::Deleted && self.filter.matches(&change.object);
         match (matched, matches) {
-            (false, true) => self.push("ADDED", &change.object),
-            (true, true) => self.push("MODIFIED", &change.object),
+            (false, true) => self.pass_on("ADDED", change),
+            (true, true) => self.pass_on("MODIFIED", change),
+            (true, false) if change.kind == ChangeKind::Deleted => self.pass_on("DELETED", change),
             (true, false) => self.push("DELETED", &last_seen(change)),
             (false, false) => {}
         }
+    }
+
+    /// An object as it was written goes to all its watchers without being written again.
+    fn pass_on(&mut self, kind: &str, change: &Change) {
+        if !self.output.is_as_stored(&change.object) || change.text.is_empty() {
+            return self.push(kind, &change.object);
+        }
+        let mut line = Vec::with_capacity(change.text.len() + 40);
+        line.extend_from_slice(b"{\"type\":\"");
+        line.extend_from_slice(kind.as_bytes());
+        line.extend_from_slice(b"\",\"object\":");
+        line.extend_from_slice(&change.text);
+        line.extend_from_slice(b"}\n");
+        self.ready.push_back(line.into());
     }
 
     fn push(&mut self, kind: &str, object: &Object) {
@@ -193,12 +214,8 @@ impl Watch {
 
 /// The state in which the client knew the object, with the version in which it went.
 fn last_seen(change: &Change) -> Object {
-    match &change.previous {
-        Some(previous) if change.kind != ChangeKind::Deleted => {
-            let mut last = (**previous).clone();
-            last["metadata"]["resourceVersion"] = change.version.to_string().into();
-            last.into()
-        }
-        _ => change.object.clone(),
-    }
+    let Some(previous) = &change.previous else { return change.object.clone() };
+    let mut last = (**previous).clone();
+    last["metadata"]["resourceVersion"] = change.version.to_string().into();
+    last.into()
 }

@@ -306,3 +306,81 @@ async fn events_have_two_groups_and_one_place() {
         (&json!("events.k8s.io/v1"), &json!("p"))
     );
 }
+
+#[tokio::test]
+async fn the_parts_of_a_list_are_of_one_moment() {
+    let bench = bench();
+    let names = |list: &Value| -> String {
+        let items = list["items"].as_array().expect("items");
+        items.iter().filter_map(|item| item["metadata"]["name"].as_str()).collect::<Vec<_>>().join(" ")
+    };
+    for name in ["a", "b", "c", "d", "e"] {
+        bench.config_map(name, json!({ "x": "y" }));
+    }
+    let path = "/api/v1/namespaces/default/configmaps?limit=2";
+    let (_, first) = bench.get(path).await;
+    assert_eq!((names(&first).as_str(), &first["metadata"]["remainingItemCount"]), ("a b", &json!(3)));
+    let version = &first["metadata"]["resourceVersion"];
+    // What happens now is not in this list.
+    bench.config_map("bb", json!({}));
+    bench
+        .api
+        .delete(&Key::new("configmaps", "default", "d"), &api::DeleteOptions::default())
+        .expect("delete");
+    let go_on =
+        |list: &Value| format!("{path}&continue={}", list["metadata"]["continue"].as_str().expect("a token"));
+    let (_, second) = bench.get(&go_on(&first)).await;
+    assert_eq!((names(&second).as_str(), &second["metadata"]["resourceVersion"]), ("c d", version));
+    let (_, third) = bench.get(&go_on(&second)).await;
+    assert_eq!((names(&third).as_str(), third["metadata"].get("continue")), ("e", None));
+    let (_, selected) = bench.get(&format!("{path}&labelSelector=x%3Dy")).await;
+    assert_eq!(selected["metadata"].get("remainingItemCount"), None);
+    let (_, exact) = bench
+        .get(&format!(
+            "{path}&resourceVersion={}&resourceVersionMatch=Exact",
+            version.as_str().expect("text")
+        ))
+        .await;
+    assert_eq!((names(&exact).as_str(), &exact["metadata"]["resourceVersion"]), ("a b", version));
+}
+
+#[tokio::test]
+async fn a_list_that_cannot_go_on_says_how_to() {
+    use base64::Engine as _;
+    let bench = bench();
+    bench.config_map("a", json!({}));
+    let token = base64::engine::general_purpose::URL_SAFE_NO_PAD
+        .encode(r#"{"v":"meta.k8s.io/v1","rv":1,"ns":"default","name":"0"}"#);
+    let path = "/api/v1/namespaces/default/configmaps?limit=2";
+    let (code, status) = bench.get(&format!("{path}&continue={token}")).await;
+    assert_eq!((code.as_u16(), &status["reason"]), (410, &json!("Expired")));
+    let token = status["metadata"]["continue"].as_str().expect("a token for the rest");
+    let (code, rest) = bench.get(&format!("{path}&continue={token}")).await;
+    assert_eq!((code.as_u16(), &rest["items"][0]["metadata"]["name"]), (200, &json!("a")));
+    let (code, _) = bench.get(&format!("{path}&continue={token}&resourceVersion=1")).await;
+    assert_eq!(code, 400);
+}
+
+#[tokio::test]
+async fn a_quiet_watch_does_not_expire() {
+    let bench = bench();
+    bench.config_map("a", json!({}));
+    let mut changes = bench.api.changes_of(bench.api.version(), "configmaps", "default");
+    for _ in 0..3 {
+        for name in ["x", "y"] {
+            let namespace = json!({ "metadata": { "name": name } });
+            bench.api.create("namespaces", namespace, &WriteOptions::default()).expect("create");
+            let key = Key::new("namespaces", "", name);
+            let finalize = json!({ "spec": { "finalizers": [] } });
+            bench.api.delete(&key, &api::DeleteOptions::default()).expect("delete");
+            bench
+                .api
+                .patch(&key, PatchKind::Merge, "finalize", &finalize, &WriteOptions::default())
+                .expect("finalize");
+        }
+    }
+    assert!(changes.try_next().expect("not expired").is_none());
+    assert_eq!(changes.seen(), bench.api.version(), "a bookmark tells the newest version");
+    bench.config_map("b", json!({}));
+    assert_eq!(&*changes.next().await.expect("a change").key.name, "b");
+}

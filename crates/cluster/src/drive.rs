@@ -92,7 +92,14 @@ impl Driver {
             let resource = kind.resource();
             for object in world.snapshot.list(&resource, "") {
                 let key = controllers::key_of(&resource, &object);
-                let change = Change { version, kind: ChangeKind::Added, key, object, previous: None };
+                let change = Change {
+                    version,
+                    kind: ChangeKind::Added,
+                    key,
+                    object,
+                    previous: None,
+                    text: Default::default(),
+                };
                 self.note_in(&world, &change);
             }
         }

@@ -119,6 +119,7 @@ impl World {
                 key: key.clone(),
                 object: object.clone(),
                 previous: None,
+                text: Default::default(),
             };
             for key in controller.concerns(self, &change) {
                 let writes: Vec<Write> = controller
@@ -252,7 +253,14 @@ fn recreate_starts_the_new_pods_when_the_last_old_one_is_gone() {
     world.settle();
     assert_eq!(world.images(), ["a:1"], "two generations never run together");
     let gone = world.objects.remove(&old_key).expect("it was there");
-    let change = Change { version: 9, kind: ChangeKind::Deleted, key: old_key, object: gone, previous: None };
+    let change = Change {
+        version: 9,
+        kind: ChangeKind::Deleted,
+        key: old_key,
+        object: gone,
+        previous: None,
+        text: Default::default(),
+    };
     let woken: Vec<Key> = all().iter().flat_map(|c| c.concerns(&world, &change)).collect();
     assert!(woken.contains(&key), "the deployment looks again: {woken:?}");
     world.settle();

@@ -11,11 +11,12 @@ mod snapshot;
 mod tests;
 mod versioned;
 
+use bytes::Bytes;
 use serde_json::Value;
 use std::sync::Arc;
 
 pub use fixture::Fixture;
-pub use history::{Expired, Limits};
+pub use history::{Expired, History, Interest, Limits, Record};
 pub use snapshot::Snapshot;
 pub use versioned::Store;
 
@@ -123,4 +124,6 @@ pub struct Change {
     pub object: Object,
     /// The object before the change (`None` for `Added`): selector transitions need it.
     pub previous: Option<Object>,
+    /// `object` as it was written to the journal; empty before that.
+    pub text: Bytes,
 }

@@ -1,22 +1,23 @@
 //! A consistent reading of all objects at one version: shared, immutable, free to keep.
 //!
-//! Tables are copied on write, and only the one namespace of the one kind that a write touches, so a held
-//! snapshot costs a writer little and a reader nothing.
+//! The tables are persistent maps: a write copies the few nodes on the way to what it touches, however many objects
+//! there are, and a held snapshot costs a reader nothing.
 
 use crate::{Key, Object, View};
+use imbl::{HashMap, OrdMap, OrdSet};
 use serde_json::Value;
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::BTreeSet;
+use std::ops::Bound;
 use std::sync::Arc;
 
-type Names = BTreeMap<Arc<str>, Object>;
-type Namespaces = BTreeMap<Arc<str>, Arc<Names>>;
-type Owned = Arc<BTreeSet<Key>>;
+type Names = OrdMap<Arc<str>, Object>;
+type Namespaces = OrdMap<Arc<str>, Names>;
 
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Tables {
     pub(crate) version: u64,
-    kinds: HashMap<Arc<str>, Arc<Namespaces>>,
-    owners: Arc<HashMap<String, Owned>>,
+    kinds: HashMap<Arc<str>, Namespaces>,
+    owners: HashMap<String, OrdSet<Key>>,
 }
 
 /// All objects as they were at [`Snapshot::version`].
@@ -34,7 +35,7 @@ impl Snapshot {
     pub fn all(&self) -> Vec<(Key, Object)> {
         let mut all = Vec::new();
         let mut kinds: Vec<_> = self.tables.kinds.iter().collect();
-        kinds.sort_by(|a, b| a.0.cmp(b.0));
+        kinds.sort_by_key(|(name, _)| (*name).clone());
         for (resource, namespaces) in kinds {
             for (namespace, names) in namespaces.iter() {
                 for (name, object) in names.iter() {
@@ -60,6 +61,32 @@ impl Snapshot {
         }
         found.sort_by(|a, b| a.0.cmp(&b.0));
         found
+    }
+}
+
+impl Snapshot {
+    /// Objects of a kind behind a place, in order; an empty namespace means all of them. Nothing is collected.
+    pub fn after<'a>(
+        &'a self,
+        resource: &str,
+        namespace: &'a str,
+        place: Option<(&'a str, &'a str)>,
+    ) -> impl Iterator<Item = &'a Object> + use<'a> {
+        let (first, name) = place.unwrap_or_default();
+        let kind = self.tables.kinds.get(resource);
+        let from = if namespace.is_empty() { first } else { namespace };
+        let namespaces = kind
+            .into_iter()
+            .flat_map(move |kind| kind.range::<_, str>((Bound::Included(from), Bound::Unbounded)));
+        namespaces.take_while(move |(here, _)| namespace.is_empty() || &***here == namespace).flat_map(
+            move |(here, names)| {
+                let begin = match place {
+                    Some(_) if **here == *first => Bound::Excluded(name),
+                    _ => Bound::Unbounded,
+                };
+                names.range::<_, str>((begin, Bound::Unbounded)).map(|(_, object)| object)
+            },
+        )
     }
 }
 
@@ -95,8 +122,8 @@ impl Tables {
 
     /// Sets or removes one object and returns what was there.
     pub(crate) fn replace(&mut self, key: &Key, object: Option<Object>) -> Option<Object> {
-        let kind = Arc::make_mut(self.kinds.entry(key.resource.0.clone()).or_default());
-        let names = Arc::make_mut(kind.entry(key.namespace.clone()).or_default());
+        let kind = self.kinds.entry(key.resource.0.clone()).or_default();
+        let names = kind.entry(key.namespace.clone()).or_default();
         let previous = match &object {
             Some(object) => names.insert(key.name.clone(), object.clone()),
             None => names.remove(&key.name),
@@ -116,17 +143,16 @@ impl Tables {
         if before == after {
             return;
         }
-        let owners = Arc::make_mut(&mut self.owners);
         for uid in before.difference(&after) {
-            if let Some(owned) = owners.get_mut(uid) {
-                Arc::make_mut(owned).remove(key);
+            if let Some(owned) = self.owners.get_mut(uid) {
+                owned.remove(key);
                 if owned.is_empty() {
-                    owners.remove(uid);
+                    self.owners.remove(uid);
                 }
             }
         }
         for uid in after.difference(&before) {
-            Arc::make_mut(owners.entry(uid.clone()).or_default()).insert(key.clone());
+            self.owners.entry(uid.clone()).or_default().insert(key.clone());
         }
     }
 }

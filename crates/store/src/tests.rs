@@ -7,15 +7,33 @@ fn pod(name: &str, owner: Option<&str>) -> Value {
 }
 
 fn put(store: &mut Store, name: &str, owner: Option<&str>) -> u64 {
-    let change = store.stage(Key::new("pods", "a", name), pod(name, owner));
+    recorded(store, None, "a", name, owner)
+}
+
+/// As `put`; the history is told too.
+fn recorded(
+    store: &mut Store,
+    history: Option<&mut History>,
+    namespace: &str,
+    name: &str,
+    owner: Option<&str>,
+) -> u64 {
+    let change = store.stage(Key::new("pods", namespace, name), pod(name, owner));
     let version = change.version;
-    store.commit(change);
+    store.commit(&change);
+    if let Some(history) = history {
+        history.push(change, |_, _| {});
+    }
     version
+}
+
+fn versions(history: &History, since: u64, interest: &Interest) -> Vec<u64> {
+    history.since(since, 100, interest).iter().map(|record| record.change().version).collect()
 }
 
 #[test]
 fn versions_rise_and_snapshots_do_not_move() {
-    let mut store = Store::new(10);
+    let mut store = Store::default();
     assert_eq!(put(&mut store, "x", None), 1);
     let before = store.snapshot();
     assert_eq!(put(&mut store, "y", None), 2);
@@ -30,21 +48,42 @@ fn versions_rise_and_snapshots_do_not_move() {
 
 #[test]
 fn removal_is_a_change_with_its_own_version() {
-    let mut store = Store::new(10);
+    let mut store = Store::default();
     put(&mut store, "x", None);
     let change = store.stage_removal(Key::new("pods", "a", "x"), pod("x", None)).expect("x is there");
-    store.commit(change);
-    let changes = store.since(0, 10).expect("in the ring");
-    assert_eq!(changes.iter().map(|c| c.kind).collect::<Vec<_>>(), [ChangeKind::Added, ChangeKind::Deleted]);
-    assert_eq!(changes[1].object["metadata"]["resourceVersion"], "2");
-    assert!(changes[1].previous.is_some());
+    store.commit(&change);
+    assert_eq!((change.kind, change.version), (ChangeKind::Deleted, 2));
+    assert_eq!(change.object["metadata"]["resourceVersion"], "2");
+    assert!(change.previous.is_some());
     assert!(store.snapshot().all().is_empty());
     assert!(store.stage_removal(Key::new("pods", "a", "x"), json!({})).is_none());
 }
 
 #[test]
+fn lists_go_on_behind_a_place() {
+    let mut store = Store::default();
+    for (namespace, name) in [("a", "x"), ("a", "y"), ("b", "a"), ("b", "b"), ("c", "x")] {
+        recorded(&mut store, None, namespace, name, None);
+    }
+    let snapshot = store.snapshot();
+    let names = |namespace, place| -> String {
+        snapshot
+            .after("pods", namespace, place)
+            .map(|o| o["metadata"]["name"].as_str().unwrap_or("?"))
+            .collect()
+    };
+    assert_eq!(names("", None), "xyabx");
+    assert_eq!(names("b", None), "ab");
+    assert_eq!(names("", Some(("a", "x"))), "yabx");
+    assert_eq!(names("", Some(("a", "z"))), "abx");
+    assert_eq!(names("b", Some(("b", "a"))), "b");
+    assert_eq!(names("", Some(("bb", "a"))), "x");
+    assert_eq!(snapshot.after("services", "", None).count(), 0);
+}
+
+#[test]
 fn owners_are_indexed_and_follow_changes() {
-    let mut store = Store::new(10);
+    let mut store = Store::default();
     put(&mut store, "x", Some("u1"));
     put(&mut store, "y", Some("u1"));
     put(&mut store, "x", Some("u2"));
@@ -58,18 +97,49 @@ fn owners_are_indexed_and_follow_changes() {
 }
 
 #[test]
-fn history_expires() {
-    let mut store = Store::new(2);
-    for name in ["a", "b", "c"] {
-        put(&mut store, name, None);
+fn history_expires_by_what_the_reader_wants_to_see() {
+    let (mut store, mut history) = (Store::default(), History::new(2, 0));
+    for (namespace, name) in [("a", "x"), ("b", "x"), ("a", "y")] {
+        recorded(&mut store, Some(&mut history), namespace, name, None);
     }
-    assert_eq!(store.since(0, 10).expect_err("one change was dropped"), Expired { wanted: 0, oldest: 1 });
-    assert_eq!(store.since(1, 10).expect("complete").len(), 2);
-    assert_eq!(store.since(3, 10).expect("nothing yet").len(), 0);
-    let restored = Store::restore(store.version(), store.snapshot().all(), 2.into());
+    let pods = Interest { resource: Some(Resource::new("pods")), namespace: None };
+    let in_a = Interest { namespace: Some("a".into()), ..pods.clone() };
+    let services = Interest { resource: Some(Resource::new("services")), namespace: None };
+    assert_eq!(history.oldest(&Interest::default()), 1);
+    assert_eq!(history.oldest(&pods), 1);
+    assert_eq!(history.oldest(&services), 0, "nothing of it has been dropped");
+    assert_eq!(versions(&history, 1, &pods), [2, 3]);
+    assert_eq!(versions(&history, 1, &in_a), [3]);
+    assert_eq!(versions(&history, 3, &pods), [0; 0]);
+    let restored = Store::restore(store.version(), store.snapshot().all());
     assert_eq!(restored.version(), 3);
-    assert!(restored.since(2, 10).is_err());
-    assert!(restored.since(3, 10).is_ok());
+    assert_eq!(History::new(2, restored.version()).oldest(&services), 3);
+}
+
+#[test]
+fn old_changes_are_kept_as_text_and_come_back_the_same() {
+    let limits = Limits { changes: 100, weight: 0, most: usize::MAX, parsed: 1 };
+    let (mut store, mut history) = (Store::default(), History::new(limits, 0));
+    for owner in ["u1", "u2", "u3"] {
+        recorded(&mut store, Some(&mut history), "a", "x", Some(owner));
+    }
+    let gone = store.stage_removal(Key::new("pods", "a", "x"), pod("x", None)).expect("x is there");
+    store.commit(&gone);
+    history.push(gone, |_, _| {});
+    let owners = |object: &Object| object["metadata"]["ownerReferences"][0]["uid"].clone();
+    let changes: Vec<Change> =
+        history.since(0, 10, &Interest::default()).iter().map(Record::change).collect();
+    let seen: Vec<_> =
+        changes.iter().map(|c| (c.kind, owners(&c.object), c.previous.as_ref().map(owners))).collect();
+    assert_eq!(
+        seen,
+        [
+            (ChangeKind::Added, json!("u1"), None),
+            (ChangeKind::Modified, json!("u2"), Some(json!("u1"))),
+            (ChangeKind::Modified, json!("u3"), Some(json!("u2"))),
+            (ChangeKind::Deleted, Value::Null, Some(json!("u3"))),
+        ]
+    );
 }
 
 #[test]
@@ -82,11 +152,18 @@ fn fixture_answers_as_the_store_does() {
 
 #[test]
 fn heavy_changes_are_forgotten_sooner() {
-    let mut store = Store::new(Limits { changes: 100, weight: 10, at_least: 2 });
-    for (n, weight) in [4, 4, 4, 100, 1].into_iter().enumerate() {
-        let change = store.stage(Key::new("pods", "a", &n.to_string()), pod("x", None));
-        store.commit_weighed(change, weight);
-    }
-    assert!(store.since(2, 10).is_err());
-    assert_eq!(store.since(3, 10).expect("the last two stay").len(), 2);
+    let weights = |limits: Limits| {
+        let (mut store, mut history, mut dropped) = (Store::default(), History::new(limits, 0), Vec::new());
+        for n in 0..6 {
+            let mut change = store.stage(Key::new("pods", "a", &n.to_string()), pod("x", None));
+            store.commit(&change);
+            change.text = vec![b' '; 1000].into();
+            history.push(change, |_, version| dropped.push(version));
+        }
+        dropped
+    };
+    let limits = Limits { changes: 2, weight: 4500, most: 10_000, parsed: 9 };
+    assert_eq!(weights(limits), [1, 2, 3], "more than two are kept while they are light");
+    assert_eq!(weights(Limits { weight: 0, ..limits }), [1, 2, 3, 4], "two are kept");
+    assert_eq!(weights(Limits { most: 1500, ..limits }), [1, 2, 3, 4, 5], "but never more than so much");
 }

@@ -1,6 +1,6 @@
 //! Rewriting the journal with only the objects that live.
 
-use super::record::{self, Entry};
+use super::record;
 use std::fs::File;
 use std::io::{BufWriter, Write as _};
 use std::path::Path;
@@ -17,16 +17,15 @@ pub(super) fn rewrite(path: &Path, version: u64, objects: &[(Key, Object)]) -> s
     let file = super::private().read(true).open(&temporary)?;
     let mut end = 0;
     let mut writer = BufWriter::with_capacity(1 << 20, file);
-    let mut put = |entry: &Entry| -> std::io::Result<()> {
-        let bytes = record::encode(entry);
+    let mut put = |bytes: Vec<u8>| -> std::io::Result<()> {
         end += bytes.len() as u64;
         writer.write_all(&bytes)
     };
-    put(&Entry { version, at: None, object: None })?;
+    put(record::of(version, None, None).0)?;
     for (key, object) in objects {
-        let at = (key.resource.to_string(), key.namespace.to_string(), key.name.to_string());
+        let at = (key.resource.as_str(), &*key.namespace, &*key.name);
         // Objects carry their own versions; the record's is what the file as a whole has reached.
-        put(&Entry { version, at: Some(at), object: Some(object.clone()) })?;
+        put(record::of(version, Some(at), Some(object)).0)?;
     }
     let file = writer.into_inner().map_err(std::io::IntoInnerError::into_error)?;
     file.sync_data()?;

@@ -1,42 +1,58 @@
 //! The form of a record: `length: u32 LE`, `crc32(payload): u32 LE`, payload (JSON).
 
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
+use serde_json::Value;
+use std::io::Write as _;
+use std::ops::Range;
 use store::{Change, ChangeKind, Object};
 
 const HEADER: usize = 8;
 
 /// One change, or (without `at`) only the version that has been reached.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Deserialize)]
 pub(super) struct Entry {
     #[serde(rename = "v")]
     pub(super) version: u64,
     /// Resource, namespace, name.
-    #[serde(rename = "k", default, skip_serializing_if = "Option::is_none")]
+    #[serde(rename = "k", default)]
     pub(super) at: Option<(String, String, String)>,
     /// The object after the change; absent if it is gone.
-    #[serde(rename = "o", default, skip_serializing_if = "Option::is_none")]
+    #[serde(rename = "o", default)]
     pub(super) object: Option<Object>,
 }
 
-impl Entry {
-    pub(super) fn of(change: &Change) -> Self {
-        let key = &change.key;
-        Self {
-            version: change.version,
-            at: Some((key.resource.to_string(), key.namespace.to_string(), key.name.to_string())),
-            object: (change.kind != ChangeKind::Deleted).then(|| change.object.clone()),
-        }
-    }
+/// The record of a change, and where in it the text of the object is.
+pub(super) fn of_change(change: &Change) -> (Vec<u8>, Option<Range<usize>>) {
+    let key = &change.key;
+    let at = (key.resource.as_str(), &*key.namespace, &*key.name);
+    let object = (change.kind != ChangeKind::Deleted).then_some(&*change.object);
+    of(change.version, Some(at), object)
 }
 
-pub(super) fn encode(entry: &Entry) -> Vec<u8> {
+pub(super) fn of(
+    version: u64,
+    at: Option<(&str, &str, &str)>,
+    object: Option<&Value>,
+) -> (Vec<u8>, Option<Range<usize>>) {
+    const TAKES_ALL: &str = "JSON values serialise, and a Vec takes all";
     let mut bytes = vec![0; HEADER];
-    serde_json::to_writer(&mut bytes, entry).expect("JSON values serialise, and a Vec takes all");
+    write!(bytes, "{{\"v\":{version}").expect(TAKES_ALL);
+    if let Some(at) = at {
+        bytes.extend_from_slice(b",\"k\":");
+        serde_json::to_writer(&mut bytes, &at).expect(TAKES_ALL);
+    }
+    let text = object.map(|object| {
+        bytes.extend_from_slice(b",\"o\":");
+        let start = bytes.len();
+        serde_json::to_writer(&mut bytes, object).expect(TAKES_ALL);
+        start..bytes.len()
+    });
+    bytes.push(b'}');
     let length = u32::try_from(bytes.len() - HEADER).expect("requests are limited to a few MiB");
     let checksum = crc32(&bytes[HEADER..]);
     bytes[..4].copy_from_slice(&length.to_le_bytes());
     bytes[4..HEADER].copy_from_slice(&checksum.to_le_bytes());
-    bytes
+    (bytes, text)
 }
 
 /// The payload of the record at `offset` and where the next one starts; `None` if no whole, sound record is there.

@@ -2,19 +2,17 @@ use super::*;
 use serde_json::json;
 use store::{Store, View};
 
-const LIMITS: store::Limits = store::Limits { changes: 100, weight: usize::MAX, at_least: 0 };
-
 fn write(journal: &mut Journal, store: &mut Store, name: &str, size: usize) {
     let object = json!({ "metadata": { "name": name }, "data": "x".repeat(size) });
     let change = store.stage(Key::new("configmaps", "a", name), object);
     journal.append(&change).expect("append");
-    store.commit(change);
+    store.commit(&change);
 }
 
 fn remove(journal: &mut Journal, store: &mut Store, name: &str) {
     let change = store.stage_removal(Key::new("configmaps", "a", name), json!({})).expect("is there");
     journal.append(&change).expect("append");
-    store.commit(change);
+    store.commit(&change);
 }
 
 fn names(replayed: &Replayed) -> Vec<String> {
@@ -26,7 +24,7 @@ fn names(replayed: &Replayed) -> Vec<String> {
 #[test]
 fn what_was_written_is_read_back() {
     let dir = tempfile::tempdir().expect("tempdir");
-    let mut store = Store::new(LIMITS);
+    let mut store = Store::default();
     let (mut journal, replayed) = Journal::open(dir.path()).expect("open");
     assert_eq!((replayed.version, names(&replayed)), (0, vec![]));
     write(&mut journal, &mut store, "x", 1);
@@ -41,7 +39,7 @@ fn what_was_written_is_read_back() {
 #[test]
 fn a_torn_tail_is_cut_off_wherever_it_tears() {
     let dir = tempfile::tempdir().expect("tempdir");
-    let mut store = Store::new(LIMITS);
+    let mut store = Store::default();
     let (mut journal, _) = Journal::open(dir.path()).expect("open");
     write(&mut journal, &mut store, "x", 1);
     let whole = journal.end;
@@ -58,7 +56,7 @@ fn a_torn_tail_is_cut_off_wherever_it_tears() {
     }
     // and it can be written on after that
     let (mut journal, replayed) = Journal::open(dir.path()).expect("open");
-    let mut store = Store::restore(replayed.version, replayed.objects, LIMITS);
+    let mut store = Store::restore(replayed.version, replayed.objects);
     write(&mut journal, &mut store, "z", 1);
     drop(journal);
     assert_eq!(names(&Journal::open(dir.path()).expect("open").1), ["x", "z"]);
@@ -67,7 +65,7 @@ fn a_torn_tail_is_cut_off_wherever_it_tears() {
 #[test]
 fn damage_in_the_middle_is_reported_and_nothing_is_cut() {
     let dir = tempfile::tempdir().expect("tempdir");
-    let mut store = Store::new(LIMITS);
+    let mut store = Store::default();
     let (mut journal, _) = Journal::open(dir.path()).expect("open");
     write(&mut journal, &mut store, "x", 1);
     write(&mut journal, &mut store, "y", 1);
@@ -83,7 +81,7 @@ fn damage_in_the_middle_is_reported_and_nothing_is_cut() {
 #[test]
 fn compaction_keeps_what_lives_and_the_version() {
     let dir = tempfile::tempdir().expect("tempdir");
-    let mut store = Store::new(LIMITS);
+    let mut store = Store::default();
     let (mut journal, _) = Journal::open(dir.path()).expect("open");
     for _ in 0..50 {
         write(&mut journal, &mut store, "x", 1000);
@@ -97,7 +95,7 @@ fn compaction_keeps_what_lives_and_the_version() {
     drop(journal);
     let (_journal, replayed) = Journal::open(dir.path()).expect("reopen");
     assert_eq!((replayed.version, names(&replayed)), (53, vec!["x".to_string(), "y".to_string()]));
-    let restored = Store::restore(replayed.version, replayed.objects, LIMITS);
+    let restored = Store::restore(replayed.version, replayed.objects);
     assert_eq!(restored.snapshot().list("configmaps", "a").len(), 2);
 }
 

@@ -28,10 +28,10 @@ fn object(resource: &str, name: &str, rest: Value) -> (store::Key, Value) {
 }
 
 fn view(objects: Vec<(store::Key, Value)>) -> store::Snapshot {
-    let mut store = store::Store::new(100);
+    let mut store = store::Store::default();
     for (key, object) in objects {
         let change = store.stage(key, object);
-        store.commit(change);
+        store.commit(&change);
     }
     store.snapshot()
 }
