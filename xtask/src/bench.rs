@@ -5,6 +5,7 @@
 mod cluster;
 mod files;
 mod kustomize;
+mod load;
 mod manifests;
 mod project;
 
@@ -35,6 +36,7 @@ const BENCHES: &[(&str, Bench)] = &[
     ("kustomize", kustomize::crds),
     ("tiltfile", files::tiltfile),
     ("api", cluster::api_ready),
+    ("load", load::api),
     ("pods", cluster::pods),
     ("idle", cluster::idle),
     ("hello", project::hello),

@@ -3,6 +3,7 @@
 //! A [`World`] is a private home with a copy of the binary; when it ends, nothing of it may be left on the machine
 //! ([`snapshot`]). The scenarios are in `tests/e2e`.
 
+pub mod api;
 pub mod files;
 pub mod http;
 pub mod process;

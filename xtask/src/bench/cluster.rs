@@ -143,7 +143,7 @@ pub fn idle(world: &World) -> anyhow::Result<Vec<Measured>> {
 }
 
 /// Kilobytes.
-fn pss(pid: i32) -> f64 {
+pub fn pss(pid: i32) -> f64 {
     let text =
         std::fs::read_to_string(PathBuf::from(format!("/proc/{pid}/smaps_rollup"))).unwrap_or_default();
     let line = text.lines().find_map(|line| line.strip_prefix("Pss:"));
