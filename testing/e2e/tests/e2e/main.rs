@@ -3,6 +3,7 @@
 
 mod adoption;
 mod codex;
+mod crash;
 mod hello;
 mod kubectl;
 mod mistakes;
@@ -30,6 +31,7 @@ fn main() -> std::process::ExitCode {
             needs: &[Root, Program("kubectl"), Program("busybox")],
             run: adoption::run,
         },
+        Scenario { name: "crash", needs: &[Root, Program("kubectl")], run: crash::run },
         Scenario {
             name: "restart",
             needs: &[Root, Program("kubectl"), Program("busybox")],
