@@ -58,7 +58,7 @@ type Item = (usize, Key);
 
 struct Driver {
     api: Api,
-    facts: Facts,
+    facts: Arc<Facts>,
     controllers: Vec<Box<dyn Controller>>,
     queue: VecDeque<Item>,
     queued: HashSet<Item>,
@@ -72,7 +72,7 @@ impl Driver {
     fn new(api: Api, facts: Facts) -> Self {
         Self {
             api,
-            facts,
+            facts: Arc::new(facts),
             controllers: controllers::all(),
             queue: VecDeque::new(),
             queued: HashSet::new(),
@@ -204,7 +204,7 @@ impl Driver {
 struct World {
     snapshot: Snapshot,
     kinds: Arc<api::Kinds>,
-    facts: Facts,
+    facts: Arc<Facts>,
 }
 
 impl View for World {

@@ -13,6 +13,8 @@ use std::time::{Duration, Instant};
 const ROUNDS: usize = 12;
 const WRITERS: usize = 16;
 const WATCHERS: usize = 8;
+/// So many objects a writer, more or less.
+const MOST: usize = 30;
 const PATH: &str = "/api/v1/namespaces/crash/configmaps";
 
 pub fn run(world: &World) -> anyhow::Result<()> {
@@ -155,6 +157,8 @@ impl Writer {
         match (self.random.below(10), some) {
             (0..=2, Some(name)) => ("PATCH", name, Some(self.random.number().to_string())),
             (3, Some(name)) => ("DELETE", name, None),
+            // The number of objects does not grow with the rounds.
+            (4..=6, Some(name)) if living.len() > MOST => ("DELETE", name, None),
             _ => {
                 self.next += 1;
                 let name = format!("made-{}-{}", self.number, self.next);
