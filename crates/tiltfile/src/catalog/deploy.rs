@@ -105,7 +105,10 @@ pub(super) static COMPOSE: &[Entry] = &[
         "configPaths: Text | list[Text], env_file: Path = \"\", project_name: str = \"\", \
          profiles: str | list[str] = [], wait: bool = False",
         "None",
-        Differs("the services are in the plan; `coracle up` does not run them yet"),
+        Differs(
+            "read without the program docker-compose, so there is no text about its version; the services are in the \
+             plan; `coracle up` does not run them yet",
+        ),
         "Runs the services of Compose files.",
     ),
     entry(
