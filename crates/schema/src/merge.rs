@@ -63,6 +63,7 @@ pub fn apply_field(ty: TypeId, name: &str) -> Option<Shape> {
 fn shape(field: &Field) -> Shape {
     match &field.ty {
         _ if field.merge.atomic => Shape::Atomic,
+        FieldType::Object(id) if field.merge.granular => Shape::Struct(*id),
         FieldType::List(item) if !field.merge.apply_keys.is_empty() => {
             Shape::Keyed(field.merge.apply_keys.clone(), Box::new(shape_of(item)))
         }
@@ -120,6 +121,8 @@ mod tests {
         assert_eq!(at("core.v1.PodStatus", "hostIPs"), Some(Shape::Atomic));
         assert_eq!(at("core.v1.ConfigMap", "data"), Some(Shape::Map(Box::new(Shape::Atomic))));
         assert_eq!(at("core.v1.Pod", "kind"), Some(Shape::Atomic));
+        assert_eq!(at("core.v1.Event", "involvedObject"), Some(Shape::Atomic));
+        assert!(matches!(at("core.v1.PersistentVolumeSpec", "claimRef"), Some(Shape::Struct(_))));
         assert_eq!(at("core.v1.Pod", "nope"), None);
     }
 }

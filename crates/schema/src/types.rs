@@ -53,6 +53,8 @@ pub struct Merge {
     pub apply_set: bool,
     /// `x-kubernetes-map-type: atomic`.
     pub atomic: bool,
+    /// `x-kubernetes-map-type: granular`: by its fields, although the type is atomic.
+    pub granular: bool,
     pub retain_keys: bool,
     /// `patchStrategy: replace`.
     pub replace: bool,
@@ -228,6 +230,7 @@ fn read_field(line: &'static str, names: &HashMap<&'static str, TypeId>) -> Fiel
                 "applyset" => merge.apply_set = true,
                 "applyatomic" => merge.apply_keys.clear(),
                 "atomic" => merge.atomic = true,
+                "granular" => merge.granular = true,
                 "retain" => merge.retain_keys = true,
                 "replace" => merge.replace = true,
                 other => unreachable!("the table has no mark {other}"),

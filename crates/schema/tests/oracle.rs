@@ -16,7 +16,9 @@ const MARKS: [&str; 5] = [
 ];
 
 fn published() -> Option<Map<String, Value>> {
-    let find = "import kubernetes_validate, os; print(os.path.dirname(kubernetes_validate.__file__))";
+    // Found, not imported: what the package itself needs is not needed here.
+    let find =
+        "import importlib.util as u; print(u.find_spec('kubernetes_validate').submodule_search_locations[0])";
     let found =
         Command::new("python3").args(["-c", find]).output().ok().filter(|output| output.status.success())?;
     let folder = String::from_utf8(found.stdout).ok()?;

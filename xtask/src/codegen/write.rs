@@ -10,7 +10,7 @@ const HEAD: &str = "\
 # TAGS: protobuf tags on the way to the field, 0 if there is none; w: a message wraps the list.
 # TYPE: s b i32 i64 f64, bytes, q (quantity), intstr, time, microtime, raw, json, fields, object, [ITEM, {VALUE, or a type.
 # MARK: ! required; merge=KEY (strategic merge and apply by this key); keys=K,K (apply by these keys; strategic merge too
-#  only if merge= is there); set (both), applyset, merges (strategic only: a list of scalars), atomic, retain, replace.
+#  only if merge= is there); set (both), applyset, merges (strategic only: a list of scalars), atomic, granular, retain, replace.
 ";
 
 pub(super) fn table(types: &Types) -> String {

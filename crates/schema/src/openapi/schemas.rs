@@ -223,6 +223,9 @@ fn marks(field: &Field) -> Vec<(&'static str, Value)> {
     if merge.atomic {
         marks.push(("x-kubernetes-map-type", "atomic".into()));
     }
+    if merge.granular {
+        marks.push(("x-kubernetes-map-type", "granular".into()));
+    }
     if let Some(key) = merge.key {
         marks.push(("x-kubernetes-patch-merge-key", key.into()));
     }
