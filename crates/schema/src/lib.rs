@@ -15,6 +15,8 @@ mod merge;
 pub mod openapi;
 pub mod protobuf;
 pub mod quantity;
+#[cfg(test)]
+mod reference;
 pub mod table;
 mod time;
 pub mod types;

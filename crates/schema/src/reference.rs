@@ -1,0 +1,194 @@
+//! The reference page of the kinds: `docs/reference/kubernetes-api.md` is written from the table of kinds and from what is
+//! noted here beside it.
+
+use crate::{Kind, builtin_kinds};
+use std::fmt::Write;
+
+/// How deep an object of a kind is checked before it is stored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Checks {
+    /// Upstream's rules, in its words.
+    Upstream,
+    /// The rules that people meet; others are missing.
+    Part,
+    /// Unknown fields, types, names and other metadata.
+    Structure,
+}
+
+struct Note {
+    /// As [`Kind::resource`] has it.
+    resource: &'static str,
+    checks: Checks,
+    /// Who acts on the objects; empty: they are stored, and nothing acts on them.
+    acts: &'static str,
+    /// What is other than in Kubernetes.
+    differs: &'static str,
+}
+
+const fn note(resource: &'static str, checks: Checks, acts: &'static str, differs: &'static str) -> Note {
+    Note { resource, checks, acts, differs }
+}
+
+use Checks::{Part, Structure, Upstream};
+
+/// A line for every kind of the table; a test fails if one is missing.
+const NOTES: &[Note] = &[
+    note("configmaps", Upstream, "the node, for volumes and environments", "changes reach volumes at once"),
+    note("endpoints", Structure, "services and DNS, for Services without a selector", ""),
+    note("events", Structure, "", "repeated events are counted together; the oldest go first"),
+    note("limitranges", Structure, "", "no defaults, nothing is refused"),
+    note("namespaces", Structure, "the namespace controller", ""),
+    note("nodes", Structure, "the node", "one node; others are objects only"),
+    note(
+        "persistentvolumeclaims",
+        Upstream,
+        "the volume controller",
+        "class local-path only; claims cannot grow",
+    ),
+    note("persistentvolumes", Structure, "the volume controller", ""),
+    note(
+        "pods",
+        Upstream,
+        "the scheduler and the node",
+        "`ephemeralcontainers`, `proxy` and `resize` are refused",
+    ),
+    note("podtemplates", Part, "", ""),
+    note("replicationcontrollers", Part, "", "an event on the object says so"),
+    note("resourcequotas", Structure, "", "nothing is counted or refused"),
+    note("secrets", Upstream, "the node, for volumes and environments", "changes reach volumes at once"),
+    note("serviceaccounts", Structure, "the account controller, the node for tokens", ""),
+    note("services", Upstream, "the network", "`proxy` is refused; `externalIPs` have no effect"),
+    note("admissionregistration.k8s.io/mutatingwebhookconfigurations", Structure, "", "no webhook is called"),
+    note("admissionregistration.k8s.io/validatingadmissionpolicies", Structure, "", "nothing is refused"),
+    note(
+        "admissionregistration.k8s.io/validatingadmissionpolicybindings",
+        Structure,
+        "",
+        "nothing is refused",
+    ),
+    note(
+        "admissionregistration.k8s.io/validatingwebhookconfigurations",
+        Structure,
+        "",
+        "no webhook is called",
+    ),
+    note(
+        "apiextensions.k8s.io/customresourcedefinitions",
+        Part,
+        "the API server",
+        "CEL rules have no effect (a warning says so); conversion by webhook is not built",
+    ),
+    note("apps/controllerrevisions", Structure, "", ""),
+    note("apps/daemonsets", Upstream, "the controller of DaemonSets", ""),
+    note("apps/deployments", Upstream, "the controller of Deployments", ""),
+    note("apps/replicasets", Upstream, "the controller of ReplicaSets", ""),
+    note("apps/statefulsets", Upstream, "the controller of StatefulSets", "claims are never deleted"),
+    note("autoscaling/horizontalpodautoscalers", Structure, "", "an event on the object says so"),
+    note("batch/cronjobs", Part, "", "an event on the object says so"),
+    note("batch/jobs", Upstream, "the controller of Jobs", ""),
+    note("certificates.k8s.io/certificatesigningrequests", Structure, "", "nothing is signed"),
+    note("coordination.k8s.io/leases", Structure, "those who elect a leader; the node renews its own", ""),
+    note("discovery.k8s.io/endpointslices", Structure, "the network", ""),
+    note("events.k8s.io/events", Structure, "", "the same objects as the core group's"),
+    note("networking.k8s.io/ingressclasses", Structure, "the ingress, for its own class", ""),
+    note("networking.k8s.io/ingresses", Upstream, "the ingress, of class nginx", ""),
+    note(
+        "networking.k8s.io/networkpolicies",
+        Structure,
+        "",
+        "all traffic is allowed; an event on the object says so",
+    ),
+    note("node.k8s.io/runtimeclasses", Structure, "", ""),
+    note("policy/poddisruptionbudgets", Structure, "evictions", ""),
+    note("rbac.authorization.k8s.io/clusterrolebindings", Structure, "", "who is known may do everything"),
+    note("rbac.authorization.k8s.io/clusterroles", Structure, "", "who is known may do everything"),
+    note("rbac.authorization.k8s.io/rolebindings", Structure, "", "who is known may do everything"),
+    note("rbac.authorization.k8s.io/roles", Structure, "", "who is known may do everything"),
+    note("scheduling.k8s.io/priorityclasses", Structure, "pods get their priority", "nothing is preempted"),
+    note("storage.k8s.io/csidrivers", Structure, "", ""),
+    note("storage.k8s.io/csinodes", Structure, "", ""),
+    note("storage.k8s.io/csistoragecapacities", Structure, "", ""),
+    note("storage.k8s.io/storageclasses", Upstream, "the volume controller", "provisioner local-path only"),
+    note("storage.k8s.io/volumeattachments", Structure, "", ""),
+];
+
+const HEAD: &str = "# Kinds of the API
+
+Written from the table of kinds (`crates/schema/src/kinds.rs`) and the notes beside it (`crates/schema/src/reference.rs`); a
+test fails when this page is stale, and `UPDATE_EXPECT=1 cargo test -p schema reference` writes it anew.
+
+Every kind has the verbs create, get, list, watch, update, patch (JSON, merge, strategic merge, apply), delete and
+deletecollection. *Checks*: **upstream** refuses what Kubernetes refuses, in its words; **part** lacks some of the rules;
+**structure** looks at unknown fields, types and metadata. Kinds on which nobody acts are stored and answered like the
+others. Custom resources have the same verbs; what is checked is what their schema says. What is other in general stands in
+[kubernetes-deviations](kubernetes-deviations.md).
+
+| kind | versions | scope | short names | subresources | checks | acts on it | other than Kubernetes |
+| --- | --- | --- | --- | --- | --- | --- | --- |
+";
+
+/// Posted, answered and not stored.
+const REVIEWS: &str = "
+Only created, answered at once and not stored: SelfSubjectReview and TokenReview (authentication.k8s.io/v1),
+SelfSubjectAccessReview, SelfSubjectRulesReview, SubjectAccessReview and LocalSubjectAccessReview
+(authorization.k8s.io/v1); TokenRequest, Scale, Binding and Eviction are subresources.
+";
+
+/// The whole page.
+pub fn reference() -> String {
+    let mut page = String::from(HEAD);
+    for kind in builtin_kinds() {
+        row(&mut page, kind);
+    }
+    page.push_str(REVIEWS);
+    page
+}
+
+fn row(page: &mut String, kind: &Kind) {
+    let resource = kind.resource();
+    let note = NOTES.iter().find(|note| note.resource == resource).expect("the test looks at each kind");
+    let versions: Vec<String> = kind
+        .versions
+        .iter()
+        .map(|version| match kind.group.as_str() {
+            "" => version.clone(),
+            group => format!("{group}/{version}"),
+        })
+        .collect();
+    let scope = if kind.namespaced { "namespace" } else { "cluster" };
+    let checks = match note.checks {
+        Upstream => "upstream",
+        Part => "part",
+        Structure => "structure",
+    };
+    let acts = if note.acts.is_empty() { "nobody" } else { note.acts };
+    writeln!(
+        page,
+        "| {} | {} | {scope} | {} | {} | {checks} | {acts} | {} |",
+        kind.kind,
+        versions.join(", "),
+        kind.short_names.join(", "),
+        kind.subresources.join(", "),
+        note.differs
+    )
+    .expect("a String takes all");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::path::Path;
+
+    #[test]
+    fn each_kind_has_a_note() {
+        let kinds: Vec<String> = builtin_kinds().iter().map(Kind::resource).collect();
+        let notes: Vec<&str> = NOTES.iter().map(|note| note.resource).collect();
+        assert_eq!(notes, kinds, "in the table's order");
+    }
+
+    #[test]
+    fn the_page_is_fresh() {
+        let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/reference/kubernetes-api.md");
+        expect_test::expect_file![page].assert_eq(&reference());
+    }
+}
