@@ -13,6 +13,43 @@ struct World {
     counter: u64,
 }
 
+/// A [`Server`] over a plain list of objects, for one reconcile.
+#[derive(Default)]
+pub(crate) struct Small(store::Fixture);
+
+impl Small {
+    pub(crate) fn put(&mut self, resource: &str, object: Value) -> Key {
+        self.0.put(resource, object)
+    }
+}
+
+impl View for Small {
+    fn get(&self, resource: &str, namespace: &str, name: &str) -> Option<Object> {
+        self.0.get(resource, namespace, name)
+    }
+    fn list(&self, resource: &str, namespace: &str) -> Vec<Object> {
+        self.0.list(resource, namespace)
+    }
+    fn owned_by(&self, uid: &str) -> Vec<(Key, Object)> {
+        self.0.owned_by(uid)
+    }
+}
+
+impl Server for Small {
+    fn resource_of(&self, api_version: &str, kind: &str) -> Option<String> {
+        KINDS.iter().find(|(v, k, _)| (*v, *k) == (api_version, kind)).map(|(.., r)| (*r).into())
+    }
+    fn namespaced_resources(&self) -> Vec<String> {
+        KINDS.iter().map(|(.., r)| (*r).into()).collect()
+    }
+    fn ca_certificate(&self) -> &str {
+        "CA"
+    }
+    fn storage_path(&self) -> &str {
+        "/storage"
+    }
+}
+
 const KINDS: &[(&str, &str, &str)] = &[
     ("v1", "Pod", "pods"),
     ("v1", "Service", "services"),
@@ -25,6 +62,7 @@ const KINDS: &[(&str, &str, &str)] = &[
     ("apps/v1", "StatefulSet", "apps/statefulsets"),
     ("apps/v1", "DaemonSet", "apps/daemonsets"),
     ("batch/v1", "Job", "batch/jobs"),
+    ("batch/v1", "CronJob", "batch/cronjobs"),
     ("discovery.k8s.io/v1", "EndpointSlice", "discovery.k8s.io/endpointslices"),
 ];
 

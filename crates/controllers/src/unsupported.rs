@@ -7,7 +7,6 @@ use store::{Change, ChangeKind, EventKind, Key};
 
 /// Resource, apiVersion, kind, and what to use meanwhile.
 const KINDS: &[(&str, &str, &str, &str)] = &[
-    ("batch/cronjobs", "batch/v1", "CronJob", "run it by hand with `kubectl create job --from=cronjob/NAME`"),
     (
         "autoscaling/horizontalpodautoscalers",
         "autoscaling/v2",

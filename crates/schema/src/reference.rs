@@ -84,7 +84,7 @@ const NOTES: &[Note] = &[
     note("apps/replicasets", Upstream, "the controller of ReplicaSets", ""),
     note("apps/statefulsets", Upstream, "the controller of StatefulSets", "claims are never deleted"),
     note("autoscaling/horizontalpodautoscalers", Structure, "", "an event on the object says so"),
-    note("batch/cronjobs", Part, "", "an event on the object says so"),
+    note("batch/cronjobs", Upstream, "the controller of CronJobs", ""),
     note("batch/jobs", Upstream, "the controller of Jobs", ""),
     note("certificates.k8s.io/certificatesigningrequests", Structure, "", "nothing is signed"),
     note("coordination.k8s.io/leases", Structure, "those who elect a leader; the node renews its own", ""),

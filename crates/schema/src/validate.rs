@@ -41,7 +41,7 @@ pub fn check(resource: &str, object: &Value, old: Option<&Value>) -> Vec<Cause> 
         "apps/statefulsets" => workload::stateful_set(object, old, &mut errors),
         "apps/daemonsets" => workload::daemon_set(object, old, &mut errors),
         "batch/jobs" => workload::job(object, old, &mut errors),
-        "batch/cronjobs" => workload::cron_job(object, &mut errors),
+        "batch/cronjobs" => workload::cron_job(object, old, &mut errors),
         "replicationcontrollers" => workload::replication_controller(object, &mut errors),
         "services" => network::service(object, old, &mut errors),
         "networking.k8s.io/ingresses" => network::ingress(object, &mut errors),

@@ -207,7 +207,38 @@ fn job_spec(spec: &Value, path: &str, errors: &mut Errors) {
     }
 }
 
-pub(super) fn cron_job(object: &Value, errors: &mut Errors) {
+/// A schedule that was there before may still name its zone itself.
+fn schedule(spec: &Value, old: Option<&Value>, errors: &mut Errors) {
+    let (schedule, zone) = (text(&spec["schedule"]), &spec["timeZone"]);
+    let mut invalid = |detail: &str| errors.invalid("spec.schedule", &spec["schedule"], detail);
+    let names_zone = schedule.contains("TZ=");
+    let unchanged = old.is_some_and(|old| old["spec"]["schedule"] == spec["schedule"]);
+    if schedule.is_empty() {
+        errors.required("spec.schedule", "");
+    } else if names_zone && zone.is_string() {
+        invalid("cannot use both timeZone field and TZ or CRON_TZ in schedule");
+    } else if names_zone && !unchanged {
+        invalid("cannot use TZ or CRON_TZ in schedule, use timeZone field instead");
+    } else if !names_zone && let Err(problem) = cron::Schedule::parse(schedule) {
+        invalid(&problem.to_string());
+    }
+    match zone.as_str() {
+        None => {}
+        Some("") => errors.invalid("spec.timeZone", zone, "timeZone must be nil or non-empty string"),
+        Some(name) if name.eq_ignore_ascii_case("local") => errors.invalid(
+            "spec.timeZone",
+            zone,
+            "timeZone must be an explicit time zone as defined in https://www.iana.org/time-zones",
+        ),
+        Some(name) => {
+            if let Err(problem) = cron::zone(name) {
+                errors.invalid("spec.timeZone", zone, &problem.to_string());
+            }
+        }
+    }
+}
+
+pub(super) fn cron_job(object: &Value, old: Option<&Value>, errors: &mut Errors) {
     const NAME: usize = 52;
     let spec = &object["spec"];
     let name = &object["metadata"]["name"];
@@ -215,20 +246,7 @@ pub(super) fn cron_job(object: &Value, errors: &mut Errors) {
     if text(name).len() > NAME {
         errors.invalid("metadata.name", name, &format!("must be no more than {NAME} characters"));
     }
-    let schedule = text(&spec["schedule"]);
-    if schedule.is_empty() {
-        errors.required("spec.schedule", "");
-    } else if schedule.contains("TZ=") {
-        let detail = "cannot use TZ or CRON_TZ in schedule, use timeZone field instead";
-        errors.invalid("spec.schedule", &spec["schedule"], detail);
-    } else if !schedule.starts_with('@') && schedule.split_whitespace().count() != 5 {
-        let found = schedule.split_whitespace().count();
-        let detail = format!(
-            "expected exactly 5 fields, found {found}: [{}]",
-            schedule.split_whitespace().collect::<Vec<_>>().join(" ")
-        );
-        errors.invalid("spec.schedule", &spec["schedule"], &detail);
-    }
+    schedule(spec, old, errors);
     errors.required_one_of(
         "spec.concurrencyPolicy",
         &spec["concurrencyPolicy"],
