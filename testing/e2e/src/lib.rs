@@ -5,7 +5,9 @@
 
 pub mod api;
 pub mod files;
+pub mod flows;
 pub mod http;
+pub mod mask;
 pub mod process;
 pub mod random;
 pub mod runner;

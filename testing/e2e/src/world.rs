@@ -275,7 +275,7 @@ impl World {
 }
 
 /// What is worth keeping between runs: downloaded or generated base images.
-fn cache_dir() -> PathBuf {
+pub fn cache_dir() -> PathBuf {
     let target = std::env::var_os("CARGO_TARGET_DIR")
         .map_or_else(|| files::repository().join("target"), PathBuf::from);
     target.join("e2e-cache")

@@ -2,6 +2,7 @@
 //! built last (or on `CORACLE_BIN`).
 
 mod adoption;
+mod clients;
 mod codex;
 mod crash;
 mod hello;
@@ -25,6 +26,11 @@ fn main() -> std::process::ExitCode {
             name: "kubectl",
             needs: &[Root, Program("kubectl"), Program("busybox")],
             run: kubectl::run,
+        },
+        Scenario {
+            name: "clients",
+            needs: &[Root, Program("kubectl"), Program("busybox")],
+            run: clients::run,
         },
         Scenario {
             name: "adoption",
