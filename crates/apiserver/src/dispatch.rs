@@ -1,6 +1,6 @@
 //! From a request to its handler.
 
-use crate::auth::{self, User};
+use crate::authorize;
 use crate::output;
 use crate::query::Query;
 use crate::request::{self, Target};
@@ -8,7 +8,8 @@ use crate::resources::{self, Call};
 use crate::respond::{self, Answer};
 use crate::server::Inner;
 use crate::{discovery, information, reviews};
-use api::{ApiError, Result};
+use access::{Attributes, User};
+use api::Result;
 use axum::body::Body;
 use http::request::Parts;
 use http::{Request, StatusCode};
@@ -16,30 +17,31 @@ use std::sync::Arc;
 
 pub(crate) async fn handle(inner: Arc<Inner>, request: Request<Body>) -> Answer {
     let (parts, body) = request.into_parts();
-    let answer = match caller(&inner, &parts) {
+    let answer = match authorize::caller(&inner, &parts) {
         Ok(user) => route(inner, user, parts, body).await,
         Err(error) => Err(error),
     };
     answer.unwrap_or_else(|error| respond::failure(&error))
 }
 
-/// The caller; nobody known is somebody only where everybody may read.
-pub(crate) fn caller(inner: &Inner, parts: &Parts) -> Result<User> {
-    match auth::identify(inner, parts) {
-        Some(user) => Ok(user),
-        None if auth::is_open(parts.uri.path()) => Ok(User {
-            name: "system:anonymous".into(),
-            groups: vec!["system:unauthenticated".into()],
-            uid: String::new(),
-        }),
-        None => Err(ApiError::new(401, "Unauthorized", "Unauthorized")),
+/// The caller of the daemon's own routes.
+pub(crate) fn extra_caller(inner: &Inner, parts: &Parts) -> Result<User> {
+    let user = authorize::caller(inner, parts)?;
+    if !user.is_in(access::MASTERS) {
+        let verb = parts.method.as_str().to_lowercase();
+        let asked =
+            Attributes { verb: &verb, namespace: "", group: "", resource: "", name: "", path: "/coracle" };
+        authorize::decide(inner, &user, &asked)?;
     }
+    Ok(user)
 }
 
 async fn route(inner: Arc<Inner>, user: User, parts: Parts, body: Body) -> Result<Answer> {
     let path = parts.uri.path().to_string();
     let query = Query::parse(parts.uri.query().unwrap_or_default());
-    if let Some(target) = request::target(&path) {
+    let target = request::target(&path);
+    authorize::request(&inner, &user, &parts, target.as_ref(), &query)?;
+    if let Some(target) = target {
         return in_group(inner, user, parts, query, target, body).await;
     }
     let segments: Vec<&str> = path.split('/').filter(|segment| !segment.is_empty()).collect();
@@ -53,6 +55,8 @@ async fn route(inner: Arc<Inner>, user: User, parts: Parts, body: Body) -> Resul
         ["openapi", "v2"] => information::openapi_v2(&inner, &parts.headers),
         ["openapi", "v3"] => Ok(respond::json(StatusCode::OK, &information::openapi_v3_index(&inner))),
         ["openapi", "v3", rest @ ..] => information::openapi_v3(&inner, &rest.join("/")),
+        [".well-known", "openid-configuration"] => information::token_issuer(&inner),
+        ["openid", "v1", "jwks"] => information::token_keys(&inner),
         _ => Err(resources::missing()),
     }
 }
@@ -71,12 +75,12 @@ async fn in_group(
     let kind = inner.api.kinds().by_plural(&target.group, &target.version, &target.plural);
     match kind {
         Some(kind) if !reviews::is_review(&target) => {
-            resources::handle(Call { inner, kind, target, query, parts }, body).await
+            resources::handle(Call { inner, user, kind, target, query, parts }, body).await
         }
         _ => {
             let mut problems = Vec::new();
             let given = crate::body::read(&parts.headers, body, &mut problems).await?;
-            let review = reviews::answer(&target, &parts.method, &user, given)?;
+            let review = reviews::answer(&inner, &target, &parts, &user, given)?;
             Ok(respond::bytes(StatusCode::CREATED, output::to_bytes(&review)))
         }
     }

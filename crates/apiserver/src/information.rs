@@ -75,3 +75,20 @@ pub(crate) fn openapi_v2(inner: &Inner, headers: &HeaderMap) -> Result<Answer> {
     }
     Ok(answer)
 }
+
+/// `/.well-known/openid-configuration`: who issues ServiceAccount tokens, for those who check them themselves.
+pub(crate) fn token_issuer(inner: &Inner) -> Result<Answer> {
+    let Some((issuer, _)) = &inner.options.token_keys else { return Err(resources::missing()) };
+    let document = json!({
+        "issuer": issuer, "jwks_uri": format!("{issuer}/openid/v1/jwks"),
+        "response_types_supported": ["id_token"], "subject_types_supported": ["public"],
+        "id_token_signing_alg_values_supported": ["ES256"],
+    });
+    Ok(respond::json(StatusCode::OK, &document))
+}
+
+/// `/openid/v1/jwks`.
+pub(crate) fn token_keys(inner: &Inner) -> Result<Answer> {
+    let Some((_, keys)) = &inner.options.token_keys else { return Err(resources::missing()) };
+    Ok(respond::json(StatusCode::OK, keys))
+}

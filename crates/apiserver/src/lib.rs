@@ -5,6 +5,7 @@
 //! containers; what needs a container goes through [`api::NodeStreams`].
 
 mod auth;
+mod authorize;
 mod body;
 mod certificate;
 mod columns;
@@ -12,6 +13,7 @@ mod discovery;
 mod dispatch;
 mod events;
 mod gnostic;
+mod impersonate;
 mod information;
 mod link;
 mod list;
@@ -27,5 +29,6 @@ mod spdy;
 mod streams;
 mod watch;
 
-pub use auth::{Authenticate, PeerCertificate, TokenRequest, User};
+pub use access::User;
+pub use auth::{Authenticate, PeerCertificate, TokenRequest};
 pub use server::{Options, Server, serve};

@@ -6,10 +6,11 @@ use crate::query::Query;
 use crate::request::Target;
 use crate::respond::{self, Answer};
 use crate::server::Inner;
-use crate::{events, list, reviews, streams, watch};
+use crate::{authorize, events, list, reviews, streams, watch};
+use access::User;
 use api::{
     ApiError, DeleteOptions, FieldSelector, FieldValidation, Key, Kind, Object, PatchKind, Propagation,
-    Result, Selector, View, WriteOptions,
+    Result, Selector, View, Warnings, WriteOptions,
 };
 use axum::body::Body;
 use http::request::Parts;
@@ -20,6 +21,7 @@ use std::sync::Arc;
 /// A request for objects of a kind that is served.
 pub(crate) struct Call {
     pub(crate) inner: Arc<Inner>,
+    pub(crate) user: User,
     pub(crate) kind: Arc<Kind>,
     pub(crate) target: Target,
     pub(crate) query: Query,
@@ -214,6 +216,7 @@ async fn create(call: Call, body: Body) -> Result<Answer> {
     }
     let options = call.query.write_options(&call.parts.headers)?;
     let object = object_of(&call, body, &options).await?;
+    authorize::may_grant(&call, &object)?;
     let made = call.inner.api.create(&call.resource(), object, &options)?;
     Ok(call.written(StatusCode::CREATED, &made, &options))
 }
@@ -232,6 +235,7 @@ async fn replace(call: Call, body: Body, subresource: &str) -> Result<Answer> {
         return Ok(respond::with_warnings(respond::json(StatusCode::OK, &made), &options.warnings));
     }
     let object = object_of(&call, body, &options).await?;
+    authorize::may_grant(&call, &object)?;
     let made = match subresource {
         "status" => api.update_status(&call.resource(), object, &options)?,
         _ => api.update(&call.resource(), object, &options)?,
@@ -268,6 +272,11 @@ async fn patch(call: Call, body: Body, subresource: &str) -> Result<Answer> {
         patch = events::to_core(&patch);
     }
     let existed = call.get().is_ok();
+    if call.kind.group == "rbac.authorization.k8s.io" {
+        let trial = WriteOptions { dry_run: true, warnings: Warnings::default(), ..options.clone() };
+        let result = call.inner.api.patch(&call.key(), kind, subresource, &patch, &trial)?;
+        authorize::may_grant(&call, &result)?;
+    }
     let made = call.inner.api.patch(&call.key(), kind, subresource, &patch, &options)?;
     let code = if existed { StatusCode::OK } else { StatusCode::CREATED };
     if subresource == "scale" {

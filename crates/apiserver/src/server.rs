@@ -1,6 +1,7 @@
 //! The server: its settings, its router and the loop that accepts connections.
 
 use crate::auth::{Authenticate, PeerCertificate, Remote, TokenRequest};
+use crate::authorize;
 use crate::dispatch;
 use crate::list::Pages;
 use crate::openapi::OpenApi;
@@ -13,6 +14,7 @@ use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::conn::auto;
 use hyper_util::server::graceful::GracefulShutdown;
 use hyper_util::service::TowerToHyperService;
+use serde_json::Value;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
@@ -29,6 +31,8 @@ pub struct Options {
     pub authenticate: Option<Authenticate>,
     /// ServiceAccount tokens; without it such requests are refused.
     pub token_request: Option<TokenRequest>,
+    /// The keys of ServiceAccount tokens (RFC 7517), and who issues them.
+    pub token_keys: Option<(String, Value)>,
     /// `gitVersion` as `/version` tells it; empty: the version that the schema is of.
     pub version: String,
 }
@@ -46,6 +50,7 @@ pub(crate) struct Inner {
     pub(crate) node: OnceLock<NodeHandle>,
     pub(crate) openapi: OpenApi,
     pub(crate) pages: Pages,
+    pub(crate) rules: authorize::Known,
     /// Ends watches and other streams that have no end of their own.
     pub(crate) closing: CancellationToken,
 }
@@ -58,6 +63,7 @@ impl Server {
             node: OnceLock::new(),
             openapi: OpenApi::default(),
             pages: Pages::default(),
+            rules: authorize::Known::default(),
             closing: CancellationToken::new(),
         };
         Self { inner: Arc::new(inner), extra: axum::Router::new() }
@@ -70,10 +76,15 @@ impl Server {
         }
     }
 
-    /// The daemon's own routes, served below `/coracle/` to authenticated callers.
+    /// The daemon's own routes, served below `/coracle/` to those who may use that path.
     pub fn with_extra(mut self, extra: axum::Router) -> Self {
         self.extra = self.extra.merge(extra);
         self
+    }
+
+    /// As [`Server::router`], for callers who are told apart as those are who come over the network.
+    pub fn router_for_strangers(&self) -> axum::Router {
+        self.router().layer(axum::Extension(Remote { peer: None }))
     }
 
     /// For in-process use: callers are taken to be `system:masters`.
@@ -83,7 +94,7 @@ impl Server {
             let inner = known.clone();
             async move {
                 let (parts, body) = request.into_parts();
-                match dispatch::caller(&inner, &parts) {
+                match dispatch::extra_caller(&inner, &parts) {
                     Ok(user) => {
                         let mut request = Request::from_parts(parts, body);
                         request.extensions_mut().insert(user);

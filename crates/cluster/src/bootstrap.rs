@@ -2,12 +2,13 @@
 
 use crate::settings::{API_VIP, DNS_VIP};
 use crate::tables::INGRESS_CONTROLLER;
-use api::{Api, ApiError, WriteOptions};
+use api::{Api, ApiError, Key, PatchKind, WriteOptions};
 use serde_json::{Value, json};
 
 /// Creates what is missing; what the user has changed stays as it is.
 pub(crate) fn objects(api: &Api, api_port: u16) -> Result<(), ApiError> {
     let options = WriteOptions::by("coracle");
+    roles(api, &options)?;
     for (resource, object) in wanted(api_port) {
         let name = object["metadata"]["name"].as_str().unwrap_or("");
         let namespace = object["metadata"]["namespace"].as_str().unwrap_or("");
@@ -17,6 +18,37 @@ pub(crate) fn objects(api: &Api, api_port: u16) -> Result<(), ApiError> {
                 api.create(resource, object, &options)?;
             }
             Err(error) => return Err(error),
+        }
+    }
+    Ok(())
+}
+
+/// The roles that every cluster has. Rules and subjects that are missing come back with each start, as upstream has it,
+/// unless the object says `autoupdate: "false"`.
+fn roles(api: &Api, options: &WriteOptions) -> Result<(), ApiError> {
+    const AUTOUPDATE: &str = "rbac.authorization.kubernetes.io/autoupdate";
+    for (resource, object) in access::bootstrap::objects() {
+        let name = object["metadata"]["name"].as_str().unwrap_or_default();
+        let known = match api.get(resource, "", name) {
+            Ok(known) => known,
+            Err(error) if error.reason == "NotFound" => {
+                api.create(resource, object, options)?;
+                continue;
+            }
+            Err(error) => return Err(error),
+        };
+        if known["metadata"]["annotations"][AUTOUPDATE] == "false" {
+            continue;
+        }
+        for field in ["rules", "subjects"] {
+            let list = |object: &Value| object[field].as_array().cloned().unwrap_or_default();
+            let (mut have, wanted) = (list(&known), list(&object));
+            let missing: Vec<Value> = wanted.into_iter().filter(|item| !have.contains(item)).collect();
+            if !missing.is_empty() {
+                have.extend(missing);
+                let patch = json!({ field: have });
+                api.patch(&Key::new(resource, "", name), PatchKind::Merge, "", &patch, options)?;
+            }
         }
     }
     Ok(())

@@ -4,12 +4,13 @@
 //! containers are asked to end, then killed. SIGUSR2 is the
 //! same without asking, for a cluster that is being deleted. The API answers before the node is up.
 
+use crate::accounts;
 use crate::paths::ClusterDir;
 use crate::pki::Pki;
 use crate::progress::{BootLine, Reporter};
 use crate::routes::{Routes, error_chain};
 use crate::settings::{API_VIP, DNS_VIP, DOMAIN, KUBERNETES_VERSION, POD_CIDR, SERVICE_CIDR, Settings};
-use crate::tokens::{Request, Tokens};
+use crate::tokens::{ISSUER, Request, Tokens};
 use crate::traffic::Traffic;
 use crate::{bootstrap, drive, files};
 use api::{Api, ApiConfig};
@@ -21,7 +22,7 @@ use network::{Ingress, Network, NetworkConfig};
 use node::{Node, NodeConfig};
 use runtime::{Runtime, RuntimeConfig, SandboxSpec};
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde_json::Value;
 use std::error::Error;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
@@ -275,59 +276,25 @@ fn make_server(api: &Api, pki: &Pki, tokens: &Arc<Tokens>) -> Boot<Server> {
     let (for_tokens, for_requests) = (api.clone(), api.clone());
     let authenticate = move |parts: &http::request::Parts, peer: Option<&apiserver::PeerCertificate>| {
         if peer.is_some_and(|p| p.0.as_slice() == admin.as_ref()) {
-            return Some(User {
-                name: "system:admin".into(),
-                groups: vec!["system:masters".into(), "system:authenticated".into()],
-                uid: String::new(),
-            });
+            let groups = vec![access::MASTERS.into(), "system:authenticated".into()];
+            return Some(User { name: "system:admin".into(), groups, ..User::default() });
         }
         let token = parts.headers.get("authorization")?.to_str().ok()?.strip_prefix("Bearer ")?;
         let claims = checker.verify(token.trim(), Timestamp::now().as_second())?;
-        // A token dies with its account.
-        let account = for_tokens.get("serviceaccounts", &claims.namespace, &claims.service_account).ok()?;
-        (controllers::str_at(&account, &["metadata", "uid"]) == claims.uid).then(|| User {
-            name: format!("system:serviceaccount:{}:{}", claims.namespace, claims.service_account),
-            groups: vec![
-                "system:serviceaccounts".into(),
-                format!("system:serviceaccounts:{}", claims.namespace),
-                "system:authenticated".into(),
-            ],
-            uid: claims.uid,
-        })
+        accounts::user(&for_tokens, &claims)
     };
     let token_request = move |namespace: &str, name: &str, request: &Value| {
-        let account = for_requests.get("serviceaccounts", namespace, name)?;
-        let seconds =
-            controllers::int_at(request, &["spec", "expirationSeconds"]).unwrap_or(3600).clamp(600, 1 << 32);
-        let now = Timestamp::now().as_second();
-        let token = issuer.issue(
-            &Request {
-                namespace: namespace.into(),
-                service_account: name.into(),
-                service_account_uid: controllers::str_at(&account, &["metadata", "uid"]).into(),
-                pod: None,
-                audiences: strings(controllers::list_at(request, &["spec", "audiences"])),
-                expiry_seconds: seconds,
-            },
-            now,
-        );
-        let expiry = Timestamp::from_second(now + seconds).map(|t| t.to_string()).unwrap_or_default();
-        let mut answer = request.clone();
-        answer["status"] = json!({"token": token, "expirationTimestamp": expiry});
-        Ok(answer)
+        accounts::issue(&issuer, &for_requests, namespace, name, request)
     };
     Ok(Server::new(
         api.clone(),
         apiserver::Options {
             authenticate: Some(Arc::new(authenticate)),
             token_request: Some(Arc::new(token_request)),
+            token_keys: Some((ISSUER.into(), tokens.public_keys())),
             version: KUBERNETES_VERSION.into(),
         },
     ))
-}
-
-fn strings(values: &[Value]) -> Vec<String> {
-    values.iter().filter_map(|v| v.as_str().map(String::from)).collect()
 }
 
 /// The daemon's own routes answer 503 until the node is up.
@@ -492,6 +459,7 @@ fn node_config(
                 .map(|a| controllers::str_at(&a, &["metadata", "uid"]).to_string())
                 .unwrap_or_default();
             let request = Request {
+                secret: None,
                 namespace: namespace.into(),
                 service_account: account.into(),
                 service_account_uid: uid,

@@ -3,6 +3,7 @@
 //! [`control`] is the outside (create, start, stop, delete), [`daemon`] the inside. Between them are a folder
 //! ([`paths`]), a lock file and two signals; clients talk to the API server alone.
 
+mod accounts;
 mod bootstrap;
 pub mod control;
 pub mod daemon;

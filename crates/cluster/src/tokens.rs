@@ -34,6 +34,9 @@ pub struct Claims {
     pub namespace: String,
     pub service_account: String,
     pub uid: String,
+    /// Name and uid of the pod and of the Secret that it dies with.
+    pub pod: Option<(String, String)>,
+    pub secret: Option<(String, String)>,
 }
 
 /// What a token is asked for.
@@ -44,6 +47,8 @@ pub struct Request {
     pub service_account_uid: String,
     /// Name and uid of the pod that it is bound to.
     pub pod: Option<(String, String)>,
+    /// The same of a Secret.
+    pub secret: Option<(String, String)>,
     pub audiences: Vec<String>,
     pub expiry_seconds: i64,
 }
@@ -63,6 +68,22 @@ impl Tokens {
         Ok(Self { key, random })
     }
 
+    /// The key that checks the tokens, as a JSON Web Key Set (RFC 7517).
+    pub fn public_keys(&self) -> Value {
+        // Uncompressed: a byte 4, then both coordinates.
+        let point = self.key.public_key().as_ref();
+        let part = |range: std::ops::Range<usize>| URL_SAFE_NO_PAD.encode(&point[range]);
+        json!({"keys": [{
+            "use": "sig", "kty": "EC", "kid": self.key_id(), "crv": "P-256", "alg": "ES256",
+            "x": part(1..33), "y": part(33..65),
+        }]})
+    }
+
+    fn key_id(&self) -> String {
+        let digest = ring::digest::digest(&ring::digest::SHA256, self.key.public_key().as_ref());
+        URL_SAFE_NO_PAD.encode(digest.as_ref())
+    }
+
     /// A token from `now` (Unix seconds) on.
     pub fn issue(&self, request: &Request, now: i64) -> String {
         let audiences =
@@ -74,12 +95,15 @@ impl Tokens {
         if let Some((name, uid)) = &request.pod {
             kubernetes["pod"] = json!({"name": name, "uid": uid});
         }
+        if let Some((name, uid)) = &request.secret {
+            kubernetes["secret"] = json!({"name": name, "uid": uid});
+        }
         let payload = json!({
             "iss": ISSUER, "aud": audiences, "iat": now, "nbf": now, "exp": now + request.expiry_seconds,
             "sub": format!("system:serviceaccount:{}:{}", request.namespace, request.service_account),
             "kubernetes.io": kubernetes,
         });
-        let header = json!({"alg": "ES256", "typ": "JWT"});
+        let header = json!({"alg": "ES256", "typ": "JWT", "kid": self.key_id()});
         let encode = |value: &Value| URL_SAFE_NO_PAD.encode(value.to_string());
         let signed = format!("{}.{}", encode(&header), encode(&payload));
         let signature =
@@ -100,7 +124,13 @@ impl Tokens {
             return None;
         }
         let claims = &payload["kubernetes.io"];
+        let bound = |kind: &str| {
+            let (name, uid) = (claims[kind]["name"].as_str()?, claims[kind]["uid"].as_str()?);
+            Some((name.to_string(), uid.to_string()))
+        };
         Some(Claims {
+            pod: bound("pod"),
+            secret: bound("secret"),
             namespace: claims["namespace"].as_str()?.into(),
             service_account: claims["serviceaccount"]["name"].as_str()?.into(),
             uid: claims["serviceaccount"]["uid"].as_str()?.into(),

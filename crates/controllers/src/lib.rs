@@ -5,6 +5,7 @@
 //! Enter at [`all`] (the list) and [`Controller`]. `cluster` drives them and carries out the writes.
 
 mod access;
+mod aggregation;
 mod cronjob;
 mod daemonset;
 mod deployment;
@@ -75,6 +76,7 @@ pub fn all() -> Vec<Box<dyn Controller>> {
         Box::new(statefulset::StatefulSets),
         Box::new(daemonset::DaemonSets),
         Box::new(job::Jobs),
+        Box::new(aggregation::Aggregation),
         Box::new(cronjob::CronJobs),
         Box::new(scheduler::Scheduler),
         Box::new(endpoints::Endpoints),

@@ -17,7 +17,7 @@ use std::sync::Arc;
 
 pub use fixture::Fixture;
 pub use history::{Expired, History, Interest, Limits, Record};
-pub use snapshot::Snapshot;
+pub use snapshot::{Mark, Snapshot};
 pub use versioned::Store;
 
 /// An object as stored: a JSON tree, never a typed struct (typed round trips lose data).

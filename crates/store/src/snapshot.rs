@@ -26,7 +26,26 @@ pub struct Snapshot {
     pub(crate) tables: Arc<Tables>,
 }
 
+/// A kind's objects as they were, to be compared with the same of another moment; costs nothing to take.
+#[derive(Debug, Clone)]
+pub struct Mark(Option<Namespaces>);
+
+impl PartialEq for Mark {
+    /// Whether nothing has been written in between; never wrongly true.
+    fn eq(&self, other: &Self) -> bool {
+        match (&self.0, &other.0) {
+            (Some(one), Some(other)) => one.ptr_eq(other),
+            (None, None) => true,
+            _ => false,
+        }
+    }
+}
+
 impl Snapshot {
+    pub fn mark(&self, resource: &str) -> Mark {
+        Mark(self.tables.kinds.get(resource).cloned())
+    }
+
     pub fn version(&self) -> u64 {
         self.tables.version
     }

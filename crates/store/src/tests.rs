@@ -97,6 +97,21 @@ fn owners_are_indexed_and_follow_changes() {
 }
 
 #[test]
+fn marks_tell_whether_a_kind_was_written() {
+    let mut store = Store::default();
+    let none = store.snapshot().mark("pods");
+    assert_eq!(none, store.snapshot().mark("pods"));
+    put(&mut store, "x", None);
+    let one = store.snapshot().mark("pods");
+    assert_ne!(one, none);
+    let change = store.stage(Key::new("services", "a", "s"), json!({ "metadata": {} }));
+    store.commit(&change);
+    assert_eq!(one, store.snapshot().mark("pods"));
+    put(&mut store, "x", None);
+    assert_ne!(one, store.snapshot().mark("pods"));
+}
+
+#[test]
 fn history_expires_by_what_the_reader_wants_to_see() {
     let (mut store, mut history) = (Store::default(), History::new(2, 0));
     for (namespace, name) in [("a", "x"), ("b", "x"), ("a", "y")] {

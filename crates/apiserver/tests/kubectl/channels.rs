@@ -99,7 +99,7 @@ async fn strangers_are_refused() {
     use http_body_util::BodyExt;
     let (bench, _dir) = with_pod().await;
     for (path, code) in
-        [("/readyz", 200), ("/version", 200), ("/api/v1/pods", 401), ("/coracle/x", 401), ("/", 401)]
+        [("/readyz", 200), ("/version", 200), ("/api/v1/pods", 403), ("/coracle/x", 403), ("/", 403)]
     {
         let stream = TcpStream::connect(bench.address).await.expect("connect");
         let name = "localhost".try_into().expect("a name");
