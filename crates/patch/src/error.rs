@@ -44,14 +44,38 @@ pub enum Error {
     MixedList { field: String },
     #[error("expected a list for {field}, got {found}")]
     NotAListField { field: String, found: &'static str },
-    #[error("invalid patch format of delete primitive list: {field}")]
-    BadDeleteList { field: String },
-    #[error("invalid patch format of setElementOrder list: {field}")]
-    BadOrderList { field: String },
-    #[error("the order in patch list:\n{patch}\n doesn't match {field} list:\n{order}")]
-    OrderMismatch { field: String, patch: String, order: String },
+    #[error("invalid patch format of primitive list")]
+    BadDeleteList,
+    #[error("invalid patch format of setElementOrder list")]
+    BadOrderList,
+    #[error("The order in patch list:\n{patch}\n doesn't match $setElementOrder list:\n{order}\n")]
+    OrderMismatch { patch: String, order: String },
+    /// Upstream's words for a list and its order that are both empty.
+    #[error("no elements in any of the given slices")]
+    NothingToOrder,
     #[error("invalid patch format of retainKeys")]
     BadRetainKeys,
+}
+
+/// A value as Go prints it with `%v`: what upstream puts into its messages.
+pub(crate) fn go_value(value: &serde_json::Value) -> String {
+    match value {
+        serde_json::Value::Null => "<nil>".into(),
+        serde_json::Value::String(text) => text.clone(),
+        serde_json::Value::Array(items) => {
+            format!("[{}]", items.iter().map(go_value).collect::<Vec<_>>().join(" "))
+        }
+        serde_json::Value::Object(fields) => go_map(fields),
+        other => other.to_string(),
+    }
+}
+
+pub(crate) fn go_map(fields: &serde_json::Map<String, serde_json::Value>) -> String {
+    let mut sorted: Vec<_> = fields.iter().collect();
+    sorted.sort_by_key(|(name, _)| *name);
+    let parts: Vec<String> =
+        sorted.into_iter().map(|(name, value)| format!("{name}:{}", go_value(value))).collect();
+    format!("map[{}]", parts.join(" "))
 }
 
 /// The JSON type of a value, for messages.

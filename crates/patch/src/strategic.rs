@@ -1,6 +1,6 @@
 //! Strategic merge patch, as the API server applies it, with all its directives.
 //!
-//! `$patch: replace|delete|merge`, `$retainKeys`, `$setElementOrder/LIST` and `$deleteFromPrimitiveList/LIST`.
+//! `$patch: replace|delete`, `$retainKeys`, `$setElementOrder/LIST` and `$deleteFromPrimitiveList/LIST`.
 //! One difference to the server's library, on purpose: a subtree that the target lacks is merged into an empty
 //! one instead of being copied, so that no directive is ever stored.
 
@@ -9,7 +9,7 @@ mod order;
 
 use serde_json::{Map, Value};
 
-use crate::error::{Error, Result, type_name};
+use crate::error::{Error, Result, go_map, type_name};
 use crate::{ListRule, Schema, TypeId};
 
 pub(crate) const DIRECTIVE: &str = "$patch";
@@ -63,7 +63,6 @@ pub(crate) fn merge_map(
             return Ok(rest.map(|(k, v)| (k.clone(), v.clone())).collect());
         }
         Some(Value::String(s)) if s == "delete" => return Ok(Map::new()),
-        Some(Value::String(s)) if s == "merge" => {}
         Some(other) => return Err(bad_directive(other, patch)),
     }
     retain_keys(&mut target, patch)?;
@@ -141,7 +140,7 @@ fn retain_keys(target: &mut Map<String, Value>, patch: &Map<String, Value>) -> R
 
 pub(crate) fn bad_directive(directive: &Value, map: &Map<String, Value>) -> Error {
     let directive = directive.as_str().map_or_else(|| directive.to_string(), str::to_string);
-    Error::BadPatchType { directive, map: Value::Object(map.clone()).to_string() }
+    Error::BadPatchType { directive, map: go_map(map) }
 }
 
 pub(crate) fn merge_key(rule: &ListRule) -> Option<&str> {

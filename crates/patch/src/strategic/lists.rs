@@ -3,7 +3,7 @@
 use serde_json::{Map, Value};
 
 use super::{DIRECTIVE, bad_directive, merge_map, order};
-use crate::error::{Error, Result, type_name};
+use crate::error::{Error, Result, go_map, type_name};
 use crate::{FieldRule, ListRule, Schema};
 
 /// Merges a patch list into a target list by the field's rule.
@@ -100,7 +100,7 @@ pub(crate) fn delete_from_primitive_list(
     values: &Value,
 ) -> Result<()> {
     if field.is_empty() {
-        return Err(Error::BadDeleteList { field: field.to_string() });
+        return Err(Error::BadDeleteList);
     }
     let values = values
         .as_array()
@@ -112,7 +112,7 @@ pub(crate) fn delete_from_primitive_list(
 }
 
 fn no_key(map: &Map<String, Value>, key: &str) -> Error {
-    Error::NoMergeKey { map: Value::Object(map.clone()).to_string(), key: key.to_string() }
+    Error::NoMergeKey { map: go_map(map), key: key.to_string() }
 }
 
 /// Keys are compared as they print: ports may be `80` in one place and `80.0` or `"80"` in none.

@@ -6,7 +6,7 @@ use super::lists::{merge_list, same_key};
 use super::{DIRECTIVE, ORDER_PREFIX, merge_key};
 use crate::Schema;
 use crate::TypeId;
-use crate::error::{Error, Result, type_name};
+use crate::error::{Error, Result, go_value, type_name};
 
 /// Carries out every `$setElementOrder/FIELD` of a patch, merging the field's own list with it.
 /// Returns the fields that are done.
@@ -20,7 +20,7 @@ pub(crate) fn apply_element_orders(
     for (directive, order) in patch {
         let Some(field) = directive.strip_prefix(ORDER_PREFIX) else { continue };
         if field.is_empty() {
-            return Err(Error::BadOrderList { field: directive.clone() });
+            return Err(Error::BadOrderList);
         }
         let order = list(field, order)?;
         // a null in the patch deletes the list; the order of a deleted list is nothing to see to
@@ -31,7 +31,7 @@ pub(crate) fn apply_element_orders(
         };
         let rule = ty.map(|ty| schema.field(ty, field)).unwrap_or_default();
         let key = merge_key(&rule.list);
-        check_order(directive, items.unwrap_or(&[]), order, key)?;
+        check_order(items.unwrap_or(&[]), order, key)?;
         let old = match target.get(field) {
             Some(Value::Array(old)) => Some(old.clone()),
             Some(Value::Null) | None => None,
@@ -39,6 +39,9 @@ pub(crate) fn apply_element_orders(
                 return Err(Error::NotAListField { field: field.to_string(), found: type_name(other) });
             }
         };
+        if old.as_ref().is_none_or(Vec::is_empty) && items.is_some_and(<[_]>::is_empty) {
+            return Err(Error::NothingToOrder);
+        }
         let merged = match (&old, items) {
             (None, None) => continue,
             (Some(old), None) => old.clone(),
@@ -59,17 +62,16 @@ fn list<'a>(field: &str, value: &'a Value) -> Result<&'a [Value]> {
 }
 
 /// The patch's list must be in the order that the directive gives, and all of it must be in there.
-fn check_order(directive: &str, items: &[Value], order: &[Value], key: Option<&str>) -> Result<()> {
-    let plain = items.iter().filter(|item| item.get(DIRECTIVE).is_none());
+fn check_order(items: &[Value], order: &[Value], key: Option<&str>) -> Result<()> {
+    let plain = items.iter().filter(|item| item.get(DIRECTIVE).is_none_or(|directive| directive != "delete"));
     let mut places = order.iter();
     for item in plain {
         if places.by_ref().any(|o| same_item(o, item, key)) {
             continue;
         }
         return Err(Error::OrderMismatch {
-            field: directive.to_string(),
-            patch: Value::Array(items.to_vec()).to_string(),
-            order: Value::Array(order.to_vec()).to_string(),
+            patch: go_value(&Value::Array(items.to_vec())),
+            order: go_value(&Value::Array(order.to_vec())),
         });
     }
     Ok(())

@@ -86,17 +86,17 @@ fn list_directives() {
     check(
         target(),
         json!({"items": [{"$patch": "frob", "name": "a"}]}),
-        expect![[r#"error: unknown patch type: frob in map: {"$patch":"frob","name":"a"}"#]],
+        expect!["error: unknown patch type: frob in map: map[$patch:frob name:a]"],
     );
     check(
         target(),
         json!({"items": [{"$patch": "delete"}]}),
-        expect![[r#"error: map: {"$patch":"delete"} does not contain declared merge key: name"#]],
+        expect!["error: map: map[$patch:delete] does not contain declared merge key: name"],
     );
     check(
         target(),
         json!({"items": [{"v": 1}]}),
-        expect![[r#"error: map: {"v":1} does not contain declared merge key: name"#]],
+        expect!["error: map: map[v:1] does not contain declared merge key: name"],
     );
 }
 
@@ -110,12 +110,12 @@ fn map_directives() {
     check(
         target(),
         json!({"child": {"$patch": "merge", "a": 9}}),
-        expect![[r#"{"child":{"a":9,"b":2},"z":1}"#]],
+        expect!["error: unknown patch type: merge in map: map[$patch:merge a:9]"],
     );
     check(
         target(),
         json!({"child": {"$patch": 7}}),
-        expect![[r#"error: unknown patch type: 7 in map: {"$patch":7}"#]],
+        expect!["error: unknown patch type: 7 in map: map[$patch:7]"],
     );
 }
 
@@ -179,10 +179,11 @@ fn element_order() {
         target(),
         json!({"$setElementOrder/items": [{"name": "a"}], "items": [{"name": "n"}]}),
         expect![[r#"
-            error: the order in patch list:
-            [{"name":"n"}]
-             doesn't match $setElementOrder/items list:
-            [{"name":"a"}]"#]],
+            error: The order in patch list:
+            [map[name:n]]
+             doesn't match $setElementOrder list:
+            [map[name:a]]
+        "#]],
     );
 }
 
