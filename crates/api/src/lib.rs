@@ -162,8 +162,8 @@ impl Api {
         write::update(&mut Transaction::begin(self, options.dry_run), &kind, object, Part::Status, options)
     }
 
-    /// `subresource` is empty, `status` or `scale`; `binding` for pods and `finalize` for namespaces take only the
-    /// field that they are about.
+    /// `subresource` is empty, `status` or `scale`; `binding` and `ephemeralcontainers` for pods and `finalize` for
+    /// namespaces take only the field that they are about.
     pub fn patch(
         &self,
         key: &Key,

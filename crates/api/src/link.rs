@@ -6,7 +6,7 @@ use schema::Kind;
 use serde_json::Value;
 
 /// Subresources of the built-in kinds that nothing here serves.
-const UNSERVED: [&str; 4] = ["approval", "ephemeralcontainers", "proxy", "resize"];
+const UNSERVED: [&str; 2] = ["approval", "resize"];
 
 /// The built-in kinds, each in its preferred version: objects are not converted between versions, and storing one that
 /// came in another would lose fields.
@@ -43,6 +43,12 @@ pub(crate) fn validate(
     previous: Option<&Value>,
 ) -> Vec<(String, String, String)> {
     let causes = schema::validate::check(&kind.resource(), object, previous);
+    causes.into_iter().map(|cause| (cause.field, cause.reason.to_string(), cause.message)).collect()
+}
+
+/// Field, reason, text.
+pub(crate) fn validate_ephemeral(pod: &Value, previous: &Value) -> Vec<(String, String, String)> {
+    let causes = schema::validate::ephemeral_containers(pod, previous);
     causes.into_iter().map(|cause| (cause.field, cause.reason.to_string(), cause.message)).collect()
 }
 

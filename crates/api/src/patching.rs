@@ -52,6 +52,11 @@ pub(crate) fn patch(
             pods::bind(&mut next, node, &metadata::timestamp(tx.now))?;
             write::finish(tx, kind, key.clone(), next, &current)
         }
+        "ephemeralcontainers" if resource == "pods" => {
+            let given = patched(kind, &current, how, patch, tx)?;
+            unmoved(key, &given)?;
+            write::ephemeral_containers(tx, kind, key.clone(), given, &current, options)
+        }
         "finalize" if resource == "namespaces" => {
             let mut next = (*current).clone();
             let finalizers = patch["spec"]["finalizers"].clone();

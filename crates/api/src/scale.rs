@@ -55,12 +55,17 @@ pub(crate) fn read(api: &Api, key: &Key) -> Result<Value> {
         .iter()
         .filter_map(|field| Some((field.to_string(), object["metadata"].get(*field)?.clone())))
         .collect();
+    // Without a path the whole object would be taken for one.
+    let selector = match paths.selector.as_slice() {
+        [] => String::new(),
+        path => selector_text(at(&object, path)),
+    };
     Ok(json!({
         "kind": "Scale", "apiVersion": "autoscaling/v1", "metadata": meta,
         "spec": { "replicas": at(&object, &paths.spec).as_i64().unwrap_or(0) },
         "status": {
             "replicas": at(&object, &paths.status).as_i64().unwrap_or(0),
-            "selector": selector_text(at(&object, &paths.selector)),
+            "selector": selector,
         },
     }))
 }

@@ -176,6 +176,32 @@ pub(crate) fn update(
     finish(tx, kind, key, next, &previous)
 }
 
+/// Takes the ephemeral containers of `given`, and nothing else of it.
+pub(crate) fn ephemeral_containers(
+    tx: &mut Transaction<'_>,
+    kind: &Kind,
+    key: Key,
+    mut given: Value,
+    previous: &Object,
+    options: &WriteOptions,
+) -> Result<Object> {
+    check_current(&key, &given, previous)?;
+    admit::fields(tx.api, &tx.view(), kind, &mut given, options)?;
+    let mut next = (**previous).clone();
+    let spec = metadata::field_map(&mut next, "spec");
+    match given["spec"]["ephemeralContainers"].take() {
+        Value::Array(list) if !list.is_empty() => spec.insert("ephemeralContainers".into(), list.into()),
+        _ => spec.shift_remove("ephemeralContainers"),
+    };
+    admit::defaults(tx.api, &tx.view(), kind, &mut next);
+    let causes = crate::link::validate_ephemeral(&next, previous);
+    if !causes.is_empty() {
+        return Err(ApiError::invalid(&kind.resource(), &kind.kind, &key.name, &causes));
+    }
+    apply::track(tx, kind, &mut next, Some(previous), "ephemeralcontainers", &options.field_manager);
+    finish(tx, kind, key, next, previous)
+}
+
 /// Optimistic concurrency: what the caller says about the object that it has read must still be so.
 fn check_current(key: &Key, object: &Value, previous: &Value) -> Result<()> {
     let uid = text(object, "uid");

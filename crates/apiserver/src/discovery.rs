@@ -155,7 +155,7 @@ fn subresource(kind: &Kind, name: &str, group: &str, version: &str) -> Subresour
         "exec" => (group, version, "PodExecOptions", &["create", "get"]),
         "attach" => (group, version, "PodAttachOptions", &["create", "get"]),
         "portforward" => (group, version, "PodPortForwardOptions", &["create", "get"]),
-        "proxy" => (group, version, "PodProxyOptions", &["create", "get"]),
+        "proxy" => (group, version, "PodProxyOptions", &["create", "delete", "get", "patch", "update"]),
         "eviction" => ("policy", "v1", "Eviction", &["create"]),
         "binding" => (group, version, "Binding", &["create"]),
         "token" => ("authentication.k8s.io", "v1", "TokenRequest", &["create"]),

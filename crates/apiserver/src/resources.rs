@@ -85,6 +85,9 @@ fn not_allowed() -> ApiError {
     ApiError::new(405, "MethodNotAllowed", "the server does not allow this method on the requested resource")
 }
 
+/// The subresource that `kubectl debug` writes.
+const EPHEMERAL: &str = "ephemeralcontainers";
+
 async fn subresource(call: Call, body: Body) -> Result<Answer> {
     let known = call.target.subresource.as_str();
     let served = call.kind.subresources.iter().any(|sub| sub == known);
@@ -95,16 +98,13 @@ async fn subresource(call: Call, body: Body) -> Result<Answer> {
         ("pods", "portforward", "GET" | "POST") => streams::port_forward::handle(call).await,
         ("pods", "eviction", "POST") => evict(call, body).await,
         ("pods", "binding", "POST") => bind(call, body).await,
-        ("pods", "ephemeralcontainers", "GET" | "PUT" | "PATCH") => Err(ApiError::new(
-            501,
-            "NotImplemented",
-            "ephemeral containers are not built: use kubectl debug --copy-to, or kubectl exec",
-        )),
-        ("pods" | "services" | "nodes", "proxy", _) => Err(ApiError::new(
-            501,
-            "NotImplemented",
-            "the proxy subresource is not built: use kubectl port-forward, or the Service's address, which this machine reaches",
-        )),
+        ("pods", "ephemeralcontainers", "GET") => {
+            let object = call.get()?;
+            Ok(respond::json(StatusCode::OK, &call.output().object(&object)))
+        }
+        ("pods", "ephemeralcontainers", "PUT") => replace(call, body, EPHEMERAL).await,
+        ("pods", "ephemeralcontainers", "PATCH") => patch(call, body, EPHEMERAL).await,
+        ("pods" | "services" | "nodes", "proxy", _) => streams::proxy::handle(call, body).await,
         ("serviceaccounts", "token", "POST") => reviews::token(call, body).await,
         ("namespaces", "finalize", "PUT") => finalize(call, body).await,
         (_, "scale", "GET") if served => {
@@ -237,6 +237,13 @@ async fn replace(call: Call, body: Body, subresource: &str) -> Result<Answer> {
     let object = object_of(&call, body, &options).await?;
     authorize::may_grant(&call, &object)?;
     let made = match subresource {
+        EPHEMERAL => {
+            let change = json!({
+                "metadata": { "resourceVersion": object["metadata"]["resourceVersion"] },
+                "spec": { "ephemeralContainers": object["spec"]["ephemeralContainers"] },
+            });
+            api.patch(&call.key(), PatchKind::Merge, EPHEMERAL, &change, &options)?
+        }
         "status" => api.update_status(&call.resource(), object, &options)?,
         _ => api.update(&call.resource(), object, &options)?,
     };

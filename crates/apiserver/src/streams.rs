@@ -5,6 +5,7 @@ pub(crate) mod channels;
 pub(crate) mod exec;
 pub(crate) mod logs;
 pub(crate) mod port_forward;
+pub(crate) mod proxy;
 mod session;
 mod tunnel;
 

@@ -116,6 +116,7 @@ fn spec(command: Command) -> ContainerSpec {
         id: command.id,
         // The host's network: packages come from wherever the host gets them.
         sandbox: None,
+        processes_of: None,
         layers: command.layers,
         readonly_root: false,
         args: command.args,

@@ -23,6 +23,8 @@ pub(crate) struct Input<'a> {
     pub(crate) dir: &'a Path,
     pub(crate) termination_log: &'a Path,
     pub(crate) log: PathBuf,
+    /// The container (its id) whose processes it shall see.
+    pub(crate) processes_of: Option<String>,
 }
 
 const DEFAULT_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
@@ -41,6 +43,7 @@ pub(crate) fn build(input: Input<'_>) -> Result<ContainerSpec, String> {
     Ok(ContainerSpec {
         id: input.id.into(),
         sandbox: pod["metadata"]["uid"].as_str().map(str::to_owned),
+        processes_of: input.processes_of,
         layers: input.layers,
         readonly_root: security.own["readOnlyRootFilesystem"] == true,
         args,
@@ -228,6 +231,7 @@ mod tests {
             dir: Path::new("/pods/u"),
             termination_log: Path::new("/pods/u/t"),
             log: "/logs/0.log".into(),
+            processes_of: None,
         })
     }
 

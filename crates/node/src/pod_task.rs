@@ -399,8 +399,11 @@ pub(crate) fn record(
         "resourceVersion": meta["resourceVersion"],
     });
     if let Some(container) = container {
-        let init = crate::env::items(&pod["spec"]["initContainers"]).any(|c| c["name"] == container);
-        let list = if init { "initContainers" } else { "containers" };
+        let lists = ["initContainers", "ephemeralContainers"];
+        let list = lists
+            .into_iter()
+            .find(|list| crate::env::items(&pod["spec"][*list]).any(|c| c["name"] == container));
+        let list = list.unwrap_or("containers");
         regarding["fieldPath"] = format!("spec.{list}{{{container}}}").into();
     }
     let kind = match kind {

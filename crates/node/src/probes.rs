@@ -1,5 +1,6 @@
-//! Carrying out probes and hooks: HTTP, TCP, exec, sleep.
+//! Carrying out probes and hooks: HTTP, TCP, gRPC, exec, sleep.
 
+mod grpc;
 mod http;
 
 use crate::fd_stream::FdStream;
@@ -55,9 +56,7 @@ pub(crate) async fn probe(
                 },
             }
         }
-        Handler::Grpc { .. } => {
-            Outcome::Error { message: "gRPC probes are not supported by Coracle yet".into() }
-        }
+        Handler::Grpc { port, service } => grpc::probe(shared, target, *port, service, limit).await,
         Handler::Sleep { .. } => Outcome::Error { message: "a probe cannot sleep".into() },
         Handler::Unusable { why } => Outcome::Failure { output: why.clone() },
     }

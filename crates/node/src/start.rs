@@ -51,6 +51,7 @@ pub(crate) async fn container(
         dir: &local.dir,
         termination_log: &termination_log,
         log,
+        processes_of: target(local, container).map_err(create)?,
     })
     .map_err(|why| (StartFailure::Config, why))?;
     keep_files(shared, local, name, attempt)
@@ -59,6 +60,15 @@ pub(crate) async fn container(
     remove_older(shared, local, name, attempt).await;
     shared.runtime.start_container(spec).await.map_err(|e| (StartFailure::Run, chain(&e)))?;
     Ok(started_at(shared, id))
+}
+
+/// The running container that an ephemeral one looks into.
+fn target(local: &Local, container: &Value) -> Result<Option<String>, String> {
+    let Some(name) = container["targetContainerName"].as_str().filter(|name| !name.is_empty()) else {
+        return Ok(None);
+    };
+    let id = local.running.lock().get(name).cloned();
+    id.map(Some).ok_or_else(|| format!("unable to find target container \"{name}\""))
 }
 
 fn started_at(shared: &Shared, id: &str) -> Timestamp {
@@ -79,9 +89,11 @@ pub(crate) fn fields<'a>(shared: &Shared, local: &Local, pod: &'a Value) -> Fiel
     }
 }
 
-/// Init containers and containers.
+/// Init containers, containers and ephemeral containers.
 pub(crate) fn containers(pod: &Value) -> impl Iterator<Item = &Value> {
-    ["initContainers", "containers"].into_iter().flat_map(|list| env::items(&pod["spec"][list]))
+    ["initContainers", "containers", "ephemeralContainers"]
+        .into_iter()
+        .flat_map(|list| env::items(&pod["spec"][list]))
 }
 
 /// The address that the state has for the pod.

@@ -64,9 +64,12 @@ impl NodeStreams for Node {
         let (_, local) = find(&self.shared, namespace, pod)?;
         let to = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
         let failed = |e: std::io::Error| {
-            ApiError::internal(format!(
-                "error forwarding port {port} to pod {namespace}/{pod}: dial tcp4 {to}: {e}"
-            ))
+            let why = if e.kind() == std::io::ErrorKind::ConnectionRefused {
+                "connect: connection refused".to_owned()
+            } else {
+                e.to_string()
+            };
+            ApiError::unavailable(format!("dial tcp4 {to}: {why}"))
         };
         if local.host_network {
             return Ok(Box::new(TcpStream::connect(to).await.map_err(failed)?));
@@ -230,7 +233,7 @@ async fn logs(shared: &Arc<Shared>, request: LogRequest) -> Result<mpsc::Receive
 /// The log of the running, the last, or the instance before.
 fn log_file(pod: &Value, local: &Local, container: &str, previous: bool) -> Result<(u32, PathBuf)> {
     let name = &local.name;
-    let statuses = ["initContainerStatuses", "containerStatuses"].into_iter();
+    let statuses = ["initContainerStatuses", "containerStatuses", "ephemeralContainerStatuses"].into_iter();
     let mut statuses = statuses.flat_map(|list| crate::env::items(&pod["status"][list]));
     let status = statuses.find(|s| s["name"] == container).unwrap_or(&Value::Null);
     let count = status["restartCount"].as_u64().and_then(|count| u32::try_from(count).ok()).unwrap_or(0);

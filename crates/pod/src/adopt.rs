@@ -44,9 +44,9 @@ pub fn adopt(
     let mut state = PodState::new(pod.clone(), host_ip, now);
     let mut out = Vec::new();
     for container in &mut state.containers {
-        let statuses =
-            list(&pod["status"]["initContainerStatuses"]).chain(list(&pod["status"]["containerStatuses"]));
-        let status = statuses.into_iter().find(|s| s["name"] == container.name.as_str());
+        let lists = ["initContainerStatuses", "containerStatuses", "ephemeralContainerStatuses"];
+        let mut statuses = lists.into_iter().flat_map(|field| list(&pod["status"][field]));
+        let status = statuses.find(|s| s["name"] == container.name.as_str());
         let newest = found.iter().filter(|f| f.container == container.name).max_by_key(|f| f.attempt);
         restore(container, status.unwrap_or(&Value::Null), newest, now);
         if container.image_name.is_empty() {

@@ -102,6 +102,15 @@ fn mark_asked(stage: &mut Stage) {
 }
 
 fn start_in_order(state: &mut PodState, now: Timestamp, out: &mut Vec<Action>) {
+    // Who looks into a pod that does not get on must not wait for it.
+    for at in 0..state.containers.len() {
+        let spec = &state.spec.containers[at];
+        let target = spec.target.as_deref();
+        if spec.kind == ContainerKind::Ephemeral && target.is_none_or(|name| state.running_id(name).is_some())
+        {
+            ensure(state, at, now, out);
+        }
+    }
     let initialised = state.initialised();
     for at in 0..state.containers.len() {
         let (container, spec) = (&state.containers[at], &state.spec.containers[at]);
@@ -119,6 +128,7 @@ fn start_in_order(state: &mut PodState, now: Timestamp, out: &mut Vec<Action>) {
                 }
             }
             ContainerKind::Main => ensure(state, at, now, out),
+            ContainerKind::Ephemeral => {}
         }
     }
 }

@@ -14,7 +14,7 @@ pub struct PodSpec {
     pub deletion: Option<Timestamp>,
     pub active_deadline_seconds: Option<i64>,
     pub host_network: bool,
-    /// Init containers first, each list in order.
+    /// Init containers first, ephemeral ones last, each list in order.
     pub containers: Vec<ContainerSpec>,
     pub readiness_gates: Vec<String>,
 }
@@ -33,6 +33,8 @@ pub enum ContainerKind {
     /// An init container with `restartPolicy: Always`: runs as long as the pod.
     Sidecar,
     Main,
+    /// Added to a running pod, for looking into it: never restarted, and nothing waits for it.
+    Ephemeral,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -53,6 +55,8 @@ pub struct ContainerSpec {
     pub liveness: Option<Probe>,
     pub post_start: Option<Handler>,
     pub pre_stop: Option<Handler>,
+    /// The container whose processes an ephemeral one shares.
+    pub target: Option<String>,
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -116,6 +120,8 @@ impl PodSpec {
             ));
         }
         containers.extend(list(&spec["containers"]).map(|c| read_container(c, ContainerKind::Main)));
+        let ephemeral = list(&spec["ephemeralContainers"]);
+        containers.extend(ephemeral.map(|c| read_container(c, ContainerKind::Ephemeral)));
         Self {
             namespace: text(&meta["namespace"]),
             name: text(&meta["name"]),
@@ -167,6 +173,7 @@ fn read_container(container: &Value, kind: ContainerKind) -> ContainerSpec {
         liveness: probe("livenessProbe"),
         post_start: hook("postStart"),
         pre_stop: hook("preStop"),
+        target: container["targetContainerName"].as_str().filter(|name| !name.is_empty()).map(str::to_owned),
     }
 }
 

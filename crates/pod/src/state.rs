@@ -125,7 +125,7 @@ impl PodState {
         let pending = self.containers.iter().zip(&self.spec.containers).filter(|(c, spec)| match spec.kind {
             ContainerKind::Init => c.exit().is_none_or(|exit| exit.exit_code != 0),
             ContainerKind::Sidecar => !self.started(c, spec),
-            ContainerKind::Main => false,
+            ContainerKind::Main | ContainerKind::Ephemeral => false,
         });
         pending.map(|(c, _)| c.name.as_str()).collect()
     }
@@ -140,6 +140,7 @@ impl PodState {
     pub(crate) fn ready(&self, container: &Container, spec: &ContainerSpec) -> bool {
         match spec.kind {
             ContainerKind::Init => container.exit().is_some_and(|exit| exit.exit_code == 0),
+            ContainerKind::Ephemeral => false,
             ContainerKind::Sidecar | ContainerKind::Main => {
                 let probed = |running: &crate::container::Running| {
                     spec.readiness.is_none() || running.readiness.result == Some(true)
@@ -153,6 +154,7 @@ impl PodState {
     pub(crate) fn restarts(&self, spec: &ContainerSpec, exit_code: i32) -> bool {
         match (spec.kind, self.spec.restart_policy) {
             (ContainerKind::Sidecar, _) => true,
+            (ContainerKind::Ephemeral, _) => false,
             (ContainerKind::Init, RestartPolicy::Never) => false,
             (ContainerKind::Init, _) => exit_code != 0,
             (ContainerKind::Main, RestartPolicy::Always) => true,

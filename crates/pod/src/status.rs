@@ -67,9 +67,13 @@ pub fn status(state: &PodState) -> Value {
         out["podIPs"] = json!([{ "ip": ip.to_string() }]);
     }
     out["startTime"] = time(state.start_time).into();
-    let (mut init, mut main) = (Vec::new(), Vec::new());
+    let (mut init, mut main, mut ephemeral) = (Vec::new(), Vec::new(), Vec::new());
     for (container, spec) in state.containers.iter().zip(&state.spec.containers) {
-        let target = if spec.kind == ContainerKind::Main { &mut main } else { &mut init };
+        let target = match spec.kind {
+            ContainerKind::Main => &mut main,
+            ContainerKind::Ephemeral => &mut ephemeral,
+            ContainerKind::Init | ContainerKind::Sidecar => &mut init,
+        };
         target.push(container_status(state, container, spec));
     }
     main.sort_by_key(|status| text(&status["name"]));
@@ -77,6 +81,9 @@ pub fn status(state: &PodState) -> Value {
         out["initContainerStatuses"] = init.into();
     }
     out["containerStatuses"] = main.into();
+    if !ephemeral.is_empty() {
+        out["ephemeralContainerStatuses"] = ephemeral.into();
+    }
     if let Some(class) = state.object["status"].get("qosClass") {
         out["qosClass"] = class.clone();
     }
@@ -111,6 +118,11 @@ fn container_status(state: &PodState, container: &Container, spec: &ContainerSpe
     };
     if !id.is_empty() {
         out["containerID"] = id.into();
+    }
+    if spec.kind == ContainerKind::Ephemeral
+        && let Some(fields) = out.as_object_mut()
+    {
+        fields.shift_remove("started");
     }
     out
 }
@@ -225,7 +237,9 @@ fn conditions(state: &PodState) -> [Fresh; 5] {
         .containers
         .iter()
         .zip(&state.spec.containers)
-        .filter(|(c, spec)| spec.kind != ContainerKind::Init && !state.ready(c, spec))
+        .filter(|(c, spec)| {
+            matches!(spec.kind, ContainerKind::Sidecar | ContainerKind::Main) && !state.ready(c, spec)
+        })
         .map(|(c, _)| c.name.as_str())
         .collect();
     let containers_ready = match phase {

@@ -2,6 +2,7 @@
 
 mod adoption;
 mod ending;
+mod ephemeral;
 mod order;
 mod probes;
 mod restarts;
@@ -125,7 +126,7 @@ impl Life {
     fn brief(&mut self) {
         let status = status(&self.state);
         let mut parts = vec![format!("= {}", status["phase"].as_str().unwrap())];
-        for list in ["initContainerStatuses", "containerStatuses"] {
+        for list in ["initContainerStatuses", "containerStatuses", "ephemeralContainerStatuses"] {
             for c in status[list].as_array().into_iter().flatten() {
                 let (kind, detail) = c["state"].as_object().unwrap().iter().next().unwrap();
                 let reason = detail["reason"].as_str().map(|r| format!(" {r}")).unwrap_or_default();

@@ -129,6 +129,13 @@ impl Runtime {
             None => None,
             Some(id) => Some(self.sandbox(id).ok_or_else(|| Error::NoSandbox { id: id.clone() })?.pid),
         };
+        let processes = match &spec.processes_of {
+            None => None,
+            Some(id) => match self.container(id) {
+                Some(ContainerState::Running { pid, .. }) => Some(pid),
+                _ => return Err(Error::NotRunning { id: id.clone() }),
+            },
+        };
         if matches!(self.container(&spec.id), Some(ContainerState::Created | ContainerState::Running { .. }))
         {
             return Err(Error::Exists { id: spec.id });
@@ -136,7 +143,8 @@ impl Runtime {
         let id = spec.id.clone();
         let dir = self.container_dir(&id);
         let lock = dir.fresh(&spec)?;
-        let request = shim::Request { dir, container: spec, sandbox, cgroups: self.inner.cgroups.clone() };
+        let request =
+            shim::Request { dir, container: spec, sandbox, processes, cgroups: self.inner.cgroups.clone() };
         match self.begin("shim", Role::Shim, &id, request, lock).await? {
             Ok(()) => Ok(()),
             Err(Refusal { code, message }) => Err(Error::Start { id, code, message }),

@@ -35,6 +35,8 @@ pub(crate) struct Request {
     pub(crate) container: ContainerSpec,
     /// Host pid of the sandbox to join.
     pub(crate) sandbox: Option<i32>,
+    /// Host pid of a process in the PID namespace to join.
+    pub(crate) processes: Option<i32>,
     pub(crate) cgroups: Cgroups,
 }
 
@@ -88,7 +90,7 @@ struct Streams {
 type Ours = (Vec<(Stream, File)>, Input);
 
 fn start(request: Request, alone: OneThread) -> Result<Supervisor, Refusal> {
-    let Request { dir, container, sandbox, cgroups } = request;
+    let Request { dir, container, sandbox, processes, cgroups } = request;
     // What a panic of ours says is kept.
     if let Ok(file) = File::create(dir.path("shim.log")) {
         sys::replace(file.as_fd(), &[2]);
@@ -101,7 +103,7 @@ fn start(request: Request, alone: OneThread) -> Result<Supervisor, Refusal> {
     let group = cgroups
         .create(&container.id, &container.resources)
         .map_err(Refusal::setup("setting resource limits"))?;
-    let begun = join_namespaces(sandbox)
+    let begun = join_namespaces(sandbox, processes)
         .map_err(Refusal::setup("joining the pod's namespaces"))
         .and_then(|()| First::fork(&dir, &container, capabilities, &group, alone));
     let first = begun.inspect_err(|_| group.remove())?;
@@ -119,7 +121,7 @@ fn start(request: Request, alone: OneThread) -> Result<Supervisor, Refusal> {
     }
 }
 
-fn join_namespaces(sandbox: Option<i32>) -> io::Result<()> {
+fn join_namespaces(sandbox: Option<i32>, processes: Option<i32>) -> io::Result<()> {
     match sandbox {
         Some(pid) => {
             for (name, flag) in [
@@ -132,8 +134,11 @@ fn join_namespaces(sandbox: Option<i32>) -> io::Result<()> {
         }
         None => unshare(CloneFlags::CLONE_NEWIPC | CloneFlags::CLONE_NEWUTS)?,
     }
-    // The next fork is PID 1 of a new PID namespace; this process stays where it is.
-    unshare(CloneFlags::CLONE_NEWPID)?;
+    // The next fork is in the other container's PID namespace, or PID 1 of a new one; this process stays where it is.
+    match processes {
+        Some(pid) => setns(File::open(format!("/proc/{pid}/ns/pid"))?, CloneFlags::CLONE_NEWPID)?,
+        None => unshare(CloneFlags::CLONE_NEWPID)?,
+    }
     Ok(())
 }
 

@@ -27,6 +27,9 @@ pub struct ContainerSpec {
     pub id: String,
     /// Join this sandbox's network, IPC and UTS namespaces. `None`: the host's network (image builds).
     pub sandbox: Option<String>,
+    /// Join the PID namespace of this running container instead of making one: both see each other's processes.
+    #[serde(default)]
+    pub processes_of: Option<String>,
     /// Unpacked layers, lowest first. The writable layer is `containers/<id>/upper`.
     pub layers: Vec<PathBuf>,
     pub readonly_root: bool,

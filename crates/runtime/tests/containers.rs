@@ -93,6 +93,7 @@ fn spec(dir: &Path, layer: &Path, id: &str, script: &str) -> ContainerSpec {
     ContainerSpec {
         id: id.into(),
         sandbox: None,
+        processes_of: None,
         layers: vec![layer.into()],
         readonly_root: false,
         args: vec!["sh".into(), "-c".into(), script.into()],
@@ -128,6 +129,7 @@ async fn all(runtime: &Runtime, dir: &Path, layer: &Path) -> usize {
     passed += limits(runtime, dir, layer).await;
     passed += execs(runtime, dir, layer).await;
     passed += sandboxes(runtime, dir, layer).await;
+    passed += shared_processes(runtime, dir, layer).await;
     passed += attachments(runtime, dir, layer).await;
     passed += adoption(runtime, dir, layer).await;
     passed += losses(runtime, dir, layer).await;
@@ -432,6 +434,22 @@ async fn sandboxes(runtime: &Runtime, dir: &Path, layer: &Path) -> usize {
     runtime.remove_sandbox("pod").await.expect("removed");
     assert_eq!(runtime.sandbox("pod"), None);
     1
+}
+
+/// A container that looks into another one: it sees its processes, and its end is not the other's.
+async fn shared_processes(runtime: &Runtime, dir: &Path, layer: &Path) -> usize {
+    runtime.start_container(spec(dir, layer, "seen", "exec sleep 1000")).await.expect("it starts");
+    let looking = ContainerSpec {
+        processes_of: Some("seen".into()),
+        ..spec(dir, layer, "looks", "tr '\\0' ' ' < /proc/1/cmdline; test $$ != 1 && echo not the first")
+    };
+    let (code, text) = output(runtime, dir, looking).await;
+    assert_eq!((code, text.as_str()), (0, "sleep 1000 not the first\n"));
+    assert!(is_alive(runtime.pid("seen").expect("it runs")));
+    let nobody = ContainerSpec { processes_of: Some("none".into()), ..spec(dir, layer, "lost", "true") };
+    assert!(runtime.start_container(nobody).await.is_err());
+    runtime.remove_container("seen").await.expect("removed");
+    2
 }
 
 async fn attachments(runtime: &Runtime, dir: &Path, layer: &Path) -> usize {

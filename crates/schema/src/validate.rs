@@ -5,6 +5,7 @@
 
 mod config;
 mod container;
+mod ephemeral;
 mod metadata;
 mod names;
 mod network;
@@ -51,6 +52,13 @@ pub fn check(resource: &str, object: &Value, old: Option<&Value>) -> Vec<Cause> 
         "storage.k8s.io/storageclasses" => config::class(object, old, &mut errors),
         _ => {}
     }
+    errors.found
+}
+
+/// A pod with other ephemeral containers than it had.
+pub fn ephemeral_containers(pod: &Value, old: &Value) -> Vec<Cause> {
+    let mut errors = Errors::default();
+    ephemeral::check(pod, old, &mut errors);
     errors.found
 }
 

@@ -7,8 +7,12 @@ use std::collections::HashSet;
 
 pub(super) fn check(pod: &Value, old: Option<&Value>, errors: &mut Errors) {
     spec(&pod["spec"], "spec", errors);
-    if let Some(old) = old {
-        update(&pod["spec"], &old["spec"], errors);
+    match old {
+        Some(old) => update(&pod["spec"], &old["spec"], errors),
+        None if !list(&pod["spec"]["ephemeralContainers"]).is_empty() => {
+            errors.forbidden("spec.ephemeralContainers", "cannot be set on create");
+        }
+        None => {}
     }
 }
 
@@ -144,14 +148,7 @@ fn update(new: &Value, old: &Value, errors: &mut Errors) {
         })
     });
     // Binding is an update too: it gives the node. Gates are taken away by their owners.
-    let free = [
-        "containers",
-        "initContainers",
-        "ephemeralContainers",
-        "activeDeadlineSeconds",
-        "tolerations",
-        "schedulingGates",
-    ];
+    let free = ["containers", "initContainers", "activeDeadlineSeconds", "tolerations", "schedulingGates"];
     let mut fields: Vec<&String> =
         [new, old].into_iter().filter_map(Value::as_object).flat_map(|spec| spec.keys()).collect();
     fields.retain(|field| !free.contains(&field.as_str()));

@@ -177,6 +177,7 @@ def streams():
     socket = forward.socket(9)
     socket.settimeout(10)
     print(socket.recv(10), "refused" in (wait_until(lambda: forward.error(9))))
+    print(core.connect_get_namespaced_pod_proxy_with_path("web:8080", NS, "index.html").strip())
     lines = []
     for line in watch.Watch().stream(core.read_namespaced_pod_log, "web", NS, follow=True):
         lines.append(line)

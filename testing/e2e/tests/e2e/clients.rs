@@ -65,22 +65,36 @@ pub fn run(world: &World) -> anyhow::Result<()> {
     world.create_cluster(&[])?;
     world.busybox_image()?;
     files::write_tree(&world.project(), include_str!("../../data/clients/files.txt"))?;
-    let kubectls: Vec<Client> = KUBECTLS
-        .iter()
-        .filter_map(|source| fetch(world, source).transpose())
-        .chain([Ok(Client { label: "machine".into(), programs: Vec::new(), environment: Vec::new() })])
-        .collect::<anyhow::Result<_>>()?;
+    let fetched = KUBECTLS.iter().map(|source| fetch(world, source)).collect::<anyhow::Result<Vec<_>>>()?;
+    let kubectls: Vec<Client> = fetched.into_iter().flatten().chain(of_the_machine(world)?).collect();
     let mut failures = Vec::new();
     for table in KUBECTL_TABLES.iter().filter(|table| chosen(table)) {
         failures.extend(flows::run(world, table, &kubectls).err());
     }
     failures.extend(programs(world)?);
+    if chosen("rust") {
+        failures.extend(crate::clients_rust::run(world).context("kube-rs").err());
+    }
     ensure!(
         failures.is_empty(),
         "{}",
         failures.iter().map(|e| format!("{e:#}")).collect::<Vec<_>>().join("\n")
     );
     Ok(())
+}
+
+/// The kubectl in the PATH, if it is of a version that the tables know.
+fn of_the_machine(world: &World) -> anyhow::Result<Option<Client>> {
+    let told = world.kubectl(&["version", "--client", "-o", "json"])?.ok()?.stdout;
+    let version: serde_json::Value = serde_json::from_str(&told)?;
+    let part = |field: &str| version["clientVersion"][field].as_str().unwrap_or_default().to_owned();
+    // Some builds mark a version that goes beyond the release: `32+`.
+    let label = format!("{}.{}", part("major"), part("minor").trim_end_matches('+'));
+    let known = label == "1.32";
+    if !known {
+        say(&format!("clients: WITHOUT the machine's own kubectl: no table is written for {label}"));
+    }
+    Ok(known.then_some(Client { label, programs: Vec::new(), environment: Vec::new() }))
 }
 
 /// Clients that are libraries: a program of ours says what they see.

@@ -3,6 +3,7 @@
 
 mod adoption;
 mod clients;
+mod clients_rust;
 mod codex;
 mod crash;
 mod hello;
