@@ -105,7 +105,14 @@ fn tolerations(pod: &mut Value) {
 fn priority(view: &Snapshot, pod: &mut Value) -> Result<()> {
     let class = pod["spec"]["priorityClassName"].as_str().unwrap_or_default().to_string();
     let (value, policy) = match class.as_str() {
-        "" => (0, "PreemptLowerPriority".to_string()),
+        "" => match default_priority_class(view) {
+            Some(class) => {
+                pod["spec"]["priorityClassName"] = text(&class, "name").into();
+                let policy = class["preemptionPolicy"].as_str().unwrap_or("PreemptLowerPriority");
+                (class["value"].as_i64().unwrap_or_default(), policy.to_string())
+            }
+            None => (0, "PreemptLowerPriority".to_string()),
+        },
         "system-cluster-critical" => (2_000_000_000, "PreemptLowerPriority".to_string()),
         "system-node-critical" => (2_000_001_000, "PreemptLowerPriority".to_string()),
         name => {
@@ -117,9 +124,23 @@ fn priority(view: &Snapshot, pod: &mut Value) -> Result<()> {
             (class["value"].as_i64().unwrap_or_default(), policy.to_string())
         }
     };
+    if pod["spec"]["priority"].as_i64().is_some_and(|given| given != value) {
+        let given = &pod["spec"]["priority"];
+        let why = format!(
+            "the integer value of priority ({given}) must not be provided in pod spec; priority admission controller \
+             computed {value} from the given PriorityClass name"
+        );
+        return Err(ApiError::forbidden("pods", text(pod, "name"), &why));
+    }
     pod["spec"]["priority"] = value.into();
     default_to(&mut pod["spec"], "preemptionPolicy", policy);
     Ok(())
+}
+
+/// The class that is marked as the default; of several, the one of the lowest value, as upstream has it.
+fn default_priority_class(view: &Snapshot) -> Option<store::Object> {
+    let classes = view.list("scheduling.k8s.io/priorityclasses", "").into_iter();
+    classes.filter(|c| c["globalDefault"] == true).min_by_key(|c| c["value"].as_i64().unwrap_or_default())
 }
 
 fn qos_class(pod: &Value) -> &'static str {

@@ -1,5 +1,6 @@
 //! What the tests of this crate share.
 
+mod admission;
 mod writes;
 
 use crate::{Api, ApiConfig, WriteOptions};

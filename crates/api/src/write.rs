@@ -2,7 +2,7 @@
 
 use crate::metadata::{self, text};
 use crate::transaction::Transaction;
-use crate::{ApiError, Key, Object, Result, WriteOptions, admit, apply, crds, pods, services};
+use crate::{ApiError, Key, Object, Result, WriteOptions, admit, apply, crds, limits, pods, quota, services};
 use schema::Kind;
 use serde_json::{Value, json};
 use store::View;
@@ -40,6 +40,9 @@ pub(crate) fn create(
     admit::defaults(tx.api, &view, kind, &mut object);
     initial(tx, kind, &mut object)?;
     admit::validate(tx.api, &view, kind, &object, None)?;
+    if kind.namespaced {
+        quota::admit(&view, &resource, &object, None)?;
+    }
     let meta = metadata::of(&mut object);
     for field in ["deletionTimestamp", "deletionGracePeriodSeconds", "selfLink", "generation"] {
         meta.remove(field);
@@ -119,7 +122,10 @@ fn initial(tx: &Transaction<'_>, kind: &Kind, object: &mut Value) -> Result<()> 
             object["status"] = json!({ "phase": "Active" });
         }
         "secrets" => admit::string_data(object),
-        "pods" => pods::admit(&view, object)?,
+        "pods" => {
+            limits::admit(&view, "pods", object)?;
+            pods::admit(&view, object)?;
+        }
         "services" => {
             services::allocate(&tx.api.inner.range, &view, object, None)
                 .map_err(|causes| ApiError::invalid("services", "Service", text(object, "name"), &causes))?;
@@ -127,6 +133,7 @@ fn initial(tx: &Transaction<'_>, kind: &Kind, object: &mut Value) -> Result<()> 
         }
         "persistentvolumeclaims" => {
             admit::default_storage_class(&view, object);
+            limits::admit(&view, "persistentvolumeclaims", object)?;
             object["status"] = json!({ "phase": "Pending" });
         }
         "persistentvolumes" => object["status"] = json!({ "phase": "Pending" }),
@@ -171,6 +178,9 @@ pub(crate) fn update(
         changed(tx, kind, &mut next, &previous)?;
     }
     admit::validate(tx.api, &tx.view(), kind, &next, Some(&previous))?;
+    if part != Part::Status && kind.namespaced {
+        quota::admit(&tx.view(), &resource, &next, Some(&previous))?;
+    }
     let subresource = if part == Part::Status { "status" } else { "" };
     apply::track(tx, kind, &mut next, Some(&previous), subresource, &options.field_manager);
     finish(tx, kind, key, next, &previous)
@@ -272,6 +282,7 @@ fn keep_bookkeeping(next: &mut Value, previous: &Value) {
 fn changed(tx: &Transaction<'_>, kind: &Kind, next: &mut Value, previous: &Value) -> Result<()> {
     match kind.resource().as_str() {
         "secrets" => admit::string_data(next),
+        "persistentvolumeclaims" => limits::admit(&tx.view(), "persistentvolumeclaims", next)?,
         "services" => {
             services::allocate(&tx.api.inner.range, &tx.view(), next, Some(previous))
                 .map_err(|causes| ApiError::invalid("services", "Service", text(next, "name"), &causes))?;

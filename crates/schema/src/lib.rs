@@ -20,6 +20,7 @@ mod reference;
 pub mod table;
 mod time;
 pub mod types;
+pub mod usage;
 pub mod validate;
 
 pub use kind::Kind;

@@ -48,6 +48,36 @@ impl Quantity {
         self.nanos
     }
 
+    /// Nothing, in the decimal family.
+    pub fn zero() -> Self {
+        Self { nanos: 0, family: Family::Decimal }
+    }
+
+    /// A whole number.
+    pub fn whole(number: usize) -> Self {
+        Self {
+            nanos: i128::try_from(number).unwrap_or(LIMIT).saturating_mul(NANO).min(LIMIT),
+            family: Family::Decimal,
+        }
+    }
+
+    /// The sum; a zero takes the family of what is added, as upstream has it.
+    #[must_use]
+    pub fn plus(self, other: Self) -> Self {
+        let family = if self.nanos == 0 { other.family } else { self.family };
+        Self { nanos: self.nanos.saturating_add(other.nanos), family }
+    }
+
+    #[must_use]
+    pub fn minus(self, other: Self) -> Self {
+        self.plus(Self { nanos: -other.nanos, ..other })
+    }
+
+    #[must_use]
+    pub fn or_more(self, other: Self) -> Self {
+        if other.nanos > self.nanos { other } else { self }
+    }
+
     /// Thousandths, rounded up.
     pub fn millis(&self) -> i64 {
         i64::try_from(up(self.nanos, 1_000_000)).unwrap_or(i64::MAX)
