@@ -43,6 +43,7 @@ pub(crate) fn create(
     if kind.namespaced {
         quota::admit(&view, &resource, &object, None)?;
     }
+    drop_empty(&mut object);
     let meta = metadata::of(&mut object);
     for field in ["deletionTimestamp", "deletionGracePeriodSeconds", "selfLink", "generation"] {
         meta.remove(field);
@@ -251,6 +252,17 @@ fn merge_part(kind: &Kind, previous: &Value, mut object: Value, part: Part) -> V
     }
 }
 
+/// What upstream leaves out of the metadata when it is empty.
+fn drop_empty(object: &mut Value) {
+    let meta = metadata::of(object);
+    for field in ["labels", "annotations", "finalizers", "ownerReferences", "managedFields"] {
+        if meta.get(field).is_some_and(|value| value.is_null() || value == &json!([]) || value == &json!({}))
+        {
+            meta.remove(field);
+        }
+    }
+}
+
 /// Fields of the metadata that are the server's own.
 fn keep_bookkeeping(next: &mut Value, previous: &Value) {
     let was = &previous["metadata"];
@@ -270,12 +282,7 @@ fn keep_bookkeeping(next: &mut Value, previous: &Value) {
     if !meta.contains_key("managedFields") {
         metadata::keep(meta, was, "managedFields");
     }
-    for field in ["labels", "annotations", "finalizers", "ownerReferences", "managedFields"] {
-        if meta.get(field).is_some_and(|value| value.is_null() || value == &json!([]) || value == &json!({}))
-        {
-            meta.remove(field);
-        }
-    }
+    drop_empty(next);
 }
 
 /// What the server sees to when objects of some kinds change.

@@ -32,3 +32,5 @@ mod watch;
 pub use access::User;
 pub use auth::{Authenticate, PeerCertificate, TokenRequest};
 pub use server::{Options, Server, serve};
+#[doc(hidden)]
+pub use spdy::drain as drain_spdy;

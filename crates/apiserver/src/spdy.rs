@@ -11,7 +11,7 @@ use bytes::Bytes;
 use frame::Frame;
 use std::collections::HashMap;
 use std::time::Duration;
-use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, BufReader, WriteHalf};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, BufReader, WriteHalf};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -80,6 +80,36 @@ where
         tokio::spawn(write_frames(write, queued)),
     ];
     Session { incoming, frames, gone, tasks }
+}
+
+/// Reads a conversation to its end: for tests that send what no client sends.
+pub async fn drain(bytes: &[u8]) {
+    let (mut client, server) = tokio::io::duplex(1 << 20);
+    let mut session = start(server);
+    let talk = async {
+        // The session may have hung up.
+        let _ = client.write_all(bytes).await;
+        let _ = client.shutdown().await;
+        let mut answer = Vec::new();
+        let _ = client.read_to_end(&mut answer).await;
+    };
+    let listen = async {
+        let gone = session.gone();
+        loop {
+            let stream = tokio::select! {
+                stream = session.accept() => stream,
+                () = gone.cancelled() => None,
+            };
+            let Some(mut stream) = stream else { return };
+            while let Ok(bytes) = stream.data.try_recv() {
+                stream.writer.data(&bytes).await;
+            }
+        }
+    };
+    let both = async {
+        tokio::select! { () = talk => {}, () = listen => {} }
+    };
+    assert!(tokio::time::timeout(LINGER, both).await.is_ok(), "the conversation does not end");
 }
 
 impl Session {

@@ -5,14 +5,18 @@
 
 mod dockerfiles;
 mod kustomizations;
+mod objects;
 mod patches;
 mod tiltfiles;
 mod values;
+mod wire;
 mod yaml_text;
 
 pub use dockerfiles::dockerfile;
 pub use kustomizations::kustomize_build;
+pub use objects::{crd_schema, server_side_apply};
 pub use patches::patches;
 pub use tiltfiles::tiltfile;
 pub use values::Bytes;
+pub use wire::{protobuf, selectors, spdy};
 pub use yaml_text::{yaml_emitter, yaml_reader};

@@ -1,6 +1,9 @@
 //! A few hundred cases from a fixed seed: what the fuzz targets do at length.
 
-use properties::{dockerfile, kustomize_build, patches, tiltfile, yaml_emitter, yaml_reader};
+use properties::{
+    crd_schema, dockerfile, kustomize_build, patches, protobuf, selectors, server_side_apply, spdy, tiltfile,
+    yaml_emitter, yaml_reader,
+};
 
 /// xorshift: the same cases on every machine.
 struct Random(u64);
@@ -135,5 +138,55 @@ fn every_text_is_a_tiltfile_or_is_told_why_not() {
     ];
     for _ in 0..CASES {
         tiltfile(random.mutated(seed, &pieces).as_bytes());
+    }
+}
+
+#[test]
+fn applies_keep_their_promises() {
+    let mut random = Random(0x9e37_79b9_7f4a_7c15);
+    for _ in 0..CASES {
+        server_side_apply(&random.bytes(200));
+    }
+}
+
+#[test]
+fn every_schema_and_object_is_taken_or_refused() {
+    let mut random = Random(0xd1b5_4a32_d192_ed03);
+    for _ in 0..CASES {
+        crd_schema(&random.bytes(120));
+    }
+}
+
+#[test]
+fn every_message_is_an_object_or_is_refused() {
+    let mut random = Random(0x2545_f491_4f6c_dd1d);
+    for _ in 0..CASES {
+        protobuf(&random.bytes(60));
+    }
+}
+
+#[test]
+fn every_text_selects_or_is_refused() {
+    let mut random = Random(0x94d0_49bb_1331_11eb);
+    let pieces =
+        ["=", "==", "!=", "!", ",", "in", "notin", "(", ")", " ", "a", "/", ">", "é", "metadata.name"];
+    for _ in 0..CASES {
+        selectors(random.mutated("a=b,c!=d,e in (f, g),!h,metadata.name=a", &pieces).as_bytes());
+    }
+}
+
+#[test]
+fn every_conversation_ends() {
+    let mut random = Random(0xbf58_476d_1ce4_e5b9);
+    let seed = include_bytes!("../../../fuzz/seeds/spdy/streams.bin");
+    spdy(seed);
+    for _ in 0..CASES {
+        let mut bytes = seed.to_vec();
+        for _ in 0..1 + random.below(4) {
+            let at = random.below(bytes.len());
+            bytes[at] = random.bytes(2).first().copied().unwrap_or(0xff);
+        }
+        bytes.truncate(1 + random.below(bytes.len()));
+        spdy(&bytes);
     }
 }
