@@ -10,6 +10,7 @@ mod crds;
 mod deletion;
 mod error;
 mod events;
+mod eviction;
 mod journal;
 mod kinds;
 mod limits;
@@ -194,7 +195,7 @@ impl Api {
     pub fn evict(&self, namespace: &str, name: &str, options: &DeleteOptions) -> Result<Object> {
         let kind = self.kind("pods")?;
         let mut transaction = Transaction::begin(self, options.dry_run);
-        pods::may_evict(&transaction.view(), namespace, name)?;
+        eviction::admit(&mut transaction, namespace, name)?;
         deletion::delete(&mut transaction, &kind, &Key::new("pods", namespace, name), options)
     }
 

@@ -186,21 +186,3 @@ pub(crate) fn bind(pod: &mut Value, node: &str, now: &str) -> Result<()> {
     }
     Ok(())
 }
-
-/// Refuses an eviction that would take more pods than a budget allows.
-pub(crate) fn may_evict(view: &Snapshot, namespace: &str, name: &str) -> Result<()> {
-    let Some(pod) = view.get("pods", namespace, name) else { return Err(ApiError::not_found("pods", name)) };
-    let over = matches!(pod["status"]["phase"].as_str(), Some("Succeeded" | "Failed" | "Pending"));
-    if over || crate::metadata::is_deleting(&pod) {
-        return Ok(());
-    }
-    for budget in view.list("policy/poddisruptionbudgets", namespace) {
-        let selector = crate::Selector::of_object(&budget["spec"]["selector"]);
-        let allowed = budget["status"]["disruptionsAllowed"].as_i64();
-        if selector.matches(&pod["metadata"]["labels"]) && allowed == Some(0) {
-            let message = "Cannot evict pod as it would violate the pod's disruption budget.";
-            return Err(ApiError::new(429, "TooManyRequests", message));
-        }
-    }
-    Ok(())
-}

@@ -3,7 +3,7 @@
 //! One task for all of them. The queue holds each (controller, key) once; a reconcile reads a fresh snapshot, so
 //! a missed or doubled change does no harm. A write that failed is tried again later, with growing pauses.
 
-use api::{Api, ApiError, Changes, Snapshot};
+use api::{Api, ApiError, Changes, FieldValidation, Snapshot, Write, WriteOptions};
 use controllers::{Controller, Outcome, Server};
 use jiff::Timestamp;
 use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
@@ -141,13 +141,23 @@ impl Driver {
 
     fn carry_out(&mut self, item: Item, outcome: Outcome) {
         let mut failed: Option<ApiError> = None;
+        let mut refused = false;
         for write in outcome.writes {
-            match self.api.write(write) {
+            if refused && matches!(write, Write::Create { .. }) {
+                continue;
+            }
+            match self.write(item.0, write) {
                 Ok(()) => {}
                 // Somebody was faster: the next look sees what they did.
                 Err(error) if matches!(error.reason, "Conflict" | "AlreadyExists" | "NotFound") => {
                     failed.get_or_insert(error);
                     break;
+                }
+                // A quota or a range: the next pod would fare no better, and an event has told the user.
+                Err(error) if error.reason == "Forbidden" => {
+                    tracing::debug!(key = ?item.1, error = %error, "write refused");
+                    failed.get_or_insert(error);
+                    refused = true;
                 }
                 Err(error) => {
                     let controller = self.controllers[item.0].name();
@@ -170,6 +180,27 @@ impl Driver {
         if let Some(pause) = pause {
             self.delay(item, Instant::now() + pause);
         }
+    }
+
+    /// Pods that are made, or could not be made, are told of on what they belong to.
+    fn write(&self, controller: usize, write: Write) -> Result<(), ApiError> {
+        let Write::Create { resource, object } = write else { return self.api.write(write) };
+        if resource.as_str() != "pods" {
+            return self.api.write(Write::Create { resource, object });
+        }
+        let options = WriteOptions { field_validation: FieldValidation::Ignore, ..WriteOptions::default() };
+        let component = self.controllers[controller].name();
+        let (event, result) = match self.api.create("pods", object.clone(), &options) {
+            Ok(pod) => (controllers::creation(component, &pod, None), Ok(())),
+            Err(error) if error.reason == "AlreadyExists" => (None, Err(error)),
+            Err(error) => (controllers::creation(component, &object, Some(&error.message)), Err(error)),
+        };
+        if let Some(event) = event
+            && let Err(error) = self.api.write(event)
+        {
+            tracing::debug!(%error, "event not recorded");
+        }
+        result
     }
 
     fn delay(&mut self, item: Item, at: Instant) {

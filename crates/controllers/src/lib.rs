@@ -9,15 +9,18 @@ mod aggregation;
 mod cronjob;
 mod daemonset;
 mod deployment;
+mod disruption;
 mod endpoints;
 mod garbage;
 mod job;
 mod namespace;
 mod pods;
+mod quota;
 mod replicaset;
 mod rollout;
 mod scheduler;
 mod statefulset;
+mod told;
 mod unsupported;
 mod volumes;
 
@@ -26,6 +29,7 @@ use std::time::Duration;
 use store::{Change, Key, View, Write};
 
 pub use access::{at, int_at, key_of, labels_match, list_at, str_at};
+pub use told::creation;
 pub use volumes::STORAGE_CLASS;
 
 /// What controllers may know of the server beside the objects.
@@ -72,7 +76,10 @@ pub fn all() -> Vec<Box<dyn Controller>> {
         Box::new(namespace::Namespaces),
         Box::new(garbage::GarbageCollector),
         Box::new(deployment::Deployments),
-        Box::new(replicaset::ReplicaSets),
+        Box::new(replicaset::REPLICA_SETS),
+        Box::new(replicaset::REPLICATION_CONTROLLERS),
+        Box::new(disruption::Disruption),
+        Box::new(quota::Quotas),
         Box::new(statefulset::StatefulSets),
         Box::new(daemonset::DaemonSets),
         Box::new(job::Jobs),

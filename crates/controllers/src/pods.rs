@@ -54,16 +54,24 @@ pub(crate) fn controlled_pods(server: &dyn Server, owner_uid: &str) -> Vec<Objec
 
 /// Pods in the owner's namespace that its selector wants and that nobody controls: they are adopted.
 pub(crate) fn orphans(server: &dyn Server, owner: &Value) -> Vec<Object> {
-    let selector = at(owner, &["spec", "selector"]);
     server
         .list(PODS, namespace(owner))
         .into_iter()
         .filter(|pod| {
             is_active(pod)
                 && access::controller_of(pod).is_none()
-                && access::labels_match(selector, at(pod, &["metadata", "labels"]))
+                && selects(owner, at(pod, &["metadata", "labels"]))
         })
         .collect()
+}
+
+/// Whether the owner's selector wants these labels; a ReplicationController's is a plain map.
+fn selects(owner: &Value, labels: &Value) -> bool {
+    let selector = at(owner, &["spec", "selector"]);
+    if str_at(owner, &["kind"]) == "ReplicationController" {
+        return access::map_selects(selector, labels);
+    }
+    access::labels_match(selector, labels)
 }
 
 /// The patch that makes `owner` the pod's controller.
@@ -134,7 +142,7 @@ pub(crate) fn owners_of(server: &dyn Server, pod: &Value, kind: &str, resource: 
     server
         .list(resource, namespace(pod))
         .iter()
-        .filter(|owner| access::labels_match(at(owner, &["spec", "selector"]), labels))
+        .filter(|owner| selects(owner, labels))
         .map(|owner| access::key_of(resource, owner))
         .collect()
 }

@@ -14,7 +14,6 @@ const KINDS: &[(&str, &str, &str, &str)] = &[
         "set replicas by hand",
     ),
     ("networking.k8s.io/networkpolicies", "networking.k8s.io/v1", "NetworkPolicy", "all traffic is allowed"),
-    ("replicationcontrollers", "v1", "ReplicationController", "use a Deployment"),
 ];
 
 pub(crate) struct Unsupported;
