@@ -3,13 +3,19 @@
 //! Binds by the `binding` subresource. A pod that fits nowhere gets the PodScheduled condition and the event that
 //! kube-scheduler writes, with a count of nodes a reason.
 
-use crate::access::{self, at, is_deleting, labels_match, list_at, name, namespace, str_at};
+use crate::access::{self, at, is_deleting, list_at, name, namespace, str_at};
 use crate::{Controller, Outcome, Server, pods, volumes};
 use jiff::Timestamp;
-use schema::quantity::Quantity;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use store::{Change, EventKind, Key, Write};
+
+mod affinity;
+mod fit;
+#[cfg(test)]
+mod tests;
+
+use fit::{Misfit, Placed};
 
 const NODES: &str = "nodes";
 
@@ -25,7 +31,7 @@ impl Controller for Scheduler {
             pods::PODS if waits(&change.object) => vec![change.key.clone()],
             // A node that appears or changes, a pod that frees its place, a claim that gets bound.
             NODES | volumes::CLAIMS => waiting(server),
-            pods::PODS if change.kind == store::ChangeKind::Deleted => waiting(server),
+            pods::PODS if frees(change) => waiting(server),
             _ => Vec::new(),
         }
     }
@@ -36,50 +42,61 @@ impl Controller for Scheduler {
         if !waits(&pod) {
             return outcome;
         }
+        if !list_at(&pod, &["spec", "schedulingGates"]).is_empty() {
+            let message = "Scheduling is blocked due to non-empty scheduling gates";
+            outcome.writes.extend(unscheduled(&pod, "SchedulingGated", message, now));
+            return outcome;
+        }
         let nodes = server.list(NODES, "");
-        let mut reasons: BTreeMap<String, usize> = BTreeMap::new();
-        for node in &nodes {
-            match misfit(server, &pod, node) {
+        if let Some(reason) = claims(server, &pod) {
+            self.refuse(&pod, nodes.len(), Some(&reason), &[], now, &mut outcome);
+            return outcome;
+        }
+        let placed = Placed::of(server, nodes);
+        let mut misfits = Vec::new();
+        for node in &placed.nodes {
+            match fit::misfit(server, &placed, &pod, node) {
                 None => {
-                    outcome.write(Write::Merge {
-                        key: key.clone(),
-                        subresource: "binding",
-                        patch: json!({"spec": {"nodeName": name(node)}}),
-                    });
-                    let message =
-                        format!("Successfully assigned {}/{} to {}", namespace(&pod), name(&pod), name(node));
-                    let pod = access::reference("v1", "Pod", &pod);
-                    outcome.write(access::event(EventKind::Normal, pod, self.name(), "Scheduled", message));
+                    self.assign(key, &pod, node, &mut outcome);
                     return outcome;
                 }
-                Some(reason) => *reasons.entry(reason).or_default() += 1,
+                Some(misfit) => misfits.push(misfit),
             }
         }
-        self.refuse(&pod, nodes.len(), &reasons, now, &mut outcome);
+        self.refuse(&pod, misfits.len(), None, &misfits, now, &mut outcome);
         outcome
     }
 }
 
 impl Scheduler {
+    fn assign(&self, key: &Key, pod: &Value, node: &Value, outcome: &mut Outcome) {
+        outcome.write(Write::Merge {
+            key: key.clone(),
+            subresource: "binding",
+            patch: json!({"spec": {"nodeName": name(node)}}),
+        });
+        let message = format!("Successfully assigned {}/{} to {}", namespace(pod), name(pod), name(node));
+        let pod = access::reference("v1", "Pod", pod);
+        outcome.write(access::event(EventKind::Normal, pod, self.name(), "Scheduled", message));
+    }
+
+    /// `whole` is a reason that holds for every node.
     fn refuse(
         &self,
         pod: &Value,
         nodes: usize,
-        reasons: &BTreeMap<String, usize>,
+        whole: Option<&str>,
+        misfits: &[Misfit],
         now: Timestamp,
         outcome: &mut Outcome,
     ) {
-        let why: Vec<String> = reasons.iter().map(|(reason, count)| format!("{count} {reason}")).collect();
         let message = if nodes == 0 {
             "no nodes available to schedule pods".to_string()
         } else {
-            format!("0/{nodes} nodes are available: {}.", why.join(", "))
+            let reasons = whole.map_or_else(|| counted(misfits), str::to_string);
+            format!("0/{nodes} nodes are available: {reasons}. {}", preemption(pod, nodes, misfits))
         };
-        let mut conditions = list_at(pod, &["status", "conditions"]).to_vec();
-        access::set_condition(&mut conditions, "PodScheduled", "False", "Unschedulable", &message, now);
-        let mut status = at(pod, &["status"]).clone();
-        status["conditions"] = json!(conditions);
-        if let Some(write) = access::status_write(pods::PODS, pod, status) {
+        if let Some(write) = unscheduled(pod, "Unschedulable", &message, now) {
             outcome.write(write);
             let pod = access::reference("v1", "Pod", pod);
             outcome.write(access::event(EventKind::Warning, pod, self.name(), "FailedScheduling", message));
@@ -87,101 +104,74 @@ impl Scheduler {
     }
 }
 
+/// `1 Insufficient cpu, 1 Insufficient memory`: each reason with the number of its nodes.
+fn counted(misfits: &[Misfit]) -> String {
+    let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
+    for reason in misfits.iter().flat_map(|misfit| &misfit.reasons) {
+        *counts.entry(reason).or_default() += 1;
+    }
+    let mut lines: Vec<String> = counts.iter().map(|(reason, count)| format!("{count} {reason}")).collect();
+    lines.sort_unstable();
+    lines.join(", ")
+}
+
+/// What kube-scheduler adds about taking other pods away; here nobody is.
+fn preemption(pod: &Value, nodes: usize, misfits: &[Misfit]) -> String {
+    if str_at(pod, &["spec", "preemptionPolicy"]) == "Never" {
+        return "preemption: not eligible due to preemptionPolicy=Never.".into();
+    }
+    let could = misfits.iter().filter(|misfit| misfit.could_preempt).count();
+    let parts = [
+        (could, "No preemption victims found for incoming pod"),
+        (nodes - could, "Preemption is not helpful for scheduling"),
+    ];
+    let said: Vec<String> =
+        parts.iter().filter(|(count, _)| *count > 0).map(|(count, why)| format!("{count} {why}")).collect();
+    format!("preemption: 0/{nodes} nodes are available: {}.", said.join(", "))
+}
+
+/// The condition that says why a pod has no node, unless it says so already.
+fn unscheduled(pod: &Value, reason: &str, message: &str, now: Timestamp) -> Option<Write> {
+    let mut conditions = list_at(pod, &["status", "conditions"]).to_vec();
+    access::set_condition(&mut conditions, "PodScheduled", "False", reason, message, now);
+    let mut status = at(pod, &["status"]).clone();
+    status["conditions"] = json!(conditions);
+    access::status_write(pods::PODS, pod, status)
+}
+
 fn waits(pod: &Value) -> bool {
     str_at(pod, &["spec", "nodeName"]).is_empty()
         && !is_deleting(pod)
         && matches!(str_at(pod, &["spec", "schedulerName"]), "" | "default-scheduler")
-        && list_at(pod, &["spec", "schedulingGates"]).is_empty()
+}
+
+/// A pod that is gone, or has just come to its end.
+fn frees(change: &Change) -> bool {
+    let over = |pod: &Value| matches!(str_at(pod, &["status", "phase"]), "Succeeded" | "Failed");
+    change.kind == store::ChangeKind::Deleted
+        || (over(&change.object) && change.previous.as_ref().is_some_and(|old| !over(old)))
 }
 
 fn waiting(server: &dyn Server) -> Vec<Key> {
     server.list(pods::PODS, "").iter().filter(|p| waits(p)).map(|p| access::key_of(pods::PODS, p)).collect()
 }
 
-/// Why the pod cannot run on this node, in kube-scheduler's words.
-fn misfit(server: &dyn Server, pod: &Value, node: &Value) -> Option<String> {
-    if at(node, &["spec", "unschedulable"]) == &json!(true) {
-        return Some("node(s) were unschedulable".into());
-    }
-    if let Some(taint) = list_at(node, &["spec", "taints"]).iter().find(|taint| blocks(pod, taint)) {
-        let value = str_at(taint, &["value"]);
-        return Some(format!("node(s) had untolerated taint {{{}: {value}}}", str_at(taint, &["key"])));
-    }
-    let labels = at(node, &["metadata", "labels"]);
-    let selector = at(pod, &["spec", "nodeSelector"]);
-    if !selector.is_null() && !labels_match(&json!({"matchLabels": selector}), labels) {
-        return Some("node(s) didn't match Pod's node affinity/selector".into());
-    }
-    let required =
-        at(pod, &["spec", "affinity", "nodeAffinity", "requiredDuringSchedulingIgnoredDuringExecution"]);
-    let terms = list_at(required, &["nodeSelectorTerms"]);
-    if !terms.is_empty()
-        && !terms
-            .iter()
-            .any(|t| labels_match(&json!({"matchExpressions": at(t, &["matchExpressions"])}), labels))
-    {
-        return Some("node(s) didn't match Pod's node affinity/selector".into());
-    }
-    missing_claim(server, pod).or_else(|| lacking(server, pod, node))
-}
-
-fn blocks(pod: &Value, taint: &Value) -> bool {
-    matches!(str_at(taint, &["effect"]), "NoSchedule" | "NoExecute")
-        && !list_at(pod, &["spec", "tolerations"]).iter().any(|t| {
-            let (key, effect) = (str_at(t, &["key"]), str_at(t, &["effect"]));
-            let key_fits = key.is_empty() || key == str_at(taint, &["key"]);
-            let effect_fits = effect.is_empty() || effect == str_at(taint, &["effect"]);
-            let value_fits =
-                str_at(t, &["operator"]) == "Exists" || str_at(t, &["value"]) == str_at(taint, &["value"]);
-            key_fits && effect_fits && value_fits
-        })
-}
-
-fn missing_claim(server: &dyn Server, pod: &Value) -> Option<String> {
+/// What is wrong with the pod's claims, for whatever node.
+fn claims(server: &dyn Server, pod: &Value) -> Option<String> {
     volumes::claims_of(pod).into_iter().find_map(|claim| {
         match server.get(volumes::CLAIMS, namespace(pod), &claim) {
             None => Some(format!("persistentvolumeclaim \"{claim}\" not found")),
             Some(found) if is_deleting(&found) => {
                 Some(format!("persistentvolumeclaim \"{claim}\" is being deleted"))
             }
+            Some(found) if volumes::is_lost(&found) => Some(format!(
+                "persistentvolumeclaim \"{claim}\" bound to non-existent persistentvolume \"{}\"",
+                str_at(&found, &["spec", "volumeName"])
+            )),
+            Some(found) if volumes::must_be_bound_first(server, &found) => {
+                Some("pod has unbound immediate PersistentVolumeClaims".into())
+            }
             Some(_) => None,
         }
     })
-}
-
-/// Whether the requests of all pods on the node leave room for this one's.
-fn lacking(server: &dyn Server, pod: &Value, node: &Value) -> Option<String> {
-    let on_node: Vec<_> = server
-        .list(pods::PODS, "")
-        .into_iter()
-        .filter(|p| {
-            str_at(p, &["spec", "nodeName"]) == name(node)
-                && !matches!(str_at(p, &["status", "phase"]), "Succeeded" | "Failed")
-        })
-        .collect();
-    if let Some(most) =
-        at(node, &["status", "allocatable", "pods"]).as_str().and_then(|s| s.parse::<usize>().ok())
-        && on_node.len() >= most
-    {
-        return Some("Too many pods".into());
-    }
-    ["cpu", "memory"].into_iter().find_map(|resource| {
-        let room = quantity(at(node, &["status", "allocatable", resource]))?;
-        let want = requests(pod, resource);
-        let used: i128 = on_node.iter().map(|p| requests(p, resource)).sum();
-        (want > 0 && used + want > room).then(|| format!("Insufficient {resource}"))
-    })
-}
-
-/// Sum over containers, or the largest init container if that is more.
-fn requests(pod: &Value, resource: &str) -> i128 {
-    let of = |c: &Value| quantity(at(c, &["resources", "requests", resource])).unwrap_or(0);
-    let sum: i128 = list_at(pod, &["spec", "containers"]).iter().map(of).sum();
-    list_at(pod, &["spec", "initContainers"]).iter().map(of).fold(sum, i128::max)
-}
-
-/// In billionths of a core or a byte, so that sums are exact.
-fn quantity(value: &Value) -> Option<i128> {
-    let text = value.as_str().map_or_else(|| value.to_string(), String::from);
-    Quantity::parse(&text).map(|quantity| quantity.nanos())
 }

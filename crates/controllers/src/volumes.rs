@@ -35,6 +35,18 @@ pub(crate) fn claims_of(pod: &Value) -> Vec<String> {
         .collect()
 }
 
+/// Whether its volume is gone.
+pub(crate) fn is_lost(claim: &Value) -> bool {
+    str_at(claim, &["status", "phase"]) == "Lost"
+}
+
+/// Whether a claim has no volume yet and does not wait for its first pod: the pod has to wait for the claim.
+pub(crate) fn must_be_bound_first(server: &dyn Server, claim: &Value) -> bool {
+    str_at(claim, &["spec", "volumeName"]).is_empty()
+        && class_of(server, claim)
+            .is_none_or(|class| str_at(&class, &["volumeBindingMode"]) != "WaitForFirstConsumer")
+}
+
 fn name_of(volume: &Value) -> &str {
     str_at(volume, &["name"])
 }
