@@ -19,7 +19,7 @@ use managers::{Managers, Operation, Owner};
 use schema::Kind;
 use serde_json::{Value, json};
 use store::View;
-pub(crate) use types::Shape;
+pub(crate) use types::{Custom, Keys, Shape};
 
 /// Whose the fields are of an object that was made when nobody kept account.
 const BEFORE: &str = "before-first-apply";
@@ -40,8 +40,16 @@ pub(crate) fn apply(
     if let Some(live) = &live {
         let uid = text(&config, "uid");
         if !uid.is_empty() && uid != text(live, "uid") {
-            return Err(ApiError::conflict(key, "the UID of the applied configuration is another object's"));
+            let is = text(live, "uid");
+            let why = format!("Precondition failed: UID in precondition: {uid}, UID in object meta: {is}");
+            return Err(ApiError::conflict(key, &why));
         }
+    } else if !text(&config, "uid").is_empty() {
+        let uid = text(&config, "uid");
+        let why = format!(
+            "uid mismatch: the provided object specified uid {uid}, and no existing object was found"
+        );
+        return Err(ApiError::conflict(key, &why));
     }
     let owner = Owner {
         manager: options.field_manager.clone(),
@@ -49,8 +57,12 @@ pub(crate) fn apply(
         api_version: kind.api_version(),
         subresource: subresource.to_string(),
     };
-    let root = types::root(tx.api, kind);
-    let wanted = scoped(walk::fields_of(&config, &root), kind, subresource);
+    let root = types::root(tx, kind);
+    if let Some(problem) = walk::repeated(&config, &root, "") {
+        return Err(untypable(kind, key, &problem));
+    }
+    let given = walk::fields_of(&config, &root);
+    let wanted = scoped(given.clone(), kind, subresource);
     let Some(live) = live else {
         if !subresource.is_empty() {
             return Err(ApiError::not_found(resource, &key.name));
@@ -70,7 +82,8 @@ pub(crate) fn apply(
     }
     let last = managers.fields(&owner);
     let mut next = merge::merge(&live, &config, &root);
-    let keep = managers.union_without(&owner).union(&wanted);
+    // Also what nobody owns, such as the name, keeps what it stands in.
+    let keep = managers.union_without(&owner).union(&given);
     merge::prune(&mut next, &last, &keep, &root);
     let difference = walk::compare(&live, &next, &root);
     let changed = scoped(difference.changed(), kind, subresource);
@@ -85,6 +98,18 @@ pub(crate) fn apply(
     let part = if subresource == "status" { Part::Status } else { Part::Main };
     let untracked = WriteOptions { field_manager: String::new(), ..options.clone() };
     write::update(tx, kind, next, part, &untracked)
+}
+
+/// A configuration whose lists cannot be merged; upstream's answer has no reason either.
+fn untypable(kind: &Kind, key: &Key, problem: &str) -> ApiError {
+    let message = format!(
+        "failed to create typed patch object ({}/{}; {}, Kind={}): {problem}",
+        key.namespace,
+        key.name,
+        kind.api_version(),
+        kind.kind
+    );
+    ApiError::new(500, "", message)
 }
 
 fn now(tx: &Transaction<'_>) -> String {
@@ -145,6 +170,16 @@ fn scoped(set: FieldSet, kind: &Kind, subresource: &str) -> FieldSet {
     }
 }
 
+/// A client that sends one empty entry wants the account to be empty.
+fn forget_if_asked(object: &mut Value) {
+    let managed = object["metadata"].get("managedFields").and_then(Value::as_array);
+    let asked =
+        managed.is_some_and(|list| matches!(list.as_slice(), [one] if one == &json!({}) || one.is_null()));
+    if asked {
+        metadata::of(object).remove("managedFields");
+    }
+}
+
 /// Keeps account of an update or a patch: what it changed is now its manager's.
 pub(crate) fn track(
     tx: &Transaction<'_>,
@@ -157,7 +192,8 @@ pub(crate) fn track(
     if manager.is_empty() {
         return;
     }
-    let root = types::root(tx.api, kind);
+    let root = types::root(tx, kind);
+    forget_if_asked(next);
     let owner = Owner {
         manager: manager.to_string(),
         operation: Operation::Update,

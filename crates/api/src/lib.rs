@@ -89,6 +89,7 @@ struct Inner {
     builtin: HashSet<String>,
     kinds: RwLock<Arc<Kinds>>,
     feed: RwLock<changes::Feed>,
+    shapes: apply::Custom,
 }
 
 struct State {
@@ -110,6 +111,7 @@ impl Api {
             builtin: builtin.iter().map(Kind::resource).collect(),
             kinds: RwLock::new(Arc::new(Kinds::new(builtin))),
             feed: RwLock::new(changes::Feed::new(store::History::new(HISTORY, snapshot.version()))),
+            shapes: apply::Custom::default(),
             snapshot: RwLock::new(snapshot.clone()),
             state: Mutex::new(State { store, journal }),
         };

@@ -1,9 +1,10 @@
 //! Calls into `schema` and `patch`, in one place.
 
-use crate::apply::Shape;
+use crate::apply::{Keys, Shape};
 use crate::{ApiError, Result};
 use schema::Kind;
 use serde_json::Value;
+use std::sync::Arc;
 
 /// Subresources of the built-in kinds that nothing here serves.
 const UNSERVED: [&str; 2] = ["approval", "resize"];
@@ -61,6 +62,14 @@ pub(crate) fn apply_root(kind: &Kind) -> Shape {
     schema::apply_root(&kind.api_version(), &kind.kind).map_or(Shape::Unknown, shape)
 }
 
+/// The metadata of every object.
+pub(crate) fn apply_metadata() -> Shape {
+    match schema::apply_root("v1", "ConfigMap") {
+        Some(schema::Shape::Struct(ty)) => apply_field(ty, "metadata").unwrap_or(Shape::Unknown),
+        _ => Shape::Unknown,
+    }
+}
+
 /// `None` for a field that the type does not have.
 pub(crate) fn apply_field(ty: patch::TypeId, name: &str) -> Option<Shape> {
     schema::apply_field(ty, name).map(shape)
@@ -70,8 +79,13 @@ fn shape(known: schema::Shape) -> Shape {
     match known {
         schema::Shape::Atomic => Shape::Atomic,
         schema::Shape::Struct(ty) => Shape::Struct(ty),
-        schema::Shape::Map(values) => Shape::Map(Box::new(shape(*values))),
+        schema::Shape::Map(values) => Shape::Map(Arc::new(shape(*values))),
         schema::Shape::Set => Shape::Set,
-        schema::Shape::Keyed(keys, item) => Shape::Keyed(keys, Box::new(shape(*item))),
+        schema::Shape::Keyed(keys, item) => {
+            // The only default that is part of a key of a built-in kind.
+            let default = |key: &str| (key == "protocol").then(|| Value::from("TCP"));
+            let keys = keys.into_iter().map(|key| (key.to_string(), default(key))).collect();
+            Shape::Keyed(Arc::new(Keys::new(keys)), Arc::new(shape(*item)))
+        }
     }
 }

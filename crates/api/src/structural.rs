@@ -7,7 +7,7 @@ use crate::metadata::text;
 use regex::Regex;
 use schema::Kind;
 use serde_json::{Map, Value};
-use store::{Snapshot, View};
+use store::{Object, Snapshot, View};
 
 /// Field, reason, text.
 type Cause = (String, String, String);
@@ -15,13 +15,21 @@ type Cause = (String, String, String);
 /// What always belongs to an object, whatever its schema says.
 const OBJECT_FIELDS: [&str; 3] = ["apiVersion", "kind", "metadata"];
 
+/// The definition of a custom kind.
+pub(crate) fn definition_of(view: &Snapshot, kind: &Kind) -> Option<Object> {
+    view.get(crds::RESOURCE, "", &format!("{}.{}", kind.plural, kind.group))
+}
+
 /// The schema of a custom kind in its stored version; null if it has none.
-pub(crate) fn schema_of(view: &Snapshot, kind: &Kind) -> Value {
-    let definition = view.get(crds::RESOURCE, "", &format!("{}.{}", kind.plural, kind.group));
-    let versions = definition.as_ref().and_then(|definition| definition["spec"]["versions"].as_array());
+pub(crate) fn schema_in<'a>(definition: &'a Value, kind: &Kind) -> &'a Value {
     let version = kind.versions.first().map(String::as_str).unwrap_or_default();
+    let versions = definition["spec"]["versions"].as_array();
     let version = versions.and_then(|all| all.iter().find(|known| known["name"] == version));
-    version.map_or(Value::Null, |version| version["schema"]["openAPIV3Schema"].clone())
+    version.map_or(&Value::Null, |version| &version["schema"]["openAPIV3Schema"])
+}
+
+pub(crate) fn schema_of(view: &Snapshot, kind: &Kind) -> Value {
+    definition_of(view, kind).map_or(Value::Null, |definition| schema_in(&definition, kind).clone())
 }
 
 /// Whether a definition has rules that nothing here evaluates.

@@ -23,24 +23,16 @@ pub(crate) fn step_of(shape: &Shape, item: &Value) -> Option<Step> {
         Shape::Set => Some(Step::Item(item.to_string())),
         Shape::Keyed(keys, _) => {
             let mut values = Map::new();
-            for key in sorted(keys) {
-                let given = item.get(key).filter(|value| !value.is_null()).cloned();
-                // The only default that is part of a key.
-                let value = given.or_else(|| (key == "protocol").then(|| Value::from("TCP")));
-                if let Some(value) = value {
-                    values.insert(key.to_string(), value);
+            for (key, default) in keys.iter() {
+                let given = item.get(key).filter(|value| !value.is_null()).or(default.as_ref());
+                if let Some(value) = given {
+                    values.insert(key.clone(), value.clone());
                 }
             }
             (!values.is_empty()).then(|| Step::Key(Value::Object(values).to_string()))
         }
         _ => None,
     }
-}
-
-fn sorted(keys: &[&'static str]) -> Vec<&'static str> {
-    let mut keys = keys.to_vec();
-    keys.sort_unstable();
-    keys
 }
 
 /// The items of a list with what tells them apart; `None` if it is no list that merges.
@@ -60,7 +52,25 @@ pub(crate) fn item_shape(shape: &Shape) -> Shape {
 
 /// Whether an object of this shape merges field by field.
 pub(crate) fn merges(shape: &Shape) -> bool {
-    matches!(shape, Shape::Struct(_) | Shape::Map(_) | Shape::Unknown)
+    matches!(shape, Shape::Struct(_) | Shape::Fields(_) | Shape::Map(_) | Shape::Unknown)
+}
+
+/// The first list in which two items cannot be told apart, and by what; upstream's words.
+pub(crate) fn repeated(value: &Value, shape: &Shape, path: &str) -> Option<String> {
+    match value {
+        Value::Object(fields) if merges(shape) => fields
+            .iter()
+            .find_map(|(name, value)| repeated(value, &shape.field(name).0, &format!("{path}.{name}"))),
+        _ => {
+            let items = items(shape, value)?;
+            let mut seen = std::collections::HashSet::new();
+            if let Some((step, _)) = items.iter().find(|(step, _)| !seen.insert(step.clone())) {
+                return Some(format!("{path}: duplicate entries for key {step}"));
+            }
+            let below = item_shape(shape);
+            items.iter().find_map(|(step, item)| repeated(item, &below, &format!("{path}{step}")))
+        }
+    }
 }
 
 pub(crate) fn fields_of(value: &Value, shape: &Shape) -> FieldSet {
