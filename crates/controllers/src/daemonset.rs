@@ -1,13 +1,14 @@
 //! DaemonSet: one pod a node that fits. Updates replace outdated pods within `maxUnavailable`, or on delete.
 
 use crate::access::{self, at, generation, int_at, is_deleting, labels_match, list_at, name, str_at};
-use crate::{Controller, Outcome, Server, pods};
+use crate::{Controller, Outcome, Server, pods, revisions};
 use jiff::Timestamp;
 use serde_json::{Value, json};
-use store::{Change, Key, Object};
+use store::{Change, EventKind, Key, Object};
 
 const DAEMONSETS: &str = "apps/daemonsets";
 const HASH_LABEL: &str = "controller-revision-hash";
+const KEPT: revisions::Kept = revisions::Kept { kind: "DaemonSet", hash_label: HASH_LABEL };
 
 pub(crate) struct DaemonSets;
 
@@ -21,7 +22,7 @@ impl Controller for DaemonSets {
             DAEMONSETS => vec![change.key.clone()],
             pods::PODS => pods::owners_of(server, &change.object, "DaemonSet", DAEMONSETS),
             "nodes" => server.list(DAEMONSETS, "").iter().map(|d| access::key_of(DAEMONSETS, d)).collect(),
-            _ => Vec::new(),
+            _ => revisions::owner(change, "DaemonSet", DAEMONSETS).into_iter().collect(),
         }
     }
 
@@ -32,7 +33,10 @@ impl Controller for DaemonSets {
         let nodes: Vec<Object> = server.list("nodes", "").into_iter().filter(|n| wants(&set, n)).collect();
         let hash = access::content_hash(at(&set, &["spec", "template"]));
         if !is_deleting(&set) {
-            place(&set, &nodes, &all, &hash, &mut outcome);
+            let used: Vec<String> = all.iter().map(|p| revisions::of_pod(&set, p, HASH_LABEL)).collect();
+            let used: Vec<&str> = used.iter().map(String::as_str).collect();
+            revisions::keep(server, &set, &hash, &KEPT, &used, &mut outcome);
+            place(&set, &nodes, &all, &hash, now, &mut outcome);
         }
         status(&set, nodes.len(), &all, &hash, now, &mut outcome);
         outcome
@@ -54,32 +58,64 @@ fn node_of(pod: &Value) -> &str {
     }
 }
 
-fn place(set: &Value, nodes: &[Object], all: &[Object], hash: &str, outcome: &mut Outcome) {
+fn place(set: &Value, nodes: &[Object], all: &[Object], hash: &str, now: Timestamp, outcome: &mut Outcome) {
     let rolling = str_at(set, &["spec", "updateStrategy", "type"]) != "OnDelete";
-    let most = at(set, &["spec", "updateStrategy", "rollingUpdate", "maxUnavailable"]);
-    let most = if most.is_null() { 1 } else { access::int_or_percent(most, nodes.len() as i64, true).max(1) };
-    let ready = all.iter().filter(|p| pods::is_active(p) && pods::is_ready(p)).count() as i64;
-    let mut may_stop = most - (nodes.len() as i64 - ready).max(0);
+    let budget = |field: &str| match at(set, &["spec", "updateStrategy", "rollingUpdate", field]) {
+        Value::Null => None,
+        value => Some(access::int_or_percent(value, nodes.len() as i64, true)),
+    };
+    let available = |pod: &Value| {
+        pods::availability(pod, pods::min_ready_seconds(set), now).is_ok() && pods::is_active(pod)
+    };
+    let up_to_date = |pod: &Value| str_at(pod, &["metadata", "labels", HASH_LABEL]) == hash;
+    let mut may_surge = if rolling { budget("maxSurge").unwrap_or(0) } else { 0 };
+    let surges = may_surge > 0;
+    let most = budget("maxUnavailable").unwrap_or(1).max(i64::from(!surges));
+    let served = nodes.iter().filter(|n| all.iter().any(|p| node_of(p) == name(n) && available(p))).count();
+    let mut may_stop = most - (nodes.len() - served) as i64;
     for node in nodes {
         let here: Vec<&Object> = all.iter().filter(|p| node_of(p) == name(node)).collect();
-        // A pod that is going holds its place: two daemons never share a node.
-        let Some(pod) = here.iter().find(|p| pods::is_active(p)) else {
-            let finished = here.iter().filter(|p| !is_deleting(p));
-            finished.for_each(|p| outcome.write(pods::delete(p)));
+        // A pod that is going holds its place: two daemons never share a node, but for a surge.
+        let Some(pod) = here.iter().find(|p| pods::is_active(p) && !up_to_date(p)) else {
+            if here.iter().any(|p| pods::is_active(p)) {
+                continue;
+            }
+            here.iter().filter(|p| !is_deleting(p)).for_each(|p| delete(set, p, outcome));
             if here.is_empty() {
                 outcome.write(pods::create(daemon_pod(set, node, hash)));
             }
             continue;
         };
-        let outdated = str_at(pod, &["metadata", "labels", HASH_LABEL]) != hash;
-        if outdated && rolling && (!pods::is_ready(pod) || may_stop > 0) {
-            may_stop -= i64::from(pods::is_ready(pod));
-            outcome.write(pods::delete(pod));
+        match here.iter().find(|p| pods::is_active(p) && up_to_date(p)) {
+            Some(new) if available(new) => delete(set, pod, outcome),
+            Some(_) => may_surge -= 1,
+            None if !rolling => {}
+            None if surges && (may_surge > 0 || !available(pod)) => {
+                may_surge -= i64::from(available(pod));
+                outcome.write(pods::create(daemon_pod(set, node, hash)));
+            }
+            None if surges => {}
+            None if !available(pod) || may_stop > 0 => {
+                may_stop -= i64::from(available(pod));
+                delete(set, pod, outcome);
+            }
+            None => {}
         }
     }
     for pod in all.iter().filter(|p| pods::is_active(p) && !nodes.iter().any(|n| name(n) == node_of(p))) {
-        outcome.write(pods::delete(pod));
+        delete(set, pod, outcome);
     }
+}
+
+fn delete(set: &Value, pod: &Value, outcome: &mut Outcome) {
+    outcome.write(pods::delete(pod));
+    outcome.write(access::event(
+        EventKind::Normal,
+        access::reference("apps/v1", "DaemonSet", set),
+        DaemonSets.name(),
+        "SuccessfulDelete",
+        format!("Deleted pod: {}", name(pod)),
+    ));
 }
 
 fn daemon_pod(set: &Value, node: &Value, hash: &str) -> Value {

@@ -17,6 +17,7 @@ mod namespace;
 mod pods;
 mod quota;
 mod replicaset;
+mod revisions;
 mod rollout;
 mod scheduler;
 mod statefulset;

@@ -1,16 +1,22 @@
 //! StatefulSet: pods with ordinals, names and claims that stay.
 //!
 //! Ordered by default: one pod at a time, up from 0, down and for updates from the highest. `Parallel` starts and
-//! stops all at once. `partition` and OnDelete hold updates back. Claims are never deleted here.
+//! stops all at once. `partition` and OnDelete hold updates back. `claims` has the claims and how long they stay.
 
-use crate::access::{self, at, generation, int_at, is_deleting, list_at, name, namespace, str_at};
-use crate::{Controller, Outcome, Server, pods, volumes};
+mod claims;
+#[cfg(test)]
+mod tests;
+
+use crate::access::{self, at, generation, int_at, is_deleting, name, str_at};
+use crate::{Controller, Outcome, Server, pods, revisions};
 use jiff::Timestamp;
 use serde_json::{Value, json};
-use store::{Change, Key, Object, Resource, Write};
+use store::{Change, EventKind, Key, Object};
 
 const STATEFULSETS: &str = "apps/statefulsets";
 const REVISION: &str = "controller-revision-hash";
+const KEPT: revisions::Kept =
+    revisions::Kept { kind: "StatefulSet", hash_label: "controller.kubernetes.io/hash" };
 
 pub(crate) struct StatefulSets;
 
@@ -23,7 +29,7 @@ impl Controller for StatefulSets {
         match &*change.key.resource.0 {
             STATEFULSETS => vec![change.key.clone()],
             pods::PODS => pods::owners_of(server, &change.object, "StatefulSet", STATEFULSETS),
-            _ => Vec::new(),
+            _ => revisions::owner(change, "StatefulSet", STATEFULSETS).into_iter().collect(),
         }
     }
 
@@ -31,9 +37,14 @@ impl Controller for StatefulSets {
         let mut outcome = Outcome::default();
         let Some(set) = server.get(STATEFULSETS, &key.namespace, &key.name) else { return outcome };
         let all = pods::controlled_pods(server, access::uid(&set));
-        let revision = format!("{}-{}", name(&set), access::content_hash(at(&set, &["spec", "template"])));
+        let hash = access::content_hash(at(&set, &["spec", "template"]));
+        let revision = format!("{}-{hash}", name(&set));
         if !is_deleting(&set) {
-            Order { server, set: &set, all: &all, revision: &revision }.advance(&mut outcome);
+            let mut used: Vec<&str> =
+                all.iter().map(|p| str_at(p, &["metadata", "labels", REVISION])).collect();
+            used.push(str_at(&set, &["status", "currentRevision"]));
+            revisions::keep(server, &set, &hash, &KEPT, &used, &mut outcome);
+            Order { server, set: &set, all: &all, revision: &revision, now }.advance(&mut outcome);
         }
         status(&set, &all, &revision, now, &mut outcome);
         outcome
@@ -45,6 +56,7 @@ struct Order<'a> {
     set: &'a Value,
     all: &'a [Object],
     revision: &'a str,
+    now: Timestamp,
 }
 
 impl Order<'_> {
@@ -53,6 +65,7 @@ impl Order<'_> {
         let end = start + int_at(self.set, &["spec", "replicas"]).unwrap_or(1).max(0);
         let parallel = str_at(self.set, &["spec", "podManagementPolicy"]) == "Parallel";
         for ordinal in start..end {
+            claims::belong(self.server, self.set, &self.pod_name(ordinal), outcome);
             match self.pod(ordinal) {
                 None => {
                     self.create(ordinal, outcome);
@@ -62,12 +75,12 @@ impl Order<'_> {
                 }
                 // A pod at its end is replaced under the same name.
                 Some(pod) if !is_deleting(pod) && !pods::is_active(pod) => {
-                    outcome.write(pods::delete(pod));
+                    self.delete(pod, outcome);
                     if !parallel {
                         return;
                     }
                 }
-                Some(pod) if !parallel && (is_deleting(pod) || !pods::is_ready(pod)) => {
+                Some(pod) if !parallel && !self.is_available(pod) => {
                     self.unstick(pod, ordinal, outcome);
                     return;
                 }
@@ -82,7 +95,8 @@ impl Order<'_> {
         surplus.sort_by_key(|p| std::cmp::Reverse(ordinal_of(self.set, p)));
         for pod in surplus {
             if !is_deleting(pod) {
-                outcome.write(pods::delete(pod));
+                claims::condemn(self.server, self.set, pod, outcome);
+                self.delete(pod, outcome);
             }
             if !parallel {
                 return;
@@ -93,28 +107,50 @@ impl Order<'_> {
 
     /// A pod of an old revision that never gets ready would block its own repair: it may be replaced.
     fn unstick(&self, pod: &Object, ordinal: i64, outcome: &mut Outcome) {
-        if !is_deleting(pod) && self.outdated(pod) && ordinal >= self.partition() && self.rolls() {
-            outcome.write(pods::delete(pod));
+        let start = int_at(self.set, &["spec", "ordinals", "start"]).unwrap_or(0);
+        let rolls = ordinal >= start + self.partition() && self.rolls();
+        if !is_deleting(pod) && !pods::is_ready(pod) && self.outdated(pod) && rolls {
+            self.delete(pod, outcome);
         }
     }
 
+    /// From the highest ordinal down, no more at once than may be unavailable.
     fn update(&self, start: i64, end: i64, outcome: &mut Outcome) {
         if !self.rolls() {
             return;
         }
-        for ordinal in (start.max(self.partition())..end).rev() {
-            let Some(pod) = self.pod(ordinal) else { return };
-            if is_deleting(pod) {
+        let most = at(self.set, &["spec", "updateStrategy", "rollingUpdate", "maxUnavailable"]);
+        let most = if most.is_null() { 1 } else { access::int_or_percent(most, end - start, true).max(1) };
+        let missing = (start..end).filter(|o| !self.pod(*o).is_some_and(|p| self.is_available(p))).count();
+        let mut may_stop = most - missing as i64;
+        for ordinal in (start + self.partition()..end).rev() {
+            let Some(pod) = self.pod(ordinal).filter(|pod| !is_deleting(pod)) else { continue };
+            if !self.outdated(pod) {
+                continue;
+            }
+            // One that is not available already counts among the missing.
+            let costs = i64::from(self.is_available(pod));
+            if may_stop < costs {
                 return;
             }
-            if self.outdated(pod) {
-                outcome.write(pods::delete(pod));
-                return;
-            }
-            if !pods::is_ready(pod) {
-                return;
-            }
+            may_stop -= costs;
+            self.delete(pod, outcome);
         }
+    }
+
+    fn is_available(&self, pod: &Value) -> bool {
+        !is_deleting(pod) && pods::availability(pod, pods::min_ready_seconds(self.set), self.now).is_ok()
+    }
+
+    fn delete(&self, pod: &Value, outcome: &mut Outcome) {
+        outcome.write(pods::delete(pod));
+        outcome.write(access::event(
+            EventKind::Normal,
+            access::reference("apps/v1", "StatefulSet", self.set),
+            StatefulSets.name(),
+            "SuccessfulDelete",
+            format!("delete Pod {} in StatefulSet {} successful", name(pod), name(self.set)),
+        ));
     }
 
     fn rolls(&self) -> bool {
@@ -129,42 +165,40 @@ impl Order<'_> {
         str_at(pod, &["metadata", "labels", REVISION]) != self.revision
     }
 
+    fn pod_name(&self, ordinal: i64) -> String {
+        format!("{}-{ordinal}", name(self.set))
+    }
+
     fn pod(&self, ordinal: i64) -> Option<&Object> {
-        let wanted = format!("{}-{ordinal}", name(self.set));
+        let wanted = self.pod_name(ordinal);
         self.all.iter().find(|p| name(p) == wanted)
     }
 
+    /// Pods below the partition are made anew as they were, of the revision before the update.
+    fn template(&self, ordinal: i64) -> (String, Value) {
+        let start = int_at(self.set, &["spec", "ordinals", "start"]).unwrap_or(0);
+        let current = str_at(self.set, &["status", "currentRevision"]);
+        if self.rolls()
+            && ordinal < start + self.partition()
+            && current != self.revision
+            && let Some(template) = revisions::template(self.server, self.set, current)
+        {
+            return (current.to_string(), template);
+        }
+        (self.revision.to_string(), at(self.set, &["spec", "template"]).clone())
+    }
+
     fn create(&self, ordinal: i64, outcome: &mut Outcome) {
-        let pod_name = format!("{}-{ordinal}", name(self.set));
-        let mut pod =
-            pods::from_template("apps/v1", "StatefulSet", self.set, at(self.set, &["spec", "template"]));
+        let pod_name = self.pod_name(ordinal);
+        let (revision, template) = self.template(ordinal);
+        let mut pod = pods::from_template("apps/v1", "StatefulSet", self.set, &template);
         pod["metadata"]["name"] = json!(pod_name);
         pod["metadata"]["labels"]["statefulset.kubernetes.io/pod-name"] = json!(pod_name);
         pod["metadata"]["labels"]["apps.kubernetes.io/pod-index"] = json!(ordinal.to_string());
-        pod["metadata"]["labels"][REVISION] = json!(self.revision);
+        pod["metadata"]["labels"][REVISION] = json!(revision);
         pod["spec"]["hostname"] = json!(pod_name);
         pod["spec"]["subdomain"] = at(self.set, &["spec", "serviceName"]).clone();
-        let mut volumes: Vec<Value> = list_at(&pod, &["spec", "volumes"]).to_vec();
-        for template in list_at(self.set, &["spec", "volumeClaimTemplates"]) {
-            let claim = format!("{}-{pod_name}", name(template));
-            volumes.retain(|v| str_at(v, &["name"]) != name(template));
-            volumes.push(json!({"name": name(template), "persistentVolumeClaim": {"claimName": claim}}));
-            if self.server.get(volumes::CLAIMS, namespace(self.set), &claim).is_none() {
-                let mut object = template.clone();
-                object["apiVersion"] = json!("v1");
-                object["kind"] = json!("PersistentVolumeClaim");
-                object["metadata"]["name"] = json!(claim);
-                object["metadata"]["namespace"] = json!(namespace(self.set));
-                if let Some(labels) = at(self.set, &["spec", "selector", "matchLabels"]).as_object() {
-                    labels.iter().for_each(|(k, v)| object["metadata"]["labels"][k] = v.clone());
-                }
-                if let Some(fields) = object.as_object_mut() {
-                    fields.remove("status");
-                }
-                outcome.write(Write::Create { resource: Resource::new(volumes::CLAIMS), object });
-            }
-        }
-        pod["spec"]["volumes"] = json!(volumes);
+        claims::furnish(self.server, self.set, &mut pod, outcome);
         outcome.write(pods::create(pod));
     }
 }

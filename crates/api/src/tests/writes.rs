@@ -284,3 +284,28 @@ async fn changes_come_as_they_happen() {
     assert_eq!((change.kind, &*change.key.name), (ChangeKind::Added, "x"));
     task.await.expect("joined").expect("created");
 }
+
+#[test]
+fn a_revision_keeps_its_template_and_brings_it_back() {
+    let (api, _dir) = bench();
+    let template = |image: &str, label: &str| {
+        json!({ "metadata": { "labels": { "app": "a", label: "x" } },
+            "spec": { "containers": [{ "name": "c", "image": image }] } })
+    };
+    let mut old = template("old", "before");
+    old["$patch"] = "replace".into();
+    let revision = json!({ "apiVersion": "apps/v1", "kind": "ControllerRevision",
+        "metadata": { "name": "a-1", "namespace": "default" }, "revision": 1,
+        "data": { "spec": { "template": old } } });
+    let stored = api.create("apps/controllerrevisions", revision, &by()).expect("created");
+    assert_eq!(stored["data"]["spec"]["template"]["$patch"], "replace");
+    let set = json!({ "apiVersion": "apps/v1", "kind": "DaemonSet",
+        "metadata": { "name": "a", "namespace": "default" },
+        "spec": { "selector": { "matchLabels": { "app": "a" } }, "template": template("new", "after") } });
+    api.create("apps/daemonsets", set, &by()).expect("created");
+    let key = Key::new("apps/daemonsets", "default", "a");
+    let undone = api.patch(&key, PatchKind::Strategic, "", &stored["data"], &by()).expect("patched");
+    let template = &undone["spec"]["template"];
+    assert_eq!(template["spec"]["containers"][0]["image"], "old");
+    assert_eq!(template["metadata"]["labels"], json!({ "app": "a", "before": "x" }));
+}
