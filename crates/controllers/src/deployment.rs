@@ -153,9 +153,7 @@ impl Plan<'_> {
 
     fn create(&self, replicas: i64, outcome: &mut Outcome) {
         let mut template = at(self.deployment, &["spec", "template"]).clone();
-        let hash = access::content_hash(&template);
-        let collisions = int_at(self.deployment, &["status", "collisionCount"]).unwrap_or(0);
-        let hash = if collisions > 0 { format!("{hash}{collisions}") } else { hash };
+        let hash = self.hash();
         template["metadata"]["labels"][HASH_LABEL] = json!(hash);
         let mut selector = at(self.deployment, &["spec", "selector"]).clone();
         selector["matchLabels"][HASH_LABEL] = json!(hash);
@@ -180,6 +178,15 @@ impl Plan<'_> {
             }),
         });
         self.say(outcome, format!("Scaled up replica set {set_name} from 0 to {replicas}"));
+    }
+
+    /// Of the present template; the collision count keeps it apart from a set of another template.
+    fn hash(&self) -> String {
+        let hash = access::content_hash(at(self.deployment, &["spec", "template"]));
+        match int_at(self.deployment, &["status", "collisionCount"]).unwrap_or(0) {
+            0 => hash,
+            collisions => format!("{hash}{collisions}"),
+        }
     }
 
     fn scale(&self, set: &Object, replicas: i64, outcome: &mut Outcome) {
@@ -320,7 +327,10 @@ impl Plan<'_> {
         let failed = old.is_some_and(|c| str_at(c, &["reason"]) == "ProgressDeadlineExceeded");
         if moved || last.is_none() {
             let (reason, message) = match self.current {
-                None => ("NewReplicaSetCreated", format!("Created new replica set \"{shown}\"")),
+                None => {
+                    let made = format!("{}-{}", name(self.deployment), self.hash());
+                    ("NewReplicaSetCreated", format!("Created new replica set \"{made}\""))
+                }
                 Some(_) => ("ReplicaSetUpdated", format!("ReplicaSet \"{shown}\" is progressing.")),
             };
             conditions.retain(|c| str_at(c, &["type"]) != "Progressing" || str_at(c, &["status"]) == "True");

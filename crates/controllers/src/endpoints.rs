@@ -3,13 +3,16 @@
 use crate::access::{self, at, is_deleting, list_at, map_selects, name, namespace, str_at};
 use crate::{Controller, Outcome, Server, pods};
 use jiff::Timestamp;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use store::{Change, ChangeKind, Key, Object, Resource, Write};
 
-const SERVICES: &str = "services";
-const SLICES: &str = "discovery.k8s.io/endpointslices";
-const ENDPOINTS: &str = "endpoints";
-const MANAGED_BY: &str = "endpointslice.kubernetes.io/managed-by";
+pub(crate) const SERVICES: &str = "services";
+pub(crate) const SLICES: &str = "discovery.k8s.io/endpointslices";
+pub(crate) const ENDPOINTS: &str = "endpoints";
+const MANAGER: &str = "endpointslice-controller.k8s.io";
+/// Endpoints of one slice, as upstream's controllers have it.
+const MOST: usize = 100;
+pub(crate) const MANAGED_BY: &str = "endpointslice.kubernetes.io/managed-by";
 
 pub(crate) struct Endpoints;
 
@@ -166,32 +169,62 @@ fn write_slice(server: &dyn Server, service: &Value, chosen: &[Object], outcome:
     if groups.is_empty() {
         groups.push((Vec::new(), Vec::new()));
     }
-    let existing: Vec<Object> = server
-        .list(SLICES, namespace(service))
+    let mut labels = at(service, &["metadata", "labels"]).as_object().cloned().unwrap_or_default();
+    labels.insert("kubernetes.io/service-name".into(), json!(name(service)));
+    labels.insert(MANAGED_BY.into(), json!(MANAGER));
+    if str_at(service, &["spec", "clusterIP"]) == "None" {
+        labels.insert("service.kubernetes.io/headless".into(), json!(""));
+    }
+    let owner = access::owner_reference("v1", "Service", service);
+    let groups: Vec<_> = groups.into_iter().map(|(ports, endpoints)| ("IPv4", ports, endpoints)).collect();
+    let key = access::key_of(SERVICES, service);
+    write_slices(server, &key, MANAGER, Some((labels, owner)), &groups, outcome);
+}
+
+/// Slices of at most [`MOST`] endpoints; those that are there already are used again, what is too many goes. `owner` is
+/// what new ones are labelled with and belong to.
+pub(crate) fn write_slices(
+    server: &dyn Server,
+    service: &Key,
+    manager: &str,
+    owner: Option<(Map<String, Value>, Value)>,
+    groups: &[(&'static str, Vec<Value>, Vec<Value>)],
+    outcome: &mut Outcome,
+) {
+    let mut existing: Vec<Object> = server
+        .list(SLICES, &service.namespace)
         .into_iter()
         .filter(|s| {
-            str_at(s, &["metadata", "labels", "kubernetes.io/service-name"]) == name(service)
-                && str_at(s, &["metadata", "labels", MANAGED_BY]) == "endpointslice-controller.k8s.io"
+            str_at(s, &["metadata", "labels", "kubernetes.io/service-name"]) == &*service.name
+                && str_at(s, &["metadata", "labels", MANAGED_BY]) == manager
         })
         .collect();
-    for (index, (ports, endpoints)) in groups.iter().enumerate() {
-        match existing.get(index) {
-            Some(slice)
-                if at(slice, &["ports"]) == &json!(ports)
-                    && at(slice, &["endpoints"]) == &json!(endpoints) => {}
-            Some(slice) => {
-                let mut next = (**slice).clone();
+    let (labels, owner) = owner.unwrap_or_default();
+    for (family, ports, endpoints) in groups {
+        let parts: Vec<&[Value]> =
+            if endpoints.is_empty() { vec![&[]] } else { endpoints.chunks(MOST).collect() };
+        for part in parts {
+            let Some(place) = existing.iter().position(|s| str_at(s, &["addressType"]) == *family) else {
+                outcome.write(Write::Create {
+                    resource: Resource::new(SLICES),
+                    object: new_slice(service, family, &labels, &owner, ports, part),
+                });
+                continue;
+            };
+            let slice = existing.remove(place);
+            let same = list_at(&slice, &["ports"]) == ports.as_slice()
+                && list_at(&slice, &["endpoints"]) == part
+                && labels.iter().all(|(key, value)| at(&slice, &["metadata", "labels", key]) == value);
+            if !same {
+                let mut next = (*slice).clone();
                 next["ports"] = json!(ports);
-                next["endpoints"] = json!(endpoints);
+                next["endpoints"] = json!(part);
+                next["metadata"]["labels"] = json!(labels);
                 outcome.write(Write::Update { resource: Resource::new(SLICES), object: next });
             }
-            None => outcome.write(Write::Create {
-                resource: Resource::new(SLICES),
-                object: new_slice(service, ports, endpoints),
-            }),
         }
     }
-    for surplus in existing.iter().skip(groups.len()) {
+    for surplus in &existing {
         outcome.write(Write::Delete {
             key: access::key_of(SLICES, surplus),
             uid: Some(access::uid(surplus).into()),
@@ -201,15 +234,19 @@ fn write_slice(server: &dyn Server, service: &Value, chosen: &[Object], outcome:
     }
 }
 
-fn new_slice(service: &Value, ports: &[Value], endpoints: &[Value]) -> Value {
-    let mut labels = at(service, &["metadata", "labels"]).as_object().cloned().unwrap_or_default();
-    labels.insert("kubernetes.io/service-name".into(), json!(name(service)));
-    labels.insert(MANAGED_BY.into(), json!("endpointslice-controller.k8s.io"));
+fn new_slice(
+    service: &Key,
+    family: &str,
+    labels: &Map<String, Value>,
+    owner: &Value,
+    ports: &[Value],
+    endpoints: &[Value],
+) -> Value {
     json!({
-        "apiVersion": "discovery.k8s.io/v1", "kind": "EndpointSlice", "addressType": "IPv4",
+        "apiVersion": "discovery.k8s.io/v1", "kind": "EndpointSlice", "addressType": family,
         "metadata": {
-            "generateName": format!("{}-", name(service)), "namespace": namespace(service), "labels": labels,
-            "ownerReferences": [access::owner_reference("v1", "Service", service)],
+            "generateName": format!("{}-", service.name), "namespace": &*service.namespace, "labels": labels,
+            "ownerReferences": [owner],
         },
         "ports": ports, "endpoints": endpoints,
     })

@@ -13,6 +13,7 @@ mod disruption;
 mod endpoints;
 mod garbage;
 mod job;
+mod mirror;
 mod namespace;
 mod pods;
 mod quota;
@@ -88,6 +89,7 @@ pub fn all() -> Vec<Box<dyn Controller>> {
         Box::new(cronjob::CronJobs),
         Box::new(scheduler::Scheduler),
         Box::new(endpoints::Endpoints),
+        Box::new(mirror::Mirror),
         Box::new(volumes::PersistentVolumeClaims),
         Box::new(volumes::PersistentVolumes),
         Box::new(unsupported::Unsupported),
