@@ -152,6 +152,7 @@ impl Build {
             ("EXPECTED_IMAGE".into(), repository.to_string()),
             ("EXPECTED_TAG".into(), tag),
         ]);
+        command.env.extend(crate::deploy::image_variables(&self.base_images));
         if let Some(registry) = &self.registry {
             command.env.push(("EXPECTED_REGISTRY".into(), registry.host.clone()));
         }

@@ -28,10 +28,7 @@ impl Deploy<'_> {
         mut command: Command,
         images: &[(String, String)],
     ) -> Result<Vec<Value>, String> {
-        for (index, (name, reference)) in images.iter().enumerate() {
-            command.env.push((format!("TILT_IMAGE_MAP_{index}"), name.clone()));
-            command.env.push((format!("TILT_IMAGE_{index}"), reference.clone()));
-        }
+        command.env.extend(image_variables(images));
         self.log(&format!("Running cmd: {}\n", shown(&command)));
         let text = self.stdout_of(&command).await?;
         let objects = tiltfile::parse_objects(&text).map_err(|error| {
@@ -91,6 +88,16 @@ impl Deploy<'_> {
             }
         }
     }
+}
+
+/// How a command finds the images that it depends on: as written, and as built.
+pub(crate) fn image_variables(images: &[(String, String)]) -> impl Iterator<Item = (String, String)> {
+    images.iter().enumerate().flat_map(|(index, (name, reference))| {
+        [
+            (format!("TILT_IMAGE_MAP_{index}"), name.clone()),
+            (format!("TILT_IMAGE_{index}"), reference.clone()),
+        ]
+    })
 }
 
 /// The beginning and the end of a long text.
