@@ -7,7 +7,7 @@ use crate::request::{self, Target};
 use crate::resources::{self, Call};
 use crate::respond::{self, Answer};
 use crate::server::Inner;
-use crate::{discovery, information, reviews};
+use crate::{discovery, information, pretty, reviews};
 use access::{Attributes, User};
 use api::Result;
 use axum::body::Body;
@@ -17,11 +17,13 @@ use std::sync::Arc;
 
 pub(crate) async fn handle(inner: Arc<Inner>, request: Request<Body>) -> Answer {
     let (parts, body) = request.into_parts();
+    let indented = pretty::wanted(&parts);
     let answer = match authorize::caller(&inner, &parts) {
         Ok(user) => route(inner, user, parts, body).await,
         Err(error) => Err(error),
     };
-    answer.unwrap_or_else(|error| respond::failure(&error))
+    let answer = answer.unwrap_or_else(|error| respond::failure(&error));
+    if indented { pretty::indent(answer).await } else { answer }
 }
 
 /// The caller of the daemon's own routes.

@@ -19,6 +19,7 @@ mod link;
 mod list;
 mod openapi;
 mod output;
+mod pretty;
 mod query;
 mod request;
 mod resources;

@@ -55,6 +55,28 @@ fn appliers_share_an_object_and_take_back_only_their_own() {
 }
 
 #[test]
+fn letting_go_of_all_metadata_leaves_the_name() {
+    let (api, _dir) = bench();
+    let key = Key::new("configmaps", "default", "c");
+    let apply = |config: Value| {
+        let how = PatchKind::Apply { force: false };
+        api.patch(&key, how, "", &config, &WriteOptions::by("one")).expect("an apply")
+    };
+    let named = json!({ "apiVersion": "v1", "kind": "ConfigMap", "metadata": { "name": "c" } });
+    let bare = json!({ "apiVersion": "v1", "kind": "ConfigMap" });
+    for config in [named, bare] {
+        let mut noted = config.clone();
+        noted["metadata"]["annotations"] = json!({ "note": "a" });
+        let before = apply(noted);
+        assert_eq!(before["metadata"]["annotations"]["note"], "a");
+        let after = apply(config);
+        assert_eq!(after["metadata"]["name"], "c");
+        assert_eq!(after["metadata"]["uid"], before["metadata"]["uid"]);
+        assert!(after["metadata"].get("annotations").is_none());
+    }
+}
+
+#[test]
 fn somebody_elses_field_is_a_conflict_unless_forced() {
     let (api, _dir) = bench();
     apply(&api, "one", false, &config(Some(2), &[("a", "a:1")])).expect("create");

@@ -59,12 +59,14 @@ const JAVASCRIPT: Source = Source {
 };
 
 /// Tables that every kubectl runs.
-const KUBECTL_TABLES: &[&str] = &["clients/objects.txt", "clients/workloads.txt", "clients/streams.txt"];
+const KUBECTL_TABLES: &[&str] =
+    &["clients/objects.txt", "clients/workloads.txt", "clients/streams.txt", "clients/flagship.txt"];
 
 pub fn run(world: &World) -> anyhow::Result<()> {
     world.create_cluster(&[])?;
     world.busybox_image()?;
     files::write_tree(&world.project(), include_str!("../../data/clients/files.txt"))?;
+    files::copy(&files::repository().join("examples/codex/k8s"), &world.project().join("k8s"))?;
     let fetched = KUBECTLS.iter().map(|source| fetch(world, source)).collect::<anyhow::Result<Vec<_>>>()?;
     let kubectls: Vec<Client> = fetched.into_iter().flatten().chain(of_the_machine(world)?).collect();
     let mut failures = Vec::new();
