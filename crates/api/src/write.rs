@@ -38,12 +38,15 @@ pub(crate) fn create(
     // A Job's default selector is made of its uid.
     metadata::of(&mut object).insert("uid".into(), uuid::Uuid::new_v4().to_string().into());
     admit::defaults(tx.api, &view, kind, &mut object);
+    // What admission adds is nobody's: a manager that does not say it again has not let it go.
+    let mut asked_for = is_added_to(&resource).then(|| object.clone());
     initial(tx, kind, &mut object)?;
     admit::validate(tx.api, &view, kind, &object, None)?;
     if kind.namespaced {
         quota::admit(&view, &resource, &object, None)?;
     }
     drop_empty(&mut object);
+    asked_for.iter_mut().for_each(drop_empty);
     let meta = metadata::of(&mut object);
     for field in ["deletionTimestamp", "deletionGracePeriodSeconds", "selfLink", "generation"] {
         meta.remove(field);
@@ -52,8 +55,16 @@ pub(crate) fn create(
     if has_generation(kind) {
         meta.insert("generation".into(), 1.into());
     }
-    apply::track(tx, kind, &mut object, None, "", &options.field_manager);
+    apply::track(tx, kind, asked_for.as_mut().unwrap_or(&mut object), None, "", &options.field_manager);
+    if let Some(asked_for) = asked_for {
+        metadata::keep(metadata::of(&mut object), &asked_for["metadata"], "managedFields");
+    }
     tx.put(key, object)
+}
+
+/// Kinds whose new objects get fields of the specification from [`initial`].
+fn is_added_to(resource: &str) -> bool {
+    matches!(resource, "pods" | "services" | "persistentvolumeclaims" | "networking.k8s.io/ingresses")
 }
 
 /// A node reports its own status when it registers.

@@ -156,7 +156,8 @@ impl Step {
         let known = self.output(client);
         match known {
             Some(index) if first || self.outputs[index].client.is_some() => self.outputs[index].lines = lines,
-            None if first => self.outputs.push(Output { client: None, lines }),
+            // The one without a client comes first, or it would be read as another one's.
+            None if first => self.outputs.insert(0, Output { client: None, lines }),
             _ => self.outputs.push(Output { client: Some(client.to_owned()), lines }),
         }
     }

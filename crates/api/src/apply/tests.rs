@@ -55,6 +55,31 @@ fn appliers_share_an_object_and_take_back_only_their_own() {
 }
 
 #[test]
+fn what_admission_adds_is_nobodys() {
+    let (api, _dir) = bench();
+    let class = json!({ "metadata": { "name": "local", "annotations": {
+        "storageclass.kubernetes.io/is-default-class": "true" } }, "provisioner": "x" });
+    api.create("storage.k8s.io/storageclasses", class, &WriteOptions::default()).expect("a class");
+    let claim = json!({ "apiVersion": "v1", "kind": "PersistentVolumeClaim",
+        "metadata": { "name": "c", "namespace": "default" },
+        "spec": { "accessModes": ["ReadWriteOnce"], "resources": { "requests": { "storage": "1Gi" } } } });
+    let made =
+        api.create("persistentvolumeclaims", claim.clone(), &WriteOptions::by("one")).expect("a claim");
+    assert_eq!(made["spec"]["storageClassName"], "local");
+    let fields = &made["metadata"]["managedFields"][0]["fieldsV1"]["f:spec"];
+    assert!(fields.get("f:volumeMode").is_some(), "a default is its manager's: {fields}");
+    assert!(fields.get("f:storageClassName").is_none(), "{fields}");
+    // As after kubectl has moved its account to server-side apply.
+    let mut moved = (*made).clone();
+    moved["metadata"]["managedFields"][0]["operation"] = "Apply".into();
+    api.update("persistentvolumeclaims", moved, &WriteOptions::default()).expect("moved");
+    let key = Key::new("persistentvolumeclaims", "default", "c");
+    let how = PatchKind::Apply { force: false };
+    let again = api.patch(&key, how, "", &claim, &WriteOptions::by("one")).expect("applied again");
+    assert_eq!(again["spec"], made["spec"]);
+}
+
+#[test]
 fn letting_go_of_all_metadata_leaves_the_name() {
     let (api, _dir) = bench();
     let key = Key::new("configmaps", "default", "c");
