@@ -40,6 +40,12 @@ pub fn apply(resource: &str, object: &mut Value) {
         "storage.k8s.io/csidrivers" => storage::csi_driver(object),
         "secrets" => storage::secret(object),
         "namespaces" => cluster::namespace(object),
+        "nodes" => cluster::node(object),
+        "limitranges" => cluster::limit_range(object),
+        "admissionregistration.k8s.io/validatingadmissionpolicies" => cluster::admission_policy(object),
+        "admissionregistration.k8s.io/validatingadmissionpolicybindings" => {
+            cluster::admission_binding(object)
+        }
         "scheduling.k8s.io/priorityclasses" => cluster::priority_class(object),
         "apiextensions.k8s.io/customresourcedefinitions" => cluster::definition(object),
         "rbac.authorization.k8s.io/rolebindings" | "rbac.authorization.k8s.io/clusterrolebindings" => {

@@ -11,8 +11,6 @@ enum Checks {
     Upstream,
     /// The rules that people meet; others are missing.
     Part,
-    /// Unknown fields, types, names and other metadata.
-    Structure,
 }
 
 struct Note {
@@ -29,82 +27,82 @@ const fn note(resource: &'static str, checks: Checks, acts: &'static str, differ
     Note { resource, checks, acts, differs }
 }
 
-use Checks::{Part, Structure, Upstream};
+use Checks::{Part, Upstream};
 
 /// A line for every kind of the table; a test fails if one is missing.
 const NOTES: &[Note] = &[
     note("configmaps", Upstream, "the node, for volumes and environments", "changes reach volumes at once"),
-    note("endpoints", Structure, "services and DNS, for Services without a selector", ""),
-    note("events", Structure, "", "repeated events are counted together; the oldest go first"),
-    note("limitranges", Structure, "admission", ""),
-    note("namespaces", Structure, "the namespace controller", ""),
-    note("nodes", Structure, "the node", "one node; others are objects only"),
+    note("endpoints", Upstream, "services and DNS, for Services without a selector", ""),
+    note("events", Upstream, "", "repeated events are counted together; the oldest go first"),
+    note("limitranges", Upstream, "admission", ""),
+    note("namespaces", Upstream, "the namespace controller", ""),
+    note("nodes", Part, "the node", "one node; others are objects only"),
     note(
         "persistentvolumeclaims",
         Upstream,
         "the volume controller",
         "class local-path only; claims cannot grow",
     ),
-    note("persistentvolumes", Structure, "the volume controller", ""),
-    note("pods", Upstream, "the scheduler and the node", "`resize` is refused"),
-    note("podtemplates", Part, "", ""),
-    note("replicationcontrollers", Part, "the controller of ReplicationControllers", ""),
-    note("resourcequotas", Structure, "admission, the controller of ResourceQuotas", ""),
-    note("secrets", Upstream, "the node, for volumes and environments", "changes reach volumes at once"),
-    note("serviceaccounts", Structure, "the account controller, the node for tokens", ""),
+    note("persistentvolumes", Part, "the volume controller", ""),
+    note(
+        "pods",
+        Part,
+        "the scheduler and the node",
+        "`resize` is refused; options for Windows, and annotations for seccomp and AppArmor, are not checked",
+    ),
+    note("podtemplates", Part, "", "checked as pods"),
+    note("replicationcontrollers", Part, "the controller of ReplicationControllers", "checked as pods"),
+    note("resourcequotas", Upstream, "admission, the controller of ResourceQuotas", ""),
+    note("secrets", Part, "the node, for volumes and environments", "changes reach volumes at once"),
+    note("serviceaccounts", Upstream, "the account controller, the node for tokens", ""),
     note("services", Upstream, "the network", "`externalIPs` have no effect"),
-    note("admissionregistration.k8s.io/mutatingwebhookconfigurations", Structure, "", "no webhook is called"),
-    note("admissionregistration.k8s.io/validatingadmissionpolicies", Structure, "", "nothing is refused"),
-    note(
-        "admissionregistration.k8s.io/validatingadmissionpolicybindings",
-        Structure,
-        "",
-        "nothing is refused",
-    ),
-    note(
-        "admissionregistration.k8s.io/validatingwebhookconfigurations",
-        Structure,
-        "",
-        "no webhook is called",
-    ),
+    note("admissionregistration.k8s.io/mutatingwebhookconfigurations", Part, "", "no webhook is called"),
+    note("admissionregistration.k8s.io/validatingadmissionpolicies", Part, "", "nothing is refused"),
+    note("admissionregistration.k8s.io/validatingadmissionpolicybindings", Part, "", "nothing is refused"),
+    note("admissionregistration.k8s.io/validatingwebhookconfigurations", Part, "", "no webhook is called"),
     note(
         "apiextensions.k8s.io/customresourcedefinitions",
         Part,
         "the API server",
         "CEL rules have no effect (a warning says so); conversion by webhook is not built",
     ),
-    note("apps/controllerrevisions", Structure, "", ""),
-    note("apps/daemonsets", Upstream, "the controller of DaemonSets", ""),
-    note("apps/deployments", Upstream, "the controller of Deployments", ""),
-    note("apps/replicasets", Upstream, "the controller of ReplicaSets", ""),
-    note("apps/statefulsets", Upstream, "the controller of StatefulSets", "claims are never deleted"),
-    note("autoscaling/horizontalpodautoscalers", Structure, "", "an event on the object says so"),
-    note("batch/cronjobs", Upstream, "the controller of CronJobs", ""),
-    note("batch/jobs", Upstream, "the controller of Jobs", ""),
-    note("certificates.k8s.io/certificatesigningrequests", Structure, "", "nothing is signed"),
-    note("coordination.k8s.io/leases", Structure, "those who elect a leader; the node renews its own", ""),
-    note("discovery.k8s.io/endpointslices", Structure, "the network", ""),
-    note("events.k8s.io/events", Structure, "", "the same objects as the core group's"),
-    note("networking.k8s.io/ingressclasses", Structure, "the ingress, for its own class", ""),
+    note("apps/controllerrevisions", Upstream, "", ""),
+    note("apps/daemonsets", Part, "the controller of DaemonSets", "pods as pods"),
+    note("apps/deployments", Part, "the controller of Deployments", "pods as pods"),
+    note("apps/replicasets", Part, "the controller of ReplicaSets", "pods as pods"),
+    note("apps/statefulsets", Part, "the controller of StatefulSets", "claims are never deleted"),
+    note("autoscaling/horizontalpodautoscalers", Upstream, "", "an event on the object says so"),
+    note("batch/cronjobs", Part, "the controller of CronJobs", "pods as pods"),
+    note(
+        "batch/jobs",
+        Part,
+        "the controller of Jobs",
+        "pods as pods; a changed template is shown as JSON, not as Go writes it",
+    ),
+    note("certificates.k8s.io/certificatesigningrequests", Part, "", "nothing is signed"),
+    note("coordination.k8s.io/leases", Upstream, "those who elect a leader; the node renews its own", ""),
+    note("discovery.k8s.io/endpointslices", Upstream, "the network", ""),
+    note("events.k8s.io/events", Part, "", "the same objects as the core group's"),
+    note("networking.k8s.io/ingressclasses", Upstream, "the ingress, for its own class", ""),
     note("networking.k8s.io/ingresses", Upstream, "the ingress, of class nginx", ""),
     note(
         "networking.k8s.io/networkpolicies",
-        Structure,
+        Upstream,
         "",
         "all traffic is allowed; an event on the object says so",
     ),
-    note("node.k8s.io/runtimeclasses", Structure, "", ""),
-    note("policy/poddisruptionbudgets", Structure, "evictions, their controller", ""),
-    note("rbac.authorization.k8s.io/clusterrolebindings", Structure, "the API server", ""),
-    note("rbac.authorization.k8s.io/clusterroles", Structure, "the API server", ""),
-    note("rbac.authorization.k8s.io/rolebindings", Structure, "the API server", ""),
-    note("rbac.authorization.k8s.io/roles", Structure, "the API server", ""),
-    note("scheduling.k8s.io/priorityclasses", Structure, "pods get their priority", "nothing is preempted"),
-    note("storage.k8s.io/csidrivers", Structure, "", ""),
-    note("storage.k8s.io/csinodes", Structure, "", ""),
-    note("storage.k8s.io/csistoragecapacities", Structure, "", ""),
+    note("node.k8s.io/runtimeclasses", Upstream, "", ""),
+    note("policy/poddisruptionbudgets", Upstream, "evictions, their controller", ""),
+    note("rbac.authorization.k8s.io/clusterrolebindings", Upstream, "the API server", ""),
+    note("rbac.authorization.k8s.io/clusterroles", Upstream, "the API server", ""),
+    note("rbac.authorization.k8s.io/rolebindings", Upstream, "the API server", ""),
+    note("rbac.authorization.k8s.io/roles", Upstream, "the API server", ""),
+    note("scheduling.k8s.io/priorityclasses", Upstream, "pods get their priority", "nothing is preempted"),
+    note("storage.k8s.io/csidrivers", Upstream, "", ""),
+    note("storage.k8s.io/csinodes", Upstream, "", ""),
+    note("storage.k8s.io/csistoragecapacities", Upstream, "", ""),
     note("storage.k8s.io/storageclasses", Upstream, "the volume controller", "provisioner local-path only"),
-    note("storage.k8s.io/volumeattachments", Structure, "", ""),
+    note("storage.k8s.io/volumeattachments", Part, "", ""),
 ];
 
 const HEAD: &str = "# Kinds of the API
@@ -113,8 +111,8 @@ Written from the table of kinds (`crates/schema/src/kinds.rs`) and the notes bes
 test fails when this page is stale, and `UPDATE_EXPECT=1 cargo test -p schema reference` writes it anew.
 
 Every kind has the verbs create, get, list, watch, update, patch (JSON, merge, strategic merge, apply), delete and
-deletecollection. *Checks*: **upstream** refuses what Kubernetes refuses, in its words; **part** lacks some of the rules;
-**structure** looks at unknown fields, types and metadata. Kinds on which nobody acts are stored and answered like the
+deletecollection. *Checks*: **upstream** refuses what Kubernetes refuses, in its words; **part** lacks some of the rules.
+Kinds on which nobody acts are stored and answered like the
 others. Custom resources have the same verbs; what is checked is what their schema says. What is other in general stands in
 [kubernetes-deviations](kubernetes-deviations.md).
 
@@ -154,7 +152,6 @@ fn row(page: &mut String, kind: &Kind) {
     let checks = match note.checks {
         Upstream => "upstream",
         Part => "part",
-        Structure => "structure",
     };
     let acts = if note.acts.is_empty() { "nobody" } else { note.acts };
     writeln!(

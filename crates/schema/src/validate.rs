@@ -1,17 +1,38 @@
 //! What upstream refuses, in its words.
 //!
-//! Deep for what developers write by hand (pods and what makes them, services, ingresses, configuration, claims); for the
-//! rest, metadata alone.
+//! A module a family of kinds. Within an object problems come in upstream's order, fields are named as upstream names them
+//! (also where it slips: a node's taints are `metadata.taints`), and values are written as Go writes them. How far each kind
+//! goes is a column of [`crate::reference`].
 
+mod admission;
+mod affinity;
+mod autoscaling;
+mod batch;
+mod claim;
+mod cluster;
 mod config;
 mod container;
+mod diff;
+mod endpoints;
 mod ephemeral;
+mod ingress;
 mod metadata;
+mod mounts;
 mod names;
 mod network;
+mod network_policy;
+mod persistent;
 mod pod;
+mod pod_update;
+mod policy;
 mod probe;
+mod quota;
+mod rbac;
+mod resources;
+mod security;
 mod selector;
+mod source;
+mod storage;
 mod volume;
 mod workload;
 
@@ -34,23 +55,8 @@ pub struct Cause {
 pub fn check(resource: &str, object: &Value, old: Option<&Value>) -> Vec<Cause> {
     let mut errors = Errors::default();
     metadata::check(resource, object, old, &mut errors);
-    match resource {
-        "pods" => pod::check(object, old, &mut errors),
-        "podtemplates" => pod::template(&object["template"], "template", &mut errors),
-        "apps/deployments" => workload::deployment(object, old, &mut errors),
-        "apps/replicasets" => workload::replica_set(object, old, &mut errors),
-        "apps/statefulsets" => workload::stateful_set(object, old, &mut errors),
-        "apps/daemonsets" => workload::daemon_set(object, old, &mut errors),
-        "batch/jobs" => workload::job(object, old, &mut errors),
-        "batch/cronjobs" => workload::cron_job(object, old, &mut errors),
-        "replicationcontrollers" => workload::replication_controller(object, &mut errors),
-        "services" => network::service(object, old, &mut errors),
-        "networking.k8s.io/ingresses" => network::ingress(object, &mut errors),
-        "configmaps" => config::config_map(object, old, &mut errors),
-        "secrets" => config::secret(object, old, &mut errors),
-        "persistentvolumeclaims" => config::claim(object, old, &mut errors),
-        "storage.k8s.io/storageclasses" => config::class(object, old, &mut errors),
-        _ => {}
+    if !core(resource, object, old, &mut errors) {
+        others(resource, object, old, &mut errors);
     }
     errors.found
 }
@@ -60,6 +66,67 @@ pub fn ephemeral_containers(pod: &Value, old: &Value) -> Vec<Cause> {
     let mut errors = Errors::default();
     ephemeral::check(pod, old, &mut errors);
     errors.found
+}
+
+/// What developers write most. False for a kind that is not here.
+fn core(resource: &str, object: &Value, old: Option<&Value>, errors: &mut Errors) -> bool {
+    match resource {
+        "pods" => pod::check(object, old, errors),
+        "podtemplates" => pod::template(&object["template"], "template", errors),
+        "apps/deployments" => workload::deployment(object, old, errors),
+        "apps/replicasets" => workload::replica_set(object, old, errors),
+        "apps/statefulsets" => workload::stateful_set(object, old, errors),
+        "apps/daemonsets" => workload::daemon_set(object, old, errors),
+        "apps/controllerrevisions" => workload::revision(object, old, errors),
+        "batch/jobs" => batch::job(object, old, errors),
+        "batch/cronjobs" => batch::cron_job(object, old, errors),
+        "replicationcontrollers" => workload::replication_controller(object, errors),
+        "services" => network::service(object, old, errors),
+        "networking.k8s.io/ingresses" => ingress::ingress(object, old, errors),
+        "networking.k8s.io/ingressclasses" => ingress::class(object, old, errors),
+        "networking.k8s.io/networkpolicies" => network_policy::check(object, errors),
+        "configmaps" => config::config_map(object, old, errors),
+        "secrets" => config::secret(object, old, errors),
+        "persistentvolumeclaims" => claim::check(object, old, errors),
+        "autoscaling/horizontalpodautoscalers" => autoscaling::check(object, errors),
+        _ => return false,
+    }
+    true
+}
+
+fn others(resource: &str, object: &Value, old: Option<&Value>, errors: &mut Errors) {
+    match resource {
+        "persistentvolumes" => persistent::check(object, old, errors),
+        "namespaces" => cluster::namespace(object, errors),
+        "nodes" => cluster::node(object, old, errors),
+        "events" => cluster::event(object, errors),
+        "events.k8s.io/events" => cluster::event_v1(object, old, errors),
+        "endpoints" => endpoints::endpoints(object, errors),
+        "discovery.k8s.io/endpointslices" => endpoints::slice(object, old, errors),
+        "resourcequotas" => quota::quota(object, old, errors),
+        "limitranges" => quota::limit_range(object, errors),
+        "rbac.authorization.k8s.io/roles" => rbac::role(object, true, errors),
+        "rbac.authorization.k8s.io/clusterroles" => rbac::role(object, false, errors),
+        "rbac.authorization.k8s.io/rolebindings" => rbac::binding(object, old, true, errors),
+        "rbac.authorization.k8s.io/clusterrolebindings" => rbac::binding(object, old, false, errors),
+        "coordination.k8s.io/leases" => policy::lease(object, errors),
+        "policy/poddisruptionbudgets" => policy::disruption_budget(object, errors),
+        "scheduling.k8s.io/priorityclasses" => policy::priority_class(object, old, errors),
+        "node.k8s.io/runtimeclasses" => policy::runtime_class(object, old, errors),
+        "certificates.k8s.io/certificatesigningrequests" => policy::signing_request(object, old, errors),
+        "storage.k8s.io/storageclasses" => storage::class(object, old, errors),
+        "storage.k8s.io/csidrivers" => storage::driver(object, old, errors),
+        "storage.k8s.io/csinodes" => storage::node(object, errors),
+        "storage.k8s.io/csistoragecapacities" => storage::capacity(object, old, errors),
+        "storage.k8s.io/volumeattachments" => storage::attachment(object, old, errors),
+        "admissionregistration.k8s.io/validatingwebhookconfigurations"
+        | "admissionregistration.k8s.io/mutatingwebhookconfigurations" => admission::webhooks(object, errors),
+        "admissionregistration.k8s.io/validatingadmissionpolicies" => admission::policy(object, errors),
+        "admissionregistration.k8s.io/validatingadmissionpolicybindings" => {
+            admission::binding(object, errors)
+        }
+        _ => {}
+    }
 }
 
 #[derive(Debug, Default)]
@@ -96,6 +163,11 @@ impl Errors {
         self.add(field, "FieldValueTooLong", format!("Too long: may not be more than {most} bytes"));
     }
 
+    fn too_many(&mut self, field: &str, found: usize, most: usize) {
+        let message = format!("Too many: {found}: must have at most {most} items");
+        self.add(field, "FieldValueTooMany", message);
+    }
+
     fn unsupported(&mut self, field: &str, value: &Value, supported: &[&str]) {
         let supported: Vec<String> = supported.iter().map(|value| format!("{value:?}")).collect();
         let message =
@@ -126,9 +198,38 @@ impl Errors {
         }
     }
 
+    /// As [`Errors::format`], for a text that may be left out.
+    fn optional(&mut self, field: &str, value: &Value, format: fn(&str) -> Vec<String>) {
+        if !text(value).is_empty() {
+            self.format(field, value, format);
+        }
+    }
+
+    /// As [`Errors::format`], and there must be a text.
+    fn required_format(&mut self, field: &str, value: &Value, format: fn(&str) -> Vec<String>) {
+        if text(value).is_empty() {
+            self.required(field, "");
+        } else {
+            self.format(field, value, format);
+        }
+    }
+
+    fn required_text(&mut self, field: &str, value: &Value) {
+        if text(value).is_empty() {
+            self.required(field, "");
+        }
+    }
+
     fn not_negative(&mut self, field: &str, value: &Value) {
         if value.as_i64().is_some_and(|number| number < 0) {
             self.invalid(field, value, "must be greater than or equal to 0");
+        }
+    }
+
+    /// A number from one to the other, both included; nothing for none.
+    fn range(&mut self, field: &str, value: &Value, from: i64, to: i64) {
+        if value.as_i64().is_some_and(|number| !(from..=to).contains(&number)) {
+            self.invalid(field, value, &format!("must be between {from} and {to}, inclusive"));
         }
     }
 
@@ -142,6 +243,13 @@ impl Errors {
             }
             Value::String(_) => self.format(field, value, names::port_name),
             _ => self.required(field, ""),
+        }
+    }
+
+    /// A field that must stay as it was, where upstream forbids instead of calling the value invalid.
+    fn forbidden_change(&mut self, field: &str, new: &Value, old: &Value, detail: &str) {
+        if !same(new, old) {
+            self.forbidden(field, detail);
         }
     }
 
@@ -215,5 +323,16 @@ fn entries(value: &Value) -> impl Iterator<Item = (&String, &Value)> {
     value.as_object().into_iter().flatten()
 }
 
+/// The field of a field.
+fn at(path: &str, field: &str) -> String {
+    format!("{path}.{field}")
+}
+
+fn number(value: &Value) -> i64 {
+    value.as_i64().unwrap_or_default()
+}
+
+#[cfg(test)]
+mod cases;
 #[cfg(test)]
 mod tests;

@@ -21,6 +21,58 @@ pub(super) fn namespace(object: &mut Value) {
     }
 }
 
+/// What can be had is what is there, unless the node says otherwise.
+pub(super) fn node(object: &mut Value) {
+    let Some(status) = object.get_mut("status").filter(|status| status["capacity"].is_object()) else {
+        return;
+    };
+    if status["allocatable"].is_null() {
+        status["allocatable"] = status["capacity"].clone();
+    }
+}
+
+/// For containers, limits come from the largest that is allowed, and requests from limits or the smallest.
+pub(super) fn limit_range(object: &mut Value) {
+    let Some(spec) = object.get_mut("spec").filter(|spec| spec.is_object()) else { return };
+    for limit in items(spec, "limits").filter(|limit| limit["type"] == "Container") {
+        for (target, source) in [("default", "max"), ("defaultRequest", "default"), ("defaultRequest", "min")]
+        {
+            let values = limit[source].as_object().cloned().unwrap_or_default();
+            let Some(target) = child(limit, target) else { continue };
+            values.into_iter().for_each(|(name, value)| set(target, &name, value));
+        }
+        for field in ["default", "defaultRequest"] {
+            if limit[field].as_object().is_some_and(serde_json::Map::is_empty)
+                && let Some(limit) = limit.as_object_mut()
+            {
+                limit.shift_remove(field);
+            }
+        }
+    }
+}
+
+pub(super) fn admission_policy(object: &mut Value) {
+    let Some(spec) = object.get_mut("spec").filter(|spec| spec.is_object()) else { return };
+    set(spec, "failurePolicy", "Fail");
+    spec.get_mut("matchConstraints").into_iter().for_each(admission_matches);
+}
+
+pub(super) fn admission_binding(object: &mut Value) {
+    object.pointer_mut("/spec/matchResources").into_iter().for_each(admission_matches);
+}
+
+fn admission_matches(matches: &mut Value) {
+    if !matches.is_object() {
+        return;
+    }
+    set(matches, "matchPolicy", "Equivalent");
+    child(matches, "namespaceSelector");
+    child(matches, "objectSelector");
+    for field in ["resourceRules", "excludeResourceRules"] {
+        items(matches, field).for_each(|rule| set(rule, "scope", "*"));
+    }
+}
+
 pub(super) fn priority_class(object: &mut Value) {
     set(object, "preemptionPolicy", "PreemptLowerPriority");
 }

@@ -412,3 +412,31 @@ fn others() {
             }"#]],
     );
 }
+
+#[test]
+fn what_may_be_asked_for() {
+    let mut object = json!({"spec":{"limits":[{"type":"Container","max":{"cpu":"2"},"min":{"memory":"1Mi"}},{"type":"Pod","max":{"cpu":"4"}}]}});
+    apply("limitranges", &mut object);
+    let expected = json!({"spec":{"limits":[
+        {"type":"Container","max":{"cpu":"2"},"min":{"memory":"1Mi"},"default":{"cpu":"2"},"defaultRequest":{"cpu":"2","memory":"1Mi"}},
+        {"type":"Pod","max":{"cpu":"4"}}]}});
+    assert_eq!(object, expected);
+}
+
+#[test]
+fn rules_of_scaling() {
+    let mut object = json!({"apiVersion":"autoscaling/v2","kind":"HorizontalPodAutoscaler","spec":{"maxReplicas":3,"behavior":{"scaleDown":{"stabilizationWindowSeconds":60}}}});
+    apply("autoscaling/horizontalpodautoscalers", &mut object);
+    let expected = json!({
+        "scaleDown":{"stabilizationWindowSeconds":60,"selectPolicy":"Max","policies":[{"type":"Percent","value":100,"periodSeconds":15}]},
+        "scaleUp":{"selectPolicy":"Max","policies":[{"type":"Pods","value":4,"periodSeconds":15},{"type":"Percent","value":100,"periodSeconds":15}],"stabilizationWindowSeconds":0}});
+    assert_eq!(object["spec"]["behavior"], expected);
+}
+
+#[test]
+fn policies_of_admission() {
+    let mut object = json!({"spec":{"matchConstraints":{"resourceRules":[{"operations":["*"]}]}}});
+    apply("admissionregistration.k8s.io/validatingadmissionpolicies", &mut object);
+    let expected = json!({"spec":{"failurePolicy":"Fail","matchConstraints":{"resourceRules":[{"operations":["*"],"scope":"*"}],"matchPolicy":"Equivalent","namespaceSelector":{},"objectSelector":{}}}});
+    assert_eq!(object, expected);
+}

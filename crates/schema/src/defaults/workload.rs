@@ -149,4 +149,21 @@ pub(super) fn autoscaler(object: &mut Value) {
             "resource": { "name": "cpu", "target": { "type": "Utilization", "averageUtilization": 80 } },
         }]);
     }
+    if is_v2 && spec["behavior"].is_object() {
+        behavior(&mut spec["behavior"]);
+    }
+}
+
+/// How fast a scale may change where rules are given, and do not tell all.
+fn behavior(behavior: &mut Value) {
+    let all = json!({ "type": "Percent", "value": 100, "periodSeconds": 15 });
+    let up = json!([{ "type": "Pods", "value": 4, "periodSeconds": 15 }, all]);
+    for (direction, policies) in [("scaleUp", up), ("scaleDown", json!([all]))] {
+        let Some(rules) = child(behavior, direction) else { continue };
+        set(rules, "selectPolicy", "Max");
+        set(rules, "policies", policies);
+        if direction == "scaleUp" {
+            set(rules, "stabilizationWindowSeconds", 0);
+        }
+    }
 }

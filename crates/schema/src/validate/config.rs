@@ -1,33 +1,37 @@
-//! ConfigMaps, Secrets, claims and classes of storage.
+//! ConfigMaps and Secrets.
 
-use super::{Errors, entries, list, names, same, text};
-use crate::quantity::Quantity;
+use super::{Errors, entries, names, same, text};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use serde_json::Value;
 
 /// ConfigMaps and Secrets hold at most this many bytes.
 const MOST: usize = 1 << 20;
 
 pub(super) fn config_map(object: &Value, old: Option<&Value>, errors: &mut Errors) {
+    kept(object, old, &["data", "binaryData"], errors);
     let mut size = 0;
     for (key, value) in entries(&object["data"]) {
-        errors.format(&format!("data[{key}]"), &key.as_str().into(), names::config_key);
+        let (field, shown) = (format!("data[{key}]"), key.as_str().into());
+        errors.format(&field, &shown, names::config_key);
         if object["binaryData"].get(key).is_some() {
-            errors.invalid(
-                &format!("data[{key}]"),
-                &key.as_str().into(),
-                "duplicate of key present in binaryData",
-            );
+            errors.invalid(&field, &shown, "duplicate of key present in binaryData");
         }
         size += text(value).len();
     }
     for (key, value) in entries(&object["binaryData"]) {
         errors.format(&format!("binaryData[{key}]"), &key.as_str().into(), names::config_key);
-        size += text(value).len() / 4 * 3;
+        size += decoded_length(text(value));
     }
     if size > MOST {
         errors.too_long("", MOST);
     }
-    kept(object, old, &["data", "binaryData"], errors);
+}
+
+/// How many bytes a text in base64 stands for.
+fn decoded_length(text: &str) -> usize {
+    let padding = text.bytes().rev().take(2).take_while(|byte| *byte == b'=').count();
+    (text.len() / 4 * 3).saturating_sub(padding)
 }
 
 /// Once immutable, for ever; and its content with it.
@@ -45,109 +49,78 @@ fn kept(object: &Value, old: Option<&Value>, fields: &[&str], errors: &mut Error
 }
 
 pub(super) fn secret(object: &Value, old: Option<&Value>, errors: &mut Errors) {
-    let mut size = 0;
-    for (key, value) in entries(&object["data"]) {
-        errors.format(&format!("data[{key}]"), &key.as_str().into(), names::config_key);
-        size += text(value).len() / 4 * 3;
-    }
-    if size > MOST {
-        errors.too_long("data", MOST);
-    }
-    let required: &[&str] = match text(&object["type"]) {
-        "kubernetes.io/tls" => &["tls.crt", "tls.key"],
-        "kubernetes.io/dockerconfigjson" => &[".dockerconfigjson"],
-        "kubernetes.io/dockercfg" => &[".dockercfg"],
-        "kubernetes.io/ssh-auth" => &["ssh-privatekey"],
-        _ => &[],
-    };
-    for key in required.iter().filter(|key| object["data"].get(**key).is_none()) {
-        errors.required(&format!("data[{key}]"), "");
-    }
-    if text(&object["type"]) == "kubernetes.io/service-account-token"
-        && text(&object["metadata"]["annotations"]["kubernetes.io/service-account.name"]).is_empty()
-    {
-        errors.required("metadata.annotations[kubernetes.io/service-account.name]", "");
-    }
     if let Some(old) = old {
         errors.immutable("type", &object["type"], &old["type"]);
     }
     kept(object, old, &["data"], errors);
+    let mut size = 0;
+    for (key, value) in entries(&object["data"]) {
+        errors.format(&format!("data[{key}]"), &key.as_str().into(), names::config_key);
+        size += decoded_length(text(value));
+    }
+    if size > MOST {
+        errors.too_long("data", MOST);
+    }
+    let data = &object["data"];
+    let mut require = |key: &str| errors.required(&format!("data[{key}]"), "");
+    match text(&object["type"]) {
+        "kubernetes.io/service-account-token" => {
+            const ACCOUNT: &str = "kubernetes.io/service-account.name";
+            if text(&object["metadata"]["annotations"][ACCOUNT]).is_empty() {
+                errors.required(&format!("metadata.annotations[{ACCOUNT}]"), "");
+            }
+        }
+        "kubernetes.io/dockercfg" => docker(data, ".dockercfg", errors),
+        "kubernetes.io/dockerconfigjson" => docker(data, ".dockerconfigjson", errors),
+        "kubernetes.io/basic-auth" if data["username"].is_null() && data["password"].is_null() => {
+            require("username");
+            require("password");
+        }
+        "kubernetes.io/ssh-auth" if text(&data["ssh-privatekey"]).is_empty() => require("ssh-privatekey"),
+        "kubernetes.io/tls" => {
+            for key in ["tls.crt", "tls.key"].into_iter().filter(|key| data.get(*key).is_none()) {
+                require(key);
+            }
+        }
+        _ => {}
+    }
 }
 
-const ACCESS_MODES: &[&str] = &["ReadOnlyMany", "ReadWriteMany", "ReadWriteOnce", "ReadWriteOncePod"];
-
-const CLAIM_UPDATE: &str = "spec is immutable after creation except resources.requests and volumeAttributesClassName for bound claims";
-
-pub(super) fn claim(object: &Value, old: Option<&Value>, errors: &mut Errors) {
-    let spec = &object["spec"];
-    let modes = list(&spec["accessModes"]);
-    if modes.is_empty() {
-        errors.required("spec.accessModes", "at least 1 access mode is required");
-    }
-    for mode in modes {
-        errors.one_of("spec.accessModes", mode, ACCESS_MODES);
-    }
-    if modes.len() > 1 && modes.iter().any(|mode| mode == "ReadWriteOncePod") {
-        errors.forbidden("spec.accessModes", "may not use ReadWriteOncePod with other access modes");
-    }
-    let storage = &spec["resources"]["requests"]["storage"];
-    match Quantity::parse(text(storage)) {
-        None => errors.required("spec.resources[storage]", ""),
-        Some(size) if size.nanos() <= 0 => {
-            errors.invalid("spec.resources[storage]", storage, "must be greater than zero");
-        }
-        Some(_) => {}
-    }
-    if !text(&spec["storageClassName"]).is_empty() {
-        errors.format("spec.storageClassName", &spec["storageClassName"], names::subdomain);
-    }
-    errors.one_of("spec.volumeMode", &spec["volumeMode"], &["Block", "Filesystem"]);
-    if let Some(old) = old {
-        claim_update(object, old, errors);
-    }
-}
-
-fn claim_update(object: &Value, old: &Value, errors: &mut Errors) {
-    let fixed = |claim: &Value| {
-        let mut spec = claim["spec"].clone();
-        if let Some(fields) = spec.as_object_mut() {
-            fields.retain(|field, _| !matches!(field.as_str(), "resources" | "volumeAttributesClassName"));
-        }
-        spec
+/// The credentials of registries are an object of JSON.
+fn docker(data: &Value, key: &str, errors: &mut Errors) {
+    let field = format!("data[{key}]");
+    let Some(value) = data.get(key) else {
+        errors.required(&field, "");
+        return;
     };
-    let (mut new, before) = (fixed(object), fixed(old));
-    // Binding gives the volume; a class may be given to a claim that had none.
-    if text(&before["volumeName"]).is_empty() {
-        new["volumeName"] = before["volumeName"].clone();
-    }
-    if before["storageClassName"].is_null() {
-        new["storageClassName"] = Value::Null;
-    }
-    if !same(&new, &before) {
-        errors.forbidden("spec", CLAIM_UPDATE);
-    }
-    let size = |claim: &Value| Quantity::parse(text(&claim["spec"]["resources"]["requests"]["storage"]));
-    if let (Some(now), Some(before)) = (size(object), size(old))
-        && now.nanos() != before.nanos()
-    {
-        if old["status"]["phase"] != "Bound" {
-            errors.forbidden("spec", CLAIM_UPDATE);
-        } else if now.nanos() < before.nanos() {
-            errors.forbidden("spec.resources.requests.storage", "field can not be less than status.capacity");
-        }
+    let text = STANDARD.decode(text(value)).unwrap_or_default();
+    if let Some(problem) = json_problem(&text) {
+        errors.invalid(&field, &"<secret contents redacted>".into(), &problem);
     }
 }
 
-pub(super) fn class(object: &Value, old: Option<&Value>, errors: &mut Errors) {
-    if text(&object["provisioner"]).is_empty() {
-        errors.required("provisioner", "");
-    }
-    errors.one_of("reclaimPolicy", &object["reclaimPolicy"], &["Delete", "Retain"]);
-    errors.one_of("volumeBindingMode", &object["volumeBindingMode"], &["Immediate", "WaitForFirstConsumer"]);
-    let Some(old) = old else { return };
-    for field in ["parameters", "provisioner", "reclaimPolicy", "volumeBindingMode"] {
-        if !same(&object[field], &old[field]) {
-            errors.forbidden(field, &format!("updates to {field} are forbidden."));
+/// What Go has to say of a text that is no object of JSON.
+fn json_problem(text: &[u8]) -> Option<String> {
+    match serde_json::from_slice::<Value>(text) {
+        Ok(Value::Object(_) | Value::Null) => None,
+        Ok(other) => {
+            let found = match other {
+                Value::Array(_) => "array",
+                Value::String(_) => "string",
+                Value::Bool(_) => "bool",
+                _ => "number",
+            };
+            Some(format!("json: cannot unmarshal {found} into Go value of type map[string]interface {{}}"))
+        }
+        Err(error) if error.is_eof() => Some("unexpected end of JSON input".into()),
+        Err(_) => {
+            let text = String::from_utf8_lossy(text);
+            let first = text.trim_start().chars().next().unwrap_or_default();
+            Some(if first == '{' {
+                "invalid character in the text of the object".into()
+            } else {
+                format!("invalid character '{first}' looking for beginning of value")
+            })
         }
     }
 }

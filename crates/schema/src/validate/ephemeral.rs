@@ -1,51 +1,15 @@
 //! Ephemeral containers, which are added to a pod by a subresource of their own: never at its creation, and none is
 //! changed or taken away.
 
-use super::container::{self, Pod, Role};
-use super::{Errors, list, same, text, volume};
+use super::{Errors, list, same, text};
 use serde_json::Value;
-use std::collections::HashSet;
 
 const PATH: &str = "spec.ephemeralContainers";
 
-/// What belongs to the life of a pod, of which these are no part.
-const FORBIDDEN: [&str; 7] =
-    ["ports", "livenessProbe", "readinessProbe", "startupProbe", "lifecycle", "resources", "resizePolicy"];
-
 pub(super) fn check(pod: &Value, old: &Value, errors: &mut Errors) {
-    let (spec, before) = (&pod["spec"], list(&old["spec"]["ephemeralContainers"]));
-    // The volumes have been looked at when the pod was made.
-    let volumes = volume::check(list(&spec["volumes"]), "spec.volumes", &mut Errors::default());
-    let pod = Pod { volumes };
-    let others: Vec<&Value> =
-        ["containers", "initContainers"].iter().flat_map(|field| list(&spec[*field])).collect();
-    let mut seen: HashSet<&str> = others.iter().map(|container| text(&container["name"])).collect();
-    let now = list(&spec["ephemeralContainers"]);
-    for (index, container) in now.iter().enumerate() {
-        let path = format!("{PATH}[{index}]");
-        let mut plain = container.clone();
-        for field in FORBIDDEN {
-            let value = &container[field];
-            let empty = value.as_object().is_some_and(serde_json::Map::is_empty)
-                || value.as_array().is_some_and(Vec::is_empty);
-            if !value.is_null() && !empty {
-                errors.forbidden(&format!("{path}.{field}"), "cannot be set for an Ephemeral Container");
-            }
-            if let Some(fields) = plain.as_object_mut() {
-                fields.shift_remove(field);
-            }
-        }
-        let mut own = HashSet::new();
-        container::check(&plain, &path, Role::Main, &pod, &mut own, errors);
-        let name = &container["name"];
-        if !text(name).is_empty() && !seen.insert(text(name)) {
-            errors.duplicate(&format!("{path}.name"), name);
-        }
-        let target = &container["targetContainerName"];
-        if !text(target).is_empty() && !others.iter().any(|other| other["name"] == *target) {
-            errors.not_found(&format!("{path}.targetContainerName"), target);
-        }
-    }
+    let (now, before) =
+        (list(&pod["spec"]["ephemeralContainers"]), list(&old["spec"]["ephemeralContainers"]));
+    super::pod::ephemeral(&pod["spec"], PATH, errors);
     for container in before {
         let name = text(&container["name"]);
         match now.iter().find(|other| other["name"] == container["name"]) {
@@ -104,10 +68,11 @@ mod tests {
             json!([]),
             json!([bad]),
             expect![[r#"
-                spec.ephemeralContainers[0].ports: Forbidden: cannot be set for an Ephemeral Container
-                spec.ephemeralContainers[0].livenessProbe: Forbidden: cannot be set for an Ephemeral Container
+                spec.ephemeralContainers[0].ports[0].protocol: Required value
                 spec.ephemeralContainers[0].name: Duplicate value: "main"
-                spec.ephemeralContainers[0].targetContainerName: Not found: "none""#]],
+                spec.ephemeralContainers[0].targetContainerName: Not found: "none"
+                spec.ephemeralContainers[0].ports: Forbidden: cannot be set for an Ephemeral Container
+                spec.ephemeralContainers[0].livenessProbe: Forbidden: cannot be set for an Ephemeral Container"#]],
         );
         let mut other = debugger("a");
         other["image"] = "alpine".into();

@@ -22,7 +22,11 @@ pub(super) fn check(resource: &str, object: &Value, old: Option<&Value>, errors:
     labels(&metadata["labels"], "metadata.labels", errors);
     annotations(&metadata["annotations"], "metadata.annotations", errors);
     for (index, finalizer) in list(&metadata["finalizers"]).iter().enumerate() {
-        errors.format(&format!("metadata.finalizers[{index}]"), finalizer, names::qualified);
+        let field = format!("metadata.finalizers[{index}]");
+        errors.format(&field, finalizer, names::qualified);
+        if has_own_types(resource) {
+            standard_finalizer(&field, finalizer, errors);
+        }
     }
     if let Some(old) = old {
         for field in ["name", "namespace", "uid", "creationTimestamp"] {
@@ -34,11 +38,33 @@ pub(super) fn check(resource: &str, object: &Value, old: Option<&Value>, errors:
     }
 }
 
+/// Groups whose kinds are validated by the code of the API server's own types.
+fn has_own_types(resource: &str) -> bool {
+    let group = resource.split_once('/').map_or("", |(group, _)| group);
+    !matches!(
+        group,
+        "admissionregistration.k8s.io" | "apiextensions.k8s.io" | "coordination.k8s.io" | "policy"
+    )
+}
+
+/// A finalizer that is not qualified is one of upstream's own.
+pub(super) fn standard_finalizer(field: &str, finalizer: &Value, errors: &mut Errors) {
+    let name = text(finalizer);
+    if !name.contains('/') && !matches!(name, "kubernetes" | "orphan" | "foregroundDeletion") {
+        errors.invalid(
+            field,
+            finalizer,
+            "name is neither a standard finalizer name nor is it fully qualified",
+        );
+    }
+}
+
 /// How objects of a resource may be called.
 fn format_of(resource: &str) -> fn(&str) -> Vec<String> {
     match resource {
         "namespaces" => names::label,
         "services" => names::service_name,
+        "certificates.k8s.io/certificatesigningrequests" => names::subdomain,
         _ if resource.starts_with("rbac.authorization.k8s.io/") => names::path_segment,
         _ => names::subdomain,
     }

@@ -191,6 +191,123 @@ pub(super) fn local_path(text: &str) -> Vec<String> {
     Vec::new()
 }
 
+/// The same for paths that must be relative to where they are mounted and may not be the node's own (`..data`).
+pub(super) fn unreserved_path(text: &str) -> Vec<String> {
+    let mut problems = local_path(text);
+    if text.starts_with("..") {
+        problems.push("must not start with '..'".into());
+    }
+    problems
+}
+
+pub(super) fn no_backsteps(text: &str) -> Vec<String> {
+    if text.split('/').any(|part| part == "..") { vec!["must not contain '..'".into()] } else { Vec::new() }
+}
+
+pub(super) fn ip(text: &str) -> Vec<String> {
+    if text.parse::<std::net::IpAddr>().is_ok() {
+        return Vec::new();
+    }
+    vec!["must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)".into()]
+}
+
+/// Addresses that mean something beyond one machine.
+pub(super) fn non_special_ip(text: &str) -> Vec<String> {
+    let Ok(address) = text.parse::<std::net::IpAddr>() else {
+        return vec!["must be a valid IP address".into()];
+    };
+    let (local, multicast) = match address {
+        std::net::IpAddr::V4(v4) => (v4.is_link_local(), v4.octets()[..3] == [224, 0, 0]),
+        std::net::IpAddr::V6(v6) => {
+            (v6.segments()[0] & 0xffc0 == 0xfe80, v6.segments()[0] & 0xff0f == 0xff02)
+        }
+    };
+    let mut problems = Vec::new();
+    if address.is_unspecified() {
+        problems.push(format!("may not be unspecified ({text})"));
+    }
+    if address.is_loopback() {
+        problems.push("may not be in the loopback range (127.0.0.0/8, ::1/128)".into());
+    }
+    if local {
+        problems.push("may not be in the link-local range (169.254.0.0/16, fe80::/10)".into());
+    }
+    if multicast {
+        problems.push("may not be in the link-local multicast range (224.0.0.0/24, ff02::/10)".into());
+    }
+    problems
+}
+
+/// The address and the length of the prefix of `10.0.0.0/8`.
+pub(super) fn parse_cidr(text: &str) -> Option<(std::net::IpAddr, u32)> {
+    let (address, length) = text.split_once('/')?;
+    let address: std::net::IpAddr = address.parse().ok()?;
+    let plain = !length.is_empty() && length.chars().all(|c| c.is_ascii_digit());
+    let length: u32 = length.parse().ok().filter(|_| plain)?;
+    (length <= if address.is_ipv4() { 32 } else { 128 }).then_some((address, length))
+}
+
+pub(super) fn cidr(text: &str) -> Vec<String> {
+    if parse_cidr(text).is_some() {
+        return Vec::new();
+    }
+    vec!["must be a valid CIDR value, (e.g. 10.9.8.0/24 or 2001:db8::/64)".into()]
+}
+
+/// `example.com/a/path`: what acts on an object.
+pub(super) fn domain_prefixed_path(text: &str) -> Vec<String> {
+    let Some((domain, path)) =
+        text.split_once('/').filter(|(domain, path)| !domain.is_empty() && !path.is_empty())
+    else {
+        return vec!["must be a domain-prefixed path (such as \"acme.io/foo\")".into()];
+    };
+    let mut problems = subdomain(domain);
+    const INNER: &str = "-._~!$&'()*+,;=:@/";
+    let plain = path.chars().all(|c| c.is_ascii_alphanumeric() || INNER.contains(c) || c == '%');
+    if !plain {
+        problems
+            .push("Invalid path (regex used for validation is '[A-Za-z0-9/\\-._~%!$&'()*+,;=:]+')".into());
+    }
+    problems
+}
+
+/// Names with at least three parts: `hook.example.com`.
+pub(super) fn fully_qualified(text: &str) -> Vec<String> {
+    let problems = subdomain(text);
+    if problems.is_empty() && text.split('.').count() < 3 {
+        return vec!["should be a domain with at least three segments separated by dots".into()];
+    }
+    problems
+}
+
+/// Names of host names: a domain of at least two parts, that may end in a dot.
+pub(super) fn domain_name(text: &str) -> Vec<String> {
+    let name = text.strip_suffix('.').unwrap_or(text);
+    let problems = subdomain(name);
+    if !problems.is_empty() {
+        return problems;
+    }
+    if name.split('.').count() < 2 {
+        return vec!["should be a domain with at least two segments separated by dots".into()];
+    }
+    Vec::new()
+}
+
+/// Subdomains, where underscores are tolerated.
+pub(super) fn search_domain(text: &str) -> Vec<String> {
+    let mut problems = Vec::new();
+    if text.len() > 253 {
+        problems.push(too_long(253));
+    }
+    if !text.split('.').all(|part| is_word(part, |c| lower(c) || c == '_', &['-', '_'])) {
+        problems.push(
+            "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character or underscore (e.g. 'example.com', regex used for validation is '[a-z0-9_]([-_a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*')"
+                .into(),
+        );
+    }
+    problems
+}
+
 #[cfg(test)]
 type Format = fn(&str) -> Vec<String>;
 

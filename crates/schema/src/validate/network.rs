@@ -1,198 +1,288 @@
-//! Services and ingresses.
+//! Services.
 
-use super::{Errors, list, metadata, names, text};
-use serde_json::Value;
+use super::{Errors, at, list, metadata, names, number, same, text};
+use serde_json::{Value, json};
 use std::collections::HashSet;
 use std::net::IpAddr;
 
 const TYPES: &[&str] = &["ClusterIP", "ExternalName", "LoadBalancer", "NodePort"];
+const PROTOCOLS: &[&str] = &["SCTP", "TCP", "UDP"];
 
 pub(super) fn service(object: &Value, old: Option<&Value>, errors: &mut Errors) {
     let spec = &object["spec"];
+    if let Some(old) = old {
+        update(spec, &old["spec"], errors);
+    }
     let (ty, headless) = (text(&spec["type"]), spec["clusterIP"] == "None");
-    if list(&spec["ports"]).is_empty() && !headless && ty != "ExternalName" {
+    let all = list(&spec["ports"]);
+    if all.is_empty() && !headless && ty != "ExternalName" {
         errors.required("spec.ports", "");
     }
-    errors.required_one_of("spec.type", &spec["type"], TYPES);
     match ty {
         "LoadBalancer" | "NodePort" if headless => {
             let detail = format!("may not be set to 'None' for {ty} services");
             errors.invalid("spec.clusterIPs[0]", &spec["clusterIP"], &detail);
         }
-        "ExternalName" => {
-            if !text(&spec["clusterIP"]).is_empty() {
-                errors.forbidden("spec.clusterIP", "may not be set for ExternalName services");
-            }
-            if text(&spec["externalName"]).is_empty() {
-                errors.required("spec.externalName", "");
-            } else {
-                let name = text(&spec["externalName"]).trim_end_matches('.');
-                for problem in names::subdomain(name) {
-                    errors.invalid("spec.externalName", &spec["externalName"], &problem);
-                }
-            }
+        "ExternalName" => external_name(spec, errors),
+        _ => {}
+    }
+    let mut seen = HashSet::new();
+    for (index, port) in all.iter().enumerate() {
+        self::port(port, &format!("spec.ports[{index}]"), all.len() > 1, &mut seen, errors);
+    }
+    metadata::labels(&spec["selector"], "spec.selector", errors);
+    affinity(spec, errors);
+    if ty != "ExternalName" {
+        addresses(spec, headless, errors);
+    }
+    for (index, ip) in list(&spec["externalIPs"]).iter().enumerate() {
+        let field = format!("spec.externalIPs[{index}]");
+        if names::ip(text(ip)).is_empty() {
+            errors.format(&field, ip, names::non_special_ip);
+        } else {
+            errors.format(&field, ip, names::ip);
+        }
+    }
+    errors.required_one_of("spec.type", &spec["type"], TYPES);
+    same_ports(all, ty, errors);
+    balancer(object, spec, ty, errors);
+    traffic(spec, ty, errors);
+}
+
+fn external_name(spec: &Value, errors: &mut Errors) {
+    const DETAIL: &str = "may not be set for ExternalName services";
+    if !text(&spec["clusterIP"]).is_empty() || !list(&spec["clusterIPs"]).is_empty() {
+        errors.forbidden("spec.clusterIPs", DETAIL);
+    }
+    if !list(&spec["ipFamilies"]).is_empty() {
+        errors.forbidden("spec.ipFamilies", DETAIL);
+    }
+    if !spec["ipFamilyPolicy"].is_null() {
+        errors.forbidden("spec.ipFamilyPolicy", DETAIL);
+    }
+    let name = text(&spec["externalName"]);
+    let name = name.strip_suffix('.').unwrap_or(name);
+    errors.required_format("spec.externalName", &name.into(), names::subdomain);
+}
+
+fn port<'a>(port: &'a Value, path: &str, named: bool, seen: &mut HashSet<&'a str>, errors: &mut Errors) {
+    let (name, field) = (text(&port["name"]), at(path, "name"));
+    if !name.is_empty() {
+        errors.format(&field, &port["name"], names::label);
+        if !seen.insert(name) {
+            errors.duplicate(&field, &port["name"]);
+        }
+    } else if named {
+        errors.required(&field, "");
+    }
+    errors.port(&at(path, "port"), &number(&port["port"]).into());
+    errors.required_one_of(&at(path, "protocol"), &port["protocol"], PROTOCOLS);
+    let goal = if port["targetPort"].is_null() { &Value::from(0) } else { &port["targetPort"] };
+    errors.port(&at(path, "targetPort"), goal);
+    errors.format(&at(path, "appProtocol"), &port["appProtocol"], names::qualified);
+}
+
+/// A day, in seconds.
+const MOST_AFFINITY: i64 = 86_400;
+
+fn affinity(spec: &Value, errors: &mut Errors) {
+    errors.required_one_of("spec.sessionAffinity", &spec["sessionAffinity"], &["ClientIP", "None"]);
+    let config = &spec["sessionAffinityConfig"];
+    const PATH: &str = "spec.sessionAffinityConfig";
+    const WHEN: &str = "when session affinity type is ClientIP";
+    let seconds = &config["clientIP"]["timeoutSeconds"];
+    match text(&spec["sessionAffinity"]) {
+        "ClientIP" if config.is_null() => errors.required(PATH, WHEN),
+        "ClientIP" if config["clientIP"].is_null() => errors.required(&at(PATH, "clientIP"), WHEN),
+        "ClientIP" if seconds.is_null() => errors.required(&at(PATH, "clientIP.timeoutSeconds"), WHEN),
+        "ClientIP" if !(1..=MOST_AFFINITY).contains(&number(seconds)) => {
+            let detail = format!("must be greater than 0 and less than {MOST_AFFINITY}");
+            errors.invalid(&at(PATH, "clientIP.timeoutSeconds"), seconds, &detail);
+        }
+        "None" if !config.is_null() => {
+            errors.forbidden(PATH, "must not be set when session affinity is None");
         }
         _ => {}
     }
-    let address = text(&spec["clusterIP"]);
-    if !address.is_empty() && !headless && address.parse::<IpAddr>().is_err() {
-        let detail = "must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)";
-        errors.invalid("spec.clusterIPs[0]", &spec["clusterIP"], detail);
-    }
-    ports(spec, errors);
-    metadata::labels(&spec["selector"], "spec.selector", errors);
-    errors.required_one_of("spec.sessionAffinity", &spec["sessionAffinity"], &["ClientIP", "None"]);
-    errors.one_of("spec.externalTrafficPolicy", &spec["externalTrafficPolicy"], &["Cluster", "Local"]);
-    errors.one_of("spec.internalTrafficPolicy", &spec["internalTrafficPolicy"], &["Cluster", "Local"]);
-    if let Some(old) = old.filter(|_| ty != "ExternalName") {
-        let before = &old["spec"]["clusterIP"];
-        if old["spec"]["type"] != "ExternalName"
-            && !text(before).is_empty()
-            && !address.is_empty()
-            && spec["clusterIP"] != *before
-        {
-            let new = if spec["clusterIPs"].is_array() { &spec["clusterIPs"] } else { &spec["clusterIP"] };
-            errors.invalid("spec.clusterIPs[0]", new, "may not change once set");
-        }
-    }
 }
 
-fn ports(spec: &Value, errors: &mut Errors) {
-    let all = list(&spec["ports"]);
-    let (mut seen_names, mut seen_ports, mut seen_nodes) = (HashSet::new(), HashSet::new(), HashSet::new());
-    for (index, port) in all.iter().enumerate() {
-        let path = format!("spec.ports[{index}]");
-        let name = text(&port["name"]);
-        if name.is_empty() {
+/// `clusterIPs` is made from `clusterIP` on the way here, but both may come from the user.
+fn addresses(spec: &Value, headless: bool, errors: &mut Errors) {
+    const FIELD: &str = "spec.clusterIPs";
+    let (first, given) = (&spec["clusterIP"], list(&spec["clusterIPs"]));
+    let own = [first.clone()];
+    let all: &[Value] = if given.is_empty() && !text(first).is_empty() { &own } else { given };
+    if text(first).is_empty() && !given.is_empty() {
+        errors.invalid(FIELD, &spec["clusterIPs"], "must be empty when `clusterIP` is not specified");
+    } else if given.first().is_some_and(|address| address != first) {
+        errors.invalid(FIELD, &spec["clusterIPs"], "first value must match `clusterIP`");
+    }
+    let (families, mut seen) = (list(&spec["ipFamilies"]), HashSet::new());
+    for (index, family) in families.iter().enumerate() {
+        let field = format!("spec.ipFamilies[{index}]");
+        errors.one_of(&field, family, &["IPv4", "IPv6"]);
+        if !seen.insert(text(family)) {
+            errors.duplicate(&field, family);
+        }
+    }
+    let policies = ["PreferDualStack", "RequireDualStack", "SingleStack"];
+    errors.one_of("spec.ipFamilyPolicy", &spec["ipFamilyPolicy"], &policies);
+    let mut broken = false;
+    for (index, address) in all.iter().enumerate() {
+        if index == 0 && address == "None" {
             if all.len() > 1 {
-                errors.required(&format!("{path}.name"), "");
+                broken = true;
+                errors.invalid(FIELD, &spec["clusterIPs"], "'None' must be the first and only value");
             }
+            continue;
+        }
+        broken |= !names::ip(text(address)).is_empty();
+        errors.format(&format!("{FIELD}[{index}]"), address, names::ip);
+    }
+    if all.len() > 2 {
+        errors.invalid(FIELD, &spec["clusterIPs"], "may only hold up to 2 values");
+    }
+    if broken || headless {
+        return;
+    }
+    let is_six = |address: &Value| matches!(text(address).parse(), Ok(IpAddr::V6(_)));
+    if all.len() > 1 && all.iter().all(is_six) | !all.iter().any(is_six) {
+        errors.invalid(FIELD, &spec["clusterIPs"], "may specify no more than one IP for each IP family");
+    }
+    for (index, (address, family)) in all.iter().zip(families).enumerate() {
+        let expected = text(family);
+        if matches!((expected, is_six(address)), ("IPv4", true) | ("IPv6", false)) {
+            let detail = format!("expected an {expected} value as indicated by `ipFamilies[{index}]`");
+            errors.invalid(&format!("{FIELD}[{index}]"), address, &detail);
+        }
+    }
+}
+
+fn same_ports(ports: &[Value], ty: &str, errors: &mut Errors) {
+    if ty == "ClusterIP" {
+        for (index, _) in ports.iter().enumerate().filter(|(_, port)| number(&port["nodePort"]) != 0) {
+            let field = format!("spec.ports[{index}].nodePort");
+            errors.forbidden(&field, "may not be used when `type` is 'ClusterIP'");
+        }
+    }
+    let (mut on_nodes, mut own) = (HashSet::new(), HashSet::new());
+    for (index, port) in ports.iter().enumerate().filter(|(_, port)| number(&port["nodePort"]) != 0) {
+        if !on_nodes.insert((text(&port["protocol"]), number(&port["nodePort"]))) {
+            errors.duplicate(&format!("spec.ports[{index}].nodePort"), &port["nodePort"]);
+        }
+    }
+    for (index, port) in ports.iter().enumerate() {
+        if !own.insert((text(&port["protocol"]), number(&port["port"]))) {
+            let key = json!({
+                "Name": "",
+                "Protocol": port["protocol"],
+                "AppProtocol": null,
+                "Port": port["port"],
+                "TargetPort": 0,
+                "NodePort": 0,
+            });
+            errors.add(
+                &format!("spec.ports[{index}]"),
+                "FieldValueDuplicate",
+                format!("Duplicate value: {key}"),
+            );
+        }
+    }
+}
+
+fn balancer(object: &Value, spec: &Value, ty: &str, errors: &mut Errors) {
+    const ONLY: &str = "may only be used when `type` is 'LoadBalancer'";
+    const RANGES: &str = "service.beta.kubernetes.io/load-balancer-source-ranges";
+    let (ranges, annotation) =
+        (list(&spec["loadBalancerSourceRanges"]), object["metadata"]["annotations"][RANGES].as_str());
+    let is_balancer = ty == "LoadBalancer";
+    if !ranges.is_empty() {
+        const FIELD: &str = "spec.LoadBalancerSourceRanges";
+        if !is_balancer {
+            errors.forbidden(FIELD, ONLY);
+        }
+        for (index, range) in ranges.iter().enumerate() {
+            errors.format(&format!("{FIELD}[{index}]"), &text(range).trim().into(), names::cidr);
+        }
+    } else if let Some(ranges) = annotation {
+        let field = format!("metadata.annotations[{RANGES}]");
+        if !is_balancer {
+            errors.forbidden(&field, ONLY);
+        }
+        for range in ranges.trim().split(',').filter(|_| !ranges.trim().is_empty()) {
+            errors.format(&field, &range.trim().into(), names::cidr);
+        }
+    }
+    if !spec["allocateLoadBalancerNodePorts"].is_null() && !is_balancer {
+        errors.forbidden("spec.allocateLoadBalancerNodePorts", ONLY);
+    }
+    let class = &spec["loadBalancerClass"];
+    if !class.is_null() {
+        if !is_balancer {
+            errors.forbidden("spec.loadBalancerClass", ONLY);
+        }
+        errors.format("spec.loadBalancerClass", class, names::qualified);
+    }
+}
+
+fn traffic(spec: &Value, ty: &str, errors: &mut Errors) {
+    const POLICIES: &[&str] = &["Cluster", "Local"];
+    let policy = &spec["externalTrafficPolicy"];
+    let reachable = matches!(ty, "LoadBalancer" | "NodePort")
+        || ty == "ClusterIP" && !list(&spec["externalIPs"]).is_empty();
+    if !reachable && !text(policy).is_empty() {
+        let detail = "may only be set for externally-accessible services";
+        errors.invalid("spec.externalTrafficPolicy", policy, detail);
+    } else if reachable && ty != "ClusterIP" {
+        errors.required_one_of("spec.externalTrafficPolicy", policy, POLICIES);
+    } else {
+        errors.one_of("spec.externalTrafficPolicy", policy, POLICIES);
+    }
+    let check = &spec["healthCheckNodePort"];
+    if number(check) != 0 {
+        if ty == "LoadBalancer" && policy == "Local" {
+            errors.port("spec.healthCheckNodePort", check);
         } else {
-            errors.format(&format!("{path}.name"), &port["name"], names::label);
-            if !seen_names.insert(name) {
-                errors.duplicate(&format!("{path}.name"), &port["name"]);
-            }
-        }
-        if port["port"].is_null() {
-            errors.invalid(&format!("{path}.port"), &0.into(), "must be between 1 and 65535, inclusive");
-        } else {
-            errors.port(&format!("{path}.port"), &port["port"]);
-        }
-        errors.required_one_of(&format!("{path}.protocol"), &port["protocol"], &["SCTP", "TCP", "UDP"]);
-        errors.port(&format!("{path}.targetPort"), &port["targetPort"]);
-        let key = (text(&port["protocol"]), port["port"].as_i64());
-        if !seen_ports.insert(key) {
-            let both = serde_json::json!({ "protocol": port["protocol"], "port": port["port"] });
-            errors.duplicate(&path, &both);
-        }
-        if let Some(node) = port["nodePort"].as_i64().filter(|node| *node != 0) {
-            let field = format!("{path}.nodePort");
-            if matches!(text(&spec["type"]), "ClusterIP" | "ExternalName") {
-                errors.forbidden(&field, "may not be used when `type` is 'ClusterIP'");
-            } else {
-                errors.port(&field, &port["nodePort"]);
-            }
-            if !seen_nodes.insert((text(&port["protocol"]), node)) {
-                errors.duplicate(&field, &port["nodePort"]);
-            }
+            let detail =
+                "may only be set when `type` is 'LoadBalancer' and `externalTrafficPolicy` is 'Local'";
+            errors.invalid("spec.healthCheckNodePort", check, detail);
         }
     }
+    errors.one_of("spec.internalTrafficPolicy", &spec["internalTrafficPolicy"], POLICIES);
+    let distributions = ["PreferClose", "PreferSameNode", "PreferSameZone"];
+    errors.one_of("spec.trafficDistribution", &spec["trafficDistribution"], &distributions);
 }
 
-pub(super) fn ingress(object: &Value, errors: &mut Errors) {
-    let spec = &object["spec"];
-    let (rules, backend) = (list(&spec["rules"]), &spec["defaultBackend"]);
-    if rules.is_empty() && !backend.is_object() {
-        errors.invalid("spec", spec, "either `defaultBackend` or `rules` must be specified");
+/// Addresses stay while the service has them.
+fn update(new: &Value, old: &Value, errors: &mut Errors) {
+    if new["type"] == "ExternalName" || old["type"] == "ExternalName" {
+        return;
     }
-    if backend.is_object() {
-        self::backend(backend, "spec.defaultBackend", errors);
+    let headless = |spec: &Value| spec["clusterIP"] == "None";
+    if headless(new) && headless(old) {
+        return;
     }
-    if !text(&spec["ingressClassName"]).is_empty() {
-        errors.format("spec.ingressClassName", &spec["ingressClassName"], names::subdomain);
-    }
-    for (index, tls) in list(&spec["tls"]).iter().enumerate() {
-        for (place, host) in list(&tls["hosts"]).iter().enumerate() {
-            errors.format(&format!("spec.tls[{index}].hosts[{place}]"), host, names::host);
-        }
-        if !text(&tls["secretName"]).is_empty() {
-            errors.format(&format!("spec.tls[{index}].secretName"), &tls["secretName"], names::subdomain);
-        }
-    }
-    for (index, rule) in rules.iter().enumerate() {
-        let path = format!("spec.rules[{index}]");
-        let host = text(&rule["host"]);
-        if host.parse::<IpAddr>().is_ok() {
-            errors.invalid(&format!("{path}.host"), &rule["host"], "must be a DNS name, not an IP address");
-        } else if !host.is_empty() {
-            errors.format(&format!("{path}.host"), &rule["host"], names::host);
-        }
-        if rule["http"].is_object() {
-            if list(&rule["http"]["paths"]).is_empty() {
-                errors.required(&format!("{path}.http.paths"), "");
-            }
-            for (place, entry) in list(&rule["http"]["paths"]).iter().enumerate() {
-                ingress_path(entry, &format!("{path}.http.paths[{place}]"), errors);
-            }
+    let all = |spec: &Value| match &spec["clusterIPs"] {
+        Value::Array(all) if !all.is_empty() => all.clone(),
+        _ if text(&spec["clusterIP"]).is_empty() => Vec::new(),
+        _ => vec![spec["clusterIP"].clone()],
+    };
+    let (now, before) = (all(new), all(old));
+    for (index, (now, before)) in now.iter().zip(&before).enumerate() {
+        if now != before {
+            let shown = Value::Array(all(new));
+            errors.invalid(&format!("spec.clusterIPs[{index}]"), &shown, "may not change once set");
         }
     }
-}
-
-/// What an absolute path of an ingress may not hold.
-const BAD_PARTS: &[&str] = &["//", "/./", "/../", "%2f", "%2F"];
-const BAD_ENDS: &[&str] = &["/..", "/."];
-
-fn ingress_path(entry: &Value, path: &str, errors: &mut Errors) {
-    let (url, field) = (text(&entry["path"]), format!("{path}.path"));
-    match text(&entry["pathType"]) {
-        "" => errors.required(&format!("{path}.pathType"), "pathType must be specified"),
-        "Exact" | "Prefix" => {
-            if !url.starts_with('/') {
-                errors.invalid(&field, &url.into(), "must be an absolute path");
-            }
-            for part in BAD_PARTS.iter().filter(|part| url.contains(**part)) {
-                errors.invalid(&field, &entry["path"], &format!("must not contain '{part}'"));
-            }
-            for end in BAD_ENDS.iter().filter(|end| url.ends_with(**end)) {
-                errors.invalid(&field, &entry["path"], &format!("cannot end with '{end}'"));
-            }
-        }
-        "ImplementationSpecific" => {
-            if !url.is_empty() && !url.starts_with('/') {
-                errors.invalid(&field, &entry["path"], "must be an absolute path");
-            }
-        }
-        _ => {
-            let known = ["Exact", "ImplementationSpecific", "Prefix"];
-            errors.unsupported(&format!("{path}.pathType"), &entry["pathType"], &known);
-        }
+    if headless(new) == headless(old)
+        && let (Some(now), Some(before)) =
+            (list(&new["ipFamilies"]).first(), list(&old["ipFamilies"]).first())
+        && now != before
+    {
+        errors.invalid("spec.ipFamilies[0]", &new["ipFamilies"], "may not change once set");
     }
-    backend(&entry["backend"], &format!("{path}.backend"), errors);
-}
-
-fn backend(backend: &Value, path: &str, errors: &mut Errors) {
-    let (service, resource) = (&backend["service"], &backend["resource"]);
-    match (service.is_object(), resource.is_object()) {
-        (true, true) => errors.invalid(path, &"".into(), "cannot set both resource and service backends"),
-        (false, false) => errors.invalid(path, &"".into(), "resource or service backend is required"),
-        (false, true) => {}
-        (true, false) => {
-            if text(&service["name"]).is_empty() {
-                errors.required(&format!("{path}.service.name"), "");
-            } else {
-                errors.format(&format!("{path}.service.name"), &service["name"], names::service_name);
-            }
-            let (name, number) =
-                (text(&service["port"]["name"]), service["port"]["number"].as_i64().unwrap_or_default());
-            let path = format!("{path}.service.port");
-            match (name.is_empty(), number) {
-                (true, 0) => errors.required(&path, "port name or number is required"),
-                (false, 0) => {
-                    errors.format(&format!("{path}.name"), &service["port"]["name"], names::port_name)
-                }
-                (false, _) => errors.invalid(&path, &"".into(), "cannot set both port name & port number"),
-                (true, _) => errors.port(&format!("{path}.number"), &service["port"]["number"]),
-            }
-        }
+    let balanced = new["type"] == "LoadBalancer" && old["type"] == "LoadBalancer";
+    if balanced && !same(&new["loadBalancerClass"], &old["loadBalancerClass"]) {
+        errors.invalid("spec.loadBalancerClass", &new["loadBalancerClass"], "may not change once set");
     }
 }

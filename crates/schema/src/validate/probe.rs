@@ -9,7 +9,7 @@ pub(super) fn probes(container: &Value, path: &str, errors: &mut Errors) {
         if !probe.is_object() {
             continue;
         }
-        handler(probe, &path, &["exec", "httpGet", "tcpSocket", "grpc"], errors);
+        handler(probe, &path, &["exec", "httpGet", "tcpSocket", "grpc"], None, errors);
         for field in
             ["initialDelaySeconds", "timeoutSeconds", "periodSeconds", "successThreshold", "failureThreshold"]
         {
@@ -30,17 +30,17 @@ pub(super) fn probes(container: &Value, path: &str, errors: &mut Errors) {
     }
 }
 
-pub(super) fn hooks(container: &Value, path: &str, errors: &mut Errors) {
+pub(super) fn hooks(container: &Value, path: &str, grace: Option<i64>, errors: &mut Errors) {
     for name in ["postStart", "preStop"] {
         let hook = &container["lifecycle"][name];
         if hook.is_object() {
             let path = format!("{path}.lifecycle.{name}");
-            handler(hook, &path, &["exec", "httpGet", "tcpSocket", "sleep"], errors);
+            handler(hook, &path, &["exec", "httpGet", "tcpSocket", "sleep"], grace, errors);
         }
     }
 }
 
-fn handler(handler: &Value, path: &str, kinds: &[&str], errors: &mut Errors) {
+fn handler(handler: &Value, path: &str, kinds: &[&str], grace: Option<i64>, errors: &mut Errors) {
     let given: Vec<&&str> = kinds.iter().filter(|kind| handler[**kind].is_object()).collect();
     if given.is_empty() {
         errors.required(path, "must specify a handler type");
@@ -58,7 +58,14 @@ fn handler(handler: &Value, path: &str, kinds: &[&str], errors: &mut Errors) {
                 }
             }
             "httpGet" => http_get(action, &path, errors),
-            "sleep" => errors.not_negative(&format!("{path}.seconds"), &action["seconds"]),
+            "sleep" => {
+                let seconds = super::number(&action["seconds"]);
+                if let Some(grace) = grace.filter(|grace| seconds < 0 || seconds > *grace) {
+                    let detail =
+                        format!("must be non-negative and less than terminationGracePeriodSeconds ({grace})");
+                    errors.invalid(&path, &seconds.into(), &detail);
+                }
+            }
             _ => errors.port(&format!("{path}.port"), &action["port"]),
         }
     }
@@ -70,13 +77,13 @@ fn http_get(action: &Value, path: &str, errors: &mut Errors) {
     }
     errors.port(&format!("{path}.port"), &action["port"]);
     errors.one_of(&format!("{path}.scheme"), &action["scheme"], &["HTTP", "HTTPS"]);
-    for (index, header) in list(&action["httpHeaders"]).iter().enumerate() {
+    for header in list(&action["httpHeaders"]) {
         let name = text(&header["name"]);
         let token =
             !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_');
         if !token {
             let detail = "a valid HTTP header must consist of alphanumeric characters or '-' (e.g. 'X-Header-Name', regex used for validation is '[-A-Za-z0-9]+')";
-            errors.invalid(&format!("{path}.httpHeaders[{index}]"), &header["name"], detail);
+            errors.invalid(&format!("{path}.httpHeaders"), &text(&header["name"]).into(), detail);
         }
     }
 }

@@ -1,6 +1,6 @@
 //! Kinds that make pods.
 
-use super::{Errors, entries, list, pod, same, selector, text};
+use super::{Errors, at, claim, entries, list, metadata, names, pod, same, selector, text};
 use serde_json::Value;
 
 const ALWAYS: &[&str] = &["Always"];
@@ -76,29 +76,31 @@ pub(super) fn deployment(object: &Value, old: Option<&Value>, errors: &mut Error
 
 fn rolling(update: &Value, path: &str, errors: &mut Errors) {
     for field in ["maxUnavailable", "maxSurge"] {
-        int_or_percent(&update[field], &format!("{path}.{field}"), errors);
+        positive_int_or_percent(&update[field], &format!("{path}.{field}"), errors);
     }
     let is_zero = |value: &Value| *value == 0 || *value == "0%";
     if is_zero(&update["maxUnavailable"]) && is_zero(&update["maxSurge"]) {
         let detail = "may not be 0 when `maxSurge` is 0";
         errors.invalid(&format!("{path}.maxUnavailable"), &update["maxUnavailable"], detail);
     }
+    at_most_all(&update["maxUnavailable"], &format!("{path}.maxUnavailable"), errors);
 }
 
-fn int_or_percent(value: &Value, path: &str, errors: &mut Errors) {
-    match value {
-        Value::String(text) => {
-            let number = text.strip_suffix('%').filter(|number| !number.is_empty());
-            if !number.is_some_and(|number| number.chars().all(|c| c.is_ascii_digit())) {
-                let detail = "a valid percent string must be a numeric string followed by an ending '%' (e.g. '1%',  or '93%', regex used for validation is '[0-9]+%')";
-                errors.invalid(path, value, detail);
-            } else if path.ends_with("maxUnavailable")
-                && number.and_then(|n| n.parse::<u64>().ok()).is_none_or(|n| n > 100)
-            {
-                errors.invalid(path, value, "must not be greater than 100%");
-            }
-        }
-        _ => errors.not_negative(path, value),
+fn percent(value: &Value) -> Option<&str> {
+    value.as_str()?.strip_suffix('%').filter(|n| !n.is_empty() && n.chars().all(|c| c.is_ascii_digit()))
+}
+
+pub(super) fn positive_int_or_percent(value: &Value, path: &str, errors: &mut Errors) {
+    if value.is_string() && percent(value).is_none() {
+        let detail = "a valid percent string must be a numeric string followed by an ending '%' (e.g. '1%',  or '93%', regex used for validation is '[0-9]+%')";
+        errors.invalid(path, value, detail);
+    }
+    errors.not_negative(path, value);
+}
+
+pub(super) fn at_most_all(value: &Value, path: &str, errors: &mut Errors) {
+    if percent(value).is_some_and(|number| number.parse::<u64>().ok().is_none_or(|number| number > 100)) {
+        errors.invalid(path, value, "must not be greater than 100%");
     }
 }
 
@@ -128,27 +130,72 @@ pub(super) fn daemon_set(object: &Value, old: Option<&Value>, errors: &mut Error
 
 const STATEFUL_SET_UPDATE: &str = "updates to statefulset spec for fields other than 'replicas', 'ordinals', 'template', 'updateStrategy', 'revisionHistoryLimit', 'persistentVolumeClaimRetentionPolicy' and 'minReadySeconds' are forbidden";
 
+/// What may change of a StatefulSet.
+const FREE: &[&str] = &[
+    "replicas",
+    "ordinals",
+    "template",
+    "updateStrategy",
+    "revisionHistoryLimit",
+    "persistentVolumeClaimRetentionPolicy",
+    "minReadySeconds",
+];
+
 pub(super) fn stateful_set(object: &Value, old: Option<&Value>, errors: &mut Errors) {
     let spec = &object["spec"];
-    selection(spec, None, "statefulset", errors);
-    forever(spec, "StatefulSet", errors);
-    replicas(spec, errors);
     let policies = ["OrderedReady", "Parallel"];
     errors.required_one_of("spec.podManagementPolicy", &spec["podManagementPolicy"], &policies);
+    let strategy = &spec["updateStrategy"];
+    let partition = &strategy["rollingUpdate"]["partition"];
+    match text(&strategy["type"]) {
+        "" => errors.required("spec.updateStrategy", ""),
+        "OnDelete" if strategy["rollingUpdate"].is_object() => {
+            let detail = "only allowed for updateStrategy 'RollingUpdate'";
+            errors.invalid("spec.updateStrategy.rollingUpdate", &strategy["rollingUpdate"], detail);
+        }
+        "OnDelete" => {}
+        "RollingUpdate" => {
+            errors.not_negative("spec.updateStrategy.rollingUpdate.partition", partition);
+            let most = &strategy["rollingUpdate"]["maxUnavailable"];
+            let field = "spec.updateStrategy.rollingUpdate.maxUnavailable";
+            positive_int_or_percent(most, field, errors);
+            if *most == 0 || *most == "0%" {
+                errors.invalid(field, most, "cannot be 0");
+            }
+            at_most_all(most, field, errors);
+        }
+        other => {
+            let detail = "must be 'RollingUpdate' or 'OnDelete'";
+            errors.invalid(
+                "spec.updateStrategy",
+                &serde_json::json!({ "Type": other, "RollingUpdate": null }),
+                detail,
+            );
+        }
+    }
+    for field in ["whenDeleted", "whenScaled"] {
+        let policy = &spec["persistentVolumeClaimRetentionPolicy"][field];
+        errors.one_of(
+            &format!("spec.persistentVolumeClaimRetentionPolicy.{field}"),
+            policy,
+            &["Delete", "Retain"],
+        );
+    }
+    replicas(spec, errors);
+    errors.not_negative("spec.ordinals.start", &spec["ordinals"]["start"]);
+    for (index, template) in list(&spec["volumeClaimTemplates"]).iter().enumerate() {
+        let path = format!("spec.volumeClaimTemplates[{index}]");
+        errors.required_format(&at(&path, "metadata.name"), &template["metadata"]["name"], names::subdomain);
+        metadata::labels(&template["metadata"]["labels"], &at(&path, "metadata.labels"), errors);
+        claim::spec(&template["spec"], &at(&path, "spec"), errors);
+    }
+    selection(spec, None, "statefulset", errors);
+    forever(spec, "StatefulSet", errors);
     let Some(old) = old else { return };
-    let free = [
-        "replicas",
-        "ordinals",
-        "template",
-        "updateStrategy",
-        "revisionHistoryLimit",
-        "persistentVolumeClaimRetentionPolicy",
-        "minReadySeconds",
-    ];
     let fixed = |spec: &Value| {
         let mut spec = spec.clone();
         if let Some(fields) = spec.as_object_mut() {
-            fields.retain(|field, _| !free.contains(&field.as_str()));
+            fields.retain(|field, _| !FREE.contains(&field.as_str()));
         }
         spec
     };
@@ -157,109 +204,39 @@ pub(super) fn stateful_set(object: &Value, old: Option<&Value>, errors: &mut Err
     }
 }
 
+/// The content of a revision stays; its number may rise.
+pub(super) fn revision(object: &Value, old: Option<&Value>, errors: &mut Errors) {
+    errors.not_negative("revision", &object["revision"]);
+    match &object["data"] {
+        Value::Null => errors.required("data", "data is mandatory"),
+        Value::Object(_) => {}
+        other => errors.invalid("data", &other.to_string().into(), "error parsing data as JSON object"),
+    }
+    if let Some(old) = old {
+        errors.immutable("data", &object["data"], &old["data"]);
+    }
+}
+
 pub(super) fn replication_controller(object: &Value, errors: &mut Errors) {
     let spec = &object["spec"];
-    replicas(spec, errors);
-    let labels = &spec["template"]["metadata"]["labels"];
+    errors.not_negative("spec.minReadySeconds", &spec["minReadySeconds"]);
     if entries(&spec["selector"]).next().is_none() {
         errors.required("spec.selector", "");
-    } else if !entries(&spec["selector"]).all(|(key, value)| labels[key.as_str()] == *value) {
-        errors.invalid(
-            "spec.template.metadata.labels",
-            labels,
-            "`selector` does not match template `labels`",
-        );
     }
-    pod::template(&spec["template"], "spec.template", errors);
-    forever(spec, "ReplicationController", errors);
-}
-
-pub(super) fn job(object: &Value, old: Option<&Value>, errors: &mut Errors) {
-    let spec = &object["spec"];
-    job_spec(spec, "spec", errors);
-    // The selector is made from the uid: until it is there, the template has not got its labels either.
-    let Some(old) = old.map(|old| &old["spec"]).filter(|old| old["selector"].is_object()) else { return };
-    errors.immutable("spec.selector", &spec["selector"], &old["selector"]);
-    errors.immutable("spec.completionMode", &spec["completionMode"], &old["completionMode"]);
-    if spec["completionMode"] != "Indexed" {
-        errors.immutable("spec.completions", &spec["completions"], &old["completions"]);
-    }
-    // A job that waits may still be moved to other nodes.
-    let suspended = old["suspend"] == true;
-    if !suspended && !same(&spec["template"], &old["template"]) {
-        errors.invalid("spec.template", &spec["template"], "field is immutable");
-    }
-}
-
-fn job_spec(spec: &Value, path: &str, errors: &mut Errors) {
-    for field in
-        ["parallelism", "completions", "backoffLimit", "ttlSecondsAfterFinished", "activeDeadlineSeconds"]
-    {
-        errors.not_negative(&format!("{path}.{field}"), &spec[field]);
-    }
-    pod::template(&spec["template"], &format!("{path}.template"), errors);
-    let policy = &spec["template"]["spec"]["restartPolicy"];
-    if policy == "Always" {
-        errors.unsupported(&format!("{path}.template.spec.restartPolicy"), policy, &["OnFailure", "Never"]);
-    }
-    if spec["completionMode"] == "Indexed" && spec["completions"].is_null() {
-        errors.required(&format!("{path}.completions"), "when completion mode is Indexed");
-    }
-}
-
-/// A schedule that was there before may still name its zone itself.
-fn schedule(spec: &Value, old: Option<&Value>, errors: &mut Errors) {
-    let (schedule, zone) = (text(&spec["schedule"]), &spec["timeZone"]);
-    let mut invalid = |detail: &str| errors.invalid("spec.schedule", &spec["schedule"], detail);
-    let names_zone = schedule.contains("TZ=");
-    let unchanged = old.is_some_and(|old| old["spec"]["schedule"] == spec["schedule"]);
-    if schedule.is_empty() {
-        errors.required("spec.schedule", "");
-    } else if names_zone && zone.is_string() {
-        invalid("cannot use both timeZone field and TZ or CRON_TZ in schedule");
-    } else if names_zone && !unchanged {
-        invalid("cannot use TZ or CRON_TZ in schedule, use timeZone field instead");
-    } else if !names_zone && let Err(problem) = cron::Schedule::parse(schedule) {
-        invalid(&problem.to_string());
-    }
-    match zone.as_str() {
-        None => {}
-        Some("") => errors.invalid("spec.timeZone", zone, "timeZone must be nil or non-empty string"),
-        Some(name) if name.eq_ignore_ascii_case("local") => errors.invalid(
-            "spec.timeZone",
-            zone,
-            "timeZone must be an explicit time zone as defined in https://www.iana.org/time-zones",
-        ),
-        Some(name) => {
-            if let Err(problem) = cron::zone(name) {
-                errors.invalid("spec.timeZone", zone, &problem.to_string());
-            }
-        }
-    }
-}
-
-pub(super) fn cron_job(object: &Value, old: Option<&Value>, errors: &mut Errors) {
-    const NAME: usize = 52;
-    let spec = &object["spec"];
-    let name = &object["metadata"]["name"];
-    // Names of jobs are longer by eleven.
-    if text(name).len() > NAME {
-        errors.invalid("metadata.name", name, &format!("must be no more than {NAME} characters"));
-    }
-    schedule(spec, old, errors);
-    errors.required_one_of(
-        "spec.concurrencyPolicy",
-        &spec["concurrencyPolicy"],
-        &["Allow", "Forbid", "Replace"],
-    );
-    for field in ["startingDeadlineSeconds", "successfulJobsHistoryLimit", "failedJobsHistoryLimit"] {
-        errors.not_negative(&format!("spec.{field}"), &spec[field]);
-    }
-    job_spec(&spec["jobTemplate"]["spec"], "spec.jobTemplate.spec", errors);
-    if list(&spec["jobTemplate"]["spec"]["template"]["spec"]["containers"]).is_empty() {
+    errors.not_negative("spec.replicas", &spec["replicas"]);
+    if !spec["template"].is_object() {
+        errors.required("spec.template", "");
         return;
     }
-    if spec["jobTemplate"]["spec"]["manualSelector"] == true {
-        errors.unsupported("spec.jobTemplate.spec.manualSelector", &Value::Bool(true), &["nil", "false"]);
+    let labels = &spec["template"]["metadata"]["labels"];
+    if !entries(&spec["selector"]).all(|(key, value)| labels[key.as_str()] == *value) {
+        let detail = "`selector` does not match template `labels`";
+        errors.invalid("spec.template.metadata.labels", labels, detail);
+    }
+    pod::template(&spec["template"], "spec.template", errors);
+    errors.one_of("spec.template.spec.restartPolicy", &spec["template"]["spec"]["restartPolicy"], ALWAYS);
+    if spec["template"]["spec"]["activeDeadlineSeconds"].is_number() {
+        let detail = "activeDeadlineSeconds in ReplicationController is not Supported";
+        errors.forbidden("spec.template.spec.activeDeadlineSeconds", detail);
     }
 }
