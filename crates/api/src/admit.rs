@@ -1,7 +1,9 @@
 //! What is checked and filled in before an object is stored; the rules themselves are `schema`'s.
 
 use crate::metadata::{field_map, text};
-use crate::{Api, ApiError, FieldValidation, Result, WriteOptions, crds, split_api_version, structural};
+use crate::{
+    Api, ApiError, FieldValidation, Result, WriteOptions, crds, rules, split_api_version, structural,
+};
 use base64::Engine as _;
 use schema::Kind;
 use serde_json::Value;
@@ -51,11 +53,6 @@ pub(crate) fn fields(
         let unknown = structural::prune(&structural::schema_of(view, kind), object);
         return say_unknown(kind, unknown, options);
     }
-    if kind.resource() == crds::RESOURCE
-        && let Some(warning) = structural::warnings(object)
-    {
-        options.warnings.push(warning);
-    }
     let unfit = crate::link::type_errors(kind, object);
     if !unfit.is_empty() {
         return Err(undecodable(kind, &unfit.join(", ")));
@@ -101,11 +98,17 @@ pub(crate) fn validate(
     object: &Value,
     previous: Option<&Value>,
 ) -> Result<()> {
-    let causes = if api.is_builtin(&kind.resource()) {
+    let mut causes = if api.is_builtin(&kind.resource()) {
         crate::link::validate(kind, object, previous)
     } else {
         structural::validate(&structural::schema_of(view, kind), object)
     };
+    if kind.resource() == crds::RESOURCE {
+        causes.extend(rules::problems(object));
+    } else if !api.is_builtin(&kind.resource()) {
+        let fits = causes.is_empty();
+        causes.extend(rules::check(api, view, kind, object, previous, fits));
+    }
     if causes.is_empty() {
         return Ok(());
     }

@@ -20,6 +20,7 @@ mod options;
 mod patching;
 mod pods;
 mod quota;
+mod rules;
 mod scale;
 mod selector;
 mod services;
@@ -90,6 +91,7 @@ struct Inner {
     kinds: RwLock<Arc<Kinds>>,
     feed: RwLock<changes::Feed>,
     shapes: apply::Custom,
+    rules: rules::Known,
 }
 
 struct State {
@@ -112,6 +114,7 @@ impl Api {
             kinds: RwLock::new(Arc::new(Kinds::new(builtin))),
             feed: RwLock::new(changes::Feed::new(store::History::new(HISTORY, snapshot.version()))),
             shapes: apply::Custom::default(),
+            rules: rules::Known::default(),
             snapshot: RwLock::new(snapshot.clone()),
             state: Mutex::new(State { store, journal }),
         };

@@ -1,9 +1,8 @@
 //! Custom resources by their structural schema: unknown fields are dropped, defaults filled in, values checked.
 //!
-//! Rules in CEL (`x-kubernetes-validations`) are not evaluated; the definition's writer is warned of that.
+//! Rules in CEL (`x-kubernetes-validations`) are [`crate::rules`]'.
 
 use crate::crds;
-use crate::metadata::text;
 use regex::Regex;
 use schema::Kind;
 use serde_json::{Map, Value};
@@ -32,7 +31,7 @@ pub(crate) fn schema_of(view: &Snapshot, kind: &Kind) -> Value {
     definition_of(view, kind).map_or(Value::Null, |definition| schema_in(&definition, kind).clone())
 }
 
-/// Whether a definition has rules that nothing here evaluates.
+/// Whether a schema has rules in CEL.
 pub(crate) fn has_rules(schema: &Value) -> bool {
     match schema {
         Value::Object(fields) => {
@@ -296,16 +295,6 @@ fn check_fields(schema: &Value, fields: &Map<String, Value>, path: &str, causes:
             check(below, value, &join(path, name), causes);
         }
     }
-}
-
-/// What the writer of a definition should know.
-pub(crate) fn warnings(definition: &Value) -> Option<String> {
-    has_rules(&definition["spec"]["versions"]).then(|| {
-        format!(
-            "customresourcedefinition {:?}: x-kubernetes-validations (CEL rules) are stored and not evaluated here",
-            text(definition, "name")
-        )
-    })
 }
 
 #[cfg(test)]

@@ -64,7 +64,7 @@ const NOTES: &[Note] = &[
         "apiextensions.k8s.io/customresourcedefinitions",
         Part,
         "the API server",
-        "CEL rules have no effect (a warning says so); conversion by webhook is not built",
+        "conversion by webhook is not built; the cost of CEL rules is not estimated beforehand",
     ),
     note("apps/controllerrevisions", Upstream, "", ""),
     note("apps/daemonsets", Part, "the controller of DaemonSets", "pods as pods"),
