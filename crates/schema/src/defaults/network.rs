@@ -9,7 +9,7 @@ pub(super) fn service(object: &mut Value) {
     set(spec, "type", "ClusterIP");
     if spec["sessionAffinity"] == "None" {
         if let Some(spec) = spec.as_object_mut() {
-            spec.remove("sessionAffinityConfig");
+            spec.shift_remove("sessionAffinityConfig");
         }
     } else if let Some(by_address) =
         child(spec, "sessionAffinityConfig").and_then(|config| child(config, "clientIP"))

@@ -51,7 +51,7 @@ pub(super) fn csi_driver(object: &mut Value) {
 /// `stringData` is for writing only.
 pub(super) fn secret(object: &mut Value) {
     set(object, "type", "Opaque");
-    let plain = object.as_object_mut().and_then(|fields| fields.remove("stringData"));
+    let plain = object.as_object_mut().and_then(|fields| fields.shift_remove("stringData"));
     let Some(Value::Object(plain)) = plain else { return };
     let Some(data) = child(object, "data") else { return };
     for (key, value) in plain {
