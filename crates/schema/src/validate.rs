@@ -333,6 +333,4 @@ fn number(value: &Value) -> i64 {
 }
 
 #[cfg(test)]
-mod cases;
-#[cfg(test)]
 mod tests;

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 fn causes(resource: &str, mut object: Value, old: Option<&Value>) -> String {
     crate::defaults::apply(resource, &mut object);
     let causes = check(resource, &object, old);
-    // What differs follows in lines of its own; the tables of `cases/` show it.
+    // What differs follows in lines of its own; the tables of `tests/cases` show it.
     let first = |message: &str| message.lines().next().unwrap_or_default().to_string();
     causes
         .iter()

@@ -12,12 +12,12 @@ fn object(resource: &str, text: &str, name: &str) -> Value {
     let mut documents = yaml::parse_documents(text).unwrap_or_else(|error| panic!("{name}: {error}\n{text}"));
     let mut object = documents.pop().unwrap_or_else(|| panic!("{name}: no manifest in\n{text}"));
     let kind =
-        crate::builtin_kinds().iter().find(|kind| kind.resource() == resource).expect("a built-in kind");
+        schema::builtin_kinds().iter().find(|kind| kind.resource() == resource).expect("a built-in kind");
     let fields = object.as_object_mut().expect("a manifest is an object");
     fields.entry("apiVersion").or_insert_with(|| kind.api_version().into());
     fields.entry("kind").or_insert_with(|| kind.kind.clone().into());
     fields.entry("metadata").or_insert_with(|| serde_json::json!({ "name": "a" }));
-    crate::defaults::apply(resource, &mut object);
+    schema::defaults::apply(resource, &mut object);
     object
 }
 
@@ -29,7 +29,7 @@ fn messages(resource: &str, case: &str, name: &str) -> Vec<String> {
         None => (None, manifest.as_str()),
     };
     let new = object(resource, new, name);
-    super::check(resource, &new, old.as_ref())
+    schema::validate::check(resource, &new, old.as_ref())
         .into_iter()
         .map(|cause| format!("{}: {}", cause.field, cause.message).replace('\n', "\\n"))
         .collect()
@@ -38,12 +38,12 @@ fn messages(resource: &str, case: &str, name: &str) -> Vec<String> {
 /// The resource is the name of the file, with `.` for `/`.
 fn resource_of(path: &Path) -> &'static str {
     let name = path.file_stem().and_then(|name| name.to_str()).expect("a name").to_string();
-    let kind = crate::builtin_kinds().iter().find(|kind| kind.resource().replace('/', "_") == name);
+    let kind = schema::builtin_kinds().iter().find(|kind| kind.resource().replace('/', "_") == name);
     kind.unwrap_or_else(|| panic!("{name} is no kind")).resource().leak()
 }
 
 fn tables() -> Vec<std::path::PathBuf> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/validate/cases");
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cases");
     let mut files: Vec<_> =
         std::fs::read_dir(folder).expect("the folder").map(|entry| entry.expect("an entry").path()).collect();
     files.sort();
@@ -71,9 +71,9 @@ fn cases() {
 /// Every kind has its table, with bad manifests in it.
 #[test]
 fn every_kind_has_cases() {
-    for kind in crate::builtin_kinds().iter().filter(|kind| kind.group != "apiextensions.k8s.io") {
+    for kind in schema::builtin_kinds().iter().filter(|kind| kind.group != "apiextensions.k8s.io") {
         let path = Path::new(env!("CARGO_MANIFEST_DIR"))
-            .join("src/validate/cases")
+            .join("tests/cases")
             .join(format!("{}.yaml", kind.resource().replace('/', "_")));
         let text =
             std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
