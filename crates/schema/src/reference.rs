@@ -62,7 +62,7 @@ const NOTES: &[Note] = &[
     note("admissionregistration.k8s.io/validatingwebhookconfigurations", Part, "", "no webhook is called"),
     note(
         "apiextensions.k8s.io/customresourcedefinitions",
-        Part,
+        Upstream,
         "the API server",
         "conversion by webhook is not built; the cost of CEL rules is not estimated beforehand",
     ),

@@ -12,6 +12,7 @@ mod claim;
 mod cluster;
 mod config;
 mod container;
+mod definition;
 mod diff;
 mod endpoints;
 mod ephemeral;
@@ -96,6 +97,7 @@ fn core(resource: &str, object: &Value, old: Option<&Value>, errors: &mut Errors
 
 fn others(resource: &str, object: &Value, old: Option<&Value>, errors: &mut Errors) {
     match resource {
+        "apiextensions.k8s.io/customresourcedefinitions" => definition::check(object, old, errors),
         "persistentvolumes" => persistent::check(object, old, errors),
         "namespaces" => cluster::namespace(object, errors),
         "nodes" => cluster::node(object, old, errors),
