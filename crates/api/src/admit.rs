@@ -32,6 +32,7 @@ pub(crate) fn identify(kind: &Kind, object: &mut Value) -> Result<()> {
             )));
         }
     }
+    crate::link::to_stored(kind, object);
     let fields = object.as_object_mut().expect("checked above");
     fields.shift_remove("apiVersion");
     fields.shift_remove("kind");

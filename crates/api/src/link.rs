@@ -9,14 +9,16 @@ use std::sync::Arc;
 /// Subresources of the built-in kinds that nothing here serves.
 const UNSERVED: [&str; 2] = ["approval", "resize"];
 
-/// The built-in kinds, each in its preferred version: objects are not converted between versions, and storing one that
-/// came in another would lose fields.
+/// The built-in kinds, each in the versions that objects can be converted between: storing one that came in another would
+/// lose fields.
 pub(crate) fn kinds() -> Vec<Kind> {
     schema::builtin_kinds()
         .iter()
         .cloned()
         .map(|mut kind| {
-            kind.versions.truncate(1);
+            if !schema::convert::knows(&kind.resource()) {
+                kind.versions.truncate(1);
+            }
             kind.subresources.retain(|sub| !UNSERVED.contains(&sub.as_str()));
             kind
         })
@@ -53,8 +55,20 @@ pub(crate) fn validate_ephemeral(pod: &Value, previous: &Value) -> Vec<(String, 
     causes.into_iter().map(|cause| (cause.field, cause.reason.to_string(), cause.message)).collect()
 }
 
+/// The object as it is stored, whichever version it came in.
+pub(crate) fn to_stored(kind: &Kind, object: &mut Value) {
+    schema::convert::to_stored(&kind.resource(), object);
+}
+
+/// The object in the version that the caller speaks; `None` if that is the stored one.
+pub(crate) fn from_stored(kind: &Kind, api_version: &str, object: &Value) -> Option<Value> {
+    schema::convert::from_stored(&kind.resource(), api_version, object)
+}
+
+/// The object's version is the one that the change speaks of.
 pub(crate) fn strategic_merge(kind: &Kind, object: &mut Value, change: &Value) -> Result<()> {
-    patch::strategic_merge(schema::builtin(), &kind.api_version(), &kind.kind, object, change)
+    let api_version = object["apiVersion"].as_str().unwrap_or_default().to_string();
+    patch::strategic_merge(schema::builtin(), &api_version, &kind.kind, object, change)
         .map_err(|error| ApiError::bad_request(error.to_string()))
 }
 

@@ -46,6 +46,8 @@ pub struct WriteOptions {
     pub dry_run: bool,
     pub field_validation: FieldValidation,
     pub warnings: Warnings,
+    /// The version that a patch speaks of, such as `autoscaling/v1`; empty: the stored one.
+    pub api_version: String,
 }
 
 impl WriteOptions {

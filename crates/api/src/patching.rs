@@ -29,12 +29,12 @@ pub(crate) fn patch(
     };
     match subresource {
         "" => {
-            let next = patched(kind, &current, how, patch, tx)?;
+            let next = patched(kind, &current, how, patch, tx, options)?;
             unmoved(key, &next)?;
             write::update(tx, kind, next, Part::Main, options)
         }
         "status" => {
-            let next = patched(kind, &current, how, patch, tx)?;
+            let next = patched(kind, &current, how, patch, tx, options)?;
             unmoved(key, &next)?;
             write::update(tx, kind, next, Part::Status, options)
         }
@@ -53,7 +53,7 @@ pub(crate) fn patch(
             write::finish(tx, kind, key.clone(), next, &current)
         }
         "ephemeralcontainers" if resource == "pods" => {
-            let given = patched(kind, &current, how, patch, tx)?;
+            let given = patched(kind, &current, how, patch, tx, options)?;
             unmoved(key, &given)?;
             write::ephemeral_containers(tx, kind, key.clone(), given, &current, options)
         }
@@ -74,8 +74,10 @@ fn patched(
     how: PatchKind,
     patch: &Value,
     tx: &Transaction<'_>,
+    options: &WriteOptions,
 ) -> Result<Value> {
-    let mut next = current.clone();
+    let shown = crate::link::from_stored(kind, &options.api_version, current);
+    let mut next = shown.unwrap_or_else(|| current.clone());
     match how {
         PatchKind::Strategic if tx.api.is_builtin(&kind.resource()) => {
             crate::link::strategic_merge(kind, &mut next, patch)?;

@@ -82,6 +82,11 @@ impl Output {
         if self.kind.group == events::GROUP {
             return events::from_core(object);
         }
+        if let Some(converted) =
+            schema::convert::from_stored(&self.kind.resource(), &self.api_version, object)
+        {
+            return converted;
+        }
         let mut shown = (**object).clone();
         if shown["apiVersion"] != self.api_version.as_str() && shown.get("apiVersion").is_some() {
             shown["apiVersion"] = self.api_version.clone().into();

@@ -42,6 +42,11 @@ impl Call {
         Output::new(&self.inner.api, &self.kind, &self.target.version, &self.parts.headers, &self.query)
     }
 
+    pub(crate) fn write_options(&self) -> Result<WriteOptions> {
+        let options = self.query.write_options(&self.parts.headers)?;
+        Ok(WriteOptions { api_version: self.output().api_version, ..options })
+    }
+
     pub(crate) fn get(&self) -> Result<Object> {
         self.inner.api.get(&self.resource(), &self.target.namespace, &self.target.name)
     }
@@ -214,7 +219,7 @@ async fn create(call: Call, body: Body) -> Result<Answer> {
     if call.kind.namespaced && call.target.namespace.is_empty() {
         return Err(not_allowed());
     }
-    let options = call.query.write_options(&call.parts.headers)?;
+    let options = call.write_options()?;
     let object = object_of(&call, body, &options).await?;
     authorize::may_grant(&call, &object)?;
     let made = call.inner.api.create(&call.resource(), object, &options)?;
@@ -222,7 +227,7 @@ async fn create(call: Call, body: Body) -> Result<Answer> {
 }
 
 async fn replace(call: Call, body: Body, subresource: &str) -> Result<Answer> {
-    let options = call.query.write_options(&call.parts.headers)?;
+    let options = call.write_options()?;
     let api = &call.inner.api;
     if subresource == "scale" {
         let mut problems = Vec::new();
@@ -251,7 +256,7 @@ async fn replace(call: Call, body: Body, subresource: &str) -> Result<Answer> {
 }
 
 async fn patch(call: Call, body: Body, subresource: &str) -> Result<Answer> {
-    let options = call.query.write_options(&call.parts.headers)?;
+    let options = call.write_options()?;
     let kind = match body::media(&call.parts.headers)? {
         Media::JsonPatch => PatchKind::Json,
         Media::MergePatch => PatchKind::Merge,
@@ -383,7 +388,7 @@ async fn evict(call: Call, body: Body) -> Result<Answer> {
 }
 
 async fn bind(call: Call, body: Body) -> Result<Answer> {
-    let options = call.query.write_options(&call.parts.headers)?;
+    let options = call.write_options()?;
     let mut problems = Vec::new();
     let binding = body::read(&call.parts.headers, body, &mut problems).await?;
     let change = json!({ "target": binding["target"] });
@@ -392,7 +397,7 @@ async fn bind(call: Call, body: Body) -> Result<Answer> {
 }
 
 async fn finalize(call: Call, body: Body) -> Result<Answer> {
-    let options = call.query.write_options(&call.parts.headers)?;
+    let options = call.write_options()?;
     let mut problems = Vec::new();
     let namespace = body::read(&call.parts.headers, body, &mut problems).await?;
     let finalizers = namespace["spec"]["finalizers"].as_array().cloned().unwrap_or_default();

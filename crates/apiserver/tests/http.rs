@@ -384,3 +384,31 @@ async fn a_quiet_watch_does_not_expire() {
     bench.config_map("b", json!({}));
     assert_eq!(&*changes.next().await.expect("a change").key.name, "b");
 }
+
+#[tokio::test]
+async fn autoscalers_speak_two_versions() {
+    let bench = bench();
+    let path =
+        |version: &str| format!("/apis/autoscaling/{version}/namespaces/default/horizontalpodautoscalers");
+    let first = json!({
+        "apiVersion": "autoscaling/v1", "kind": "HorizontalPodAutoscaler", "metadata": { "name": "a" },
+        "spec": {
+            "maxReplicas": 3, "targetCPUUtilizationPercentage": 50,
+            "scaleTargetRef": { "apiVersion": "apps/v1", "kind": "Deployment", "name": "a" },
+        },
+    });
+    let (code, made) = bench.post(&path("v1"), "application/json", &first.to_string()).await;
+    assert_eq!((code.as_u16(), &made["apiVersion"]), (201, &json!("autoscaling/v1")), "{made}");
+    let (_, second) = bench.get(&format!("{}/a", path("v2"))).await;
+    assert_eq!(second["spec"]["metrics"][0]["resource"]["target"]["averageUtilization"], 50);
+    let change = Request::patch(format!("{}/a", path("v1")))
+        .header("Content-Type", "application/strategic-merge-patch+json")
+        .body(Body::from(r#"{"spec":{"targetCPUUtilizationPercentage":70}}"#))
+        .expect("a request");
+    let (code, changed) = body(bench.send(change).await).await;
+    assert_eq!((code.as_u16(), &changed["spec"]["targetCPUUtilizationPercentage"]), (200, &json!(70)));
+    let (_, list) = bench.get(&path("v2")).await;
+    assert_eq!(list["items"][0]["spec"]["metrics"][0]["resource"]["target"]["averageUtilization"], 70);
+    let (_, list) = bench.get(&path("v1")).await;
+    assert_eq!(list["items"][0]["spec"]["targetCPUUtilizationPercentage"], 70);
+}

@@ -7,6 +7,7 @@
 //!
 //! Resources are named as in the store: `pods`, `apps/deployments` ([`Kind::resource`]). Nothing here reads a clock.
 
+pub mod convert;
 pub mod defaults;
 pub mod fields;
 mod kind;
