@@ -13,14 +13,16 @@ use watch::{ChangeSet, Watcher};
 
 /// A running watch; it ends when dropped.
 pub(crate) struct Watching {
-    _watcher: Watcher,
+    watcher: Option<Watcher>,
     pump: JoinHandle<()>,
     scope: Arc<RwLock<WatchScope>>,
 }
 
 impl Drop for Watching {
     fn drop(&mut self) {
-        self.pump.abort();
+        if self.watcher.is_some() {
+            self.pump.abort();
+        }
     }
 }
 
@@ -42,10 +44,11 @@ impl Watching {
                 }
             }
         });
-        Ok(Self { _watcher: watcher, pump, scope })
+        Ok(Self { watcher: Some(watcher), pump, scope })
     }
 
-    /// Watches what the new plan wants. The new watch starts before the old one ends: nothing falls between.
+    /// Watches what the new plan wants. The new watch starts before the old one ends, and the old one still tells what it
+    /// has not told: nothing falls between.
     pub(crate) fn update(
         &mut self,
         plan: &Plan,
@@ -57,7 +60,10 @@ impl Watching {
             *self.scope.write() = next;
             return Ok(());
         }
-        *self = Self::start(plan, files_read, events)?;
+        let mut old = std::mem::replace(self, Self::start(plan, files_read, events)?);
+        if let Some(watcher) = old.watcher.take() {
+            watcher.finish();
+        }
         Ok(())
     }
 }

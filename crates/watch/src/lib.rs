@@ -94,6 +94,14 @@ impl Watcher {
     }
 }
 
+impl Watcher {
+    /// Reports what has changed up to now and ends; the receiver's end is then the end of all changes. For a watch that
+    /// takes this one's place and was started before: nothing falls between.
+    pub fn finish(self) {
+        self.inbox.send(run::Message::Finish).ok();
+    }
+}
+
 impl Drop for Watcher {
     fn drop(&mut self) {
         self.inbox.send(run::Message::Stop).ok();

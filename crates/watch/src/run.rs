@@ -11,6 +11,8 @@ use tokio::sync::mpsc::Sender;
 
 pub(crate) enum Message {
     Event(notify::Result<notify::Event>),
+    /// Report what has changed up to now, and end.
+    Finish,
     Stop,
 }
 
@@ -44,13 +46,18 @@ struct Pending {
 
 pub(crate) fn run(mut tree: Tree, messages: &Receiver<Message>, out: &Sender<ChangeSet>) {
     let mut last_sent: Option<Instant> = None;
-    while let Ok(Message::Event(event)) = messages.recv() {
+    loop {
         let mut pending = Pending::default();
-        pending.add(event);
+        let mut finishes = false;
+        match messages.recv() {
+            Ok(Message::Event(event)) => pending.add(event),
+            Ok(Message::Finish) => finishes = true,
+            Ok(Message::Stop) | Err(_) => return,
+        }
         let first = Instant::now();
         let storm = last_sent.is_some_and(|sent| first - sent < STORM);
         loop {
-            if pending.is_empty() {
+            if finishes || pending.is_empty() {
                 break;
             }
             let quiet = match (storm, pending.open) {
@@ -61,18 +68,24 @@ pub(crate) fn run(mut tree: Tree, messages: &Receiver<Message>, out: &Sender<Cha
             let left = LONGEST.saturating_sub(first.elapsed());
             match messages.recv_timeout(quiet.min(left)) {
                 Ok(Message::Event(event)) => pending.add(event),
+                Ok(Message::Finish) => finishes = true,
                 Ok(Message::Stop) | Err(RecvTimeoutError::Disconnected) => return,
                 Err(RecvTimeoutError::Timeout) => break,
             }
         }
-        let mut set = if pending.rescan { tree.rescan(&pending.paths) } else { tree.look(&pending.paths) };
+        // Events of the last changes may still be on their way when it ends.
+        let whole = pending.rescan || finishes;
+        let mut set = if whole { tree.rescan(&pending.paths) } else { tree.look(&pending.paths) };
         set.rescanned = pending.rescan;
         if set.changes.is_empty() && set.problem.is_none() {
+            if finishes {
+                return;
+            }
             continue;
         }
         debug_assert!(set.changes.is_sorted_by(|a, b| a.path < b.path));
         last_sent = Some(Instant::now());
-        if out.blocking_send(set).is_err() {
+        if out.blocking_send(set).is_err() || finishes {
             return;
         }
     }

@@ -184,3 +184,22 @@ fn dropping_it_ends_it() {
         f.runtime.block_on(async { tokio::time::timeout(Duration::from_secs(20), f.changes.recv()).await });
     assert!(end.expect("the channel closes").is_none());
 }
+
+#[test]
+fn finishing_it_tells_the_last_changes() {
+    for _ in 0..20 {
+        let mut f = Fixture::new(&["src"], |base| fs::create_dir(base.join("src")).unwrap());
+        f.write("src/a", "1");
+        // the event of the write may not have come yet
+        f.watcher.take().unwrap().finish();
+        let mut seen = Vec::new();
+        loop {
+            let next = f
+                .runtime
+                .block_on(async { tokio::time::timeout(Duration::from_secs(20), f.changes.recv()).await });
+            let Some(set) = next.expect("changes or their end come") else { break };
+            seen.extend(set.changes.into_iter().map(|change| change.path));
+        }
+        assert!(seen.contains(&f.path("src/a")), "{seen:?}");
+    }
+}
