@@ -101,13 +101,25 @@ pub(crate) fn check(
         kind: kind.kind.clone(),
     };
     let checked = Validator::new().validate_compiled_with_context(&rules, object, previous, Some(&root));
-    checked
-        .err()
-        .map(kube_cel::ValidationErrors::into_vec)
-        .unwrap_or_default()
-        .iter()
-        .map(|error| cause(schema, error))
-        .collect()
+    let errors = checked.err().map(kube_cel::ValidationErrors::into_vec).unwrap_or_default();
+    let mut causes: Vec<Cause> = errors.iter().map(|error| cause(schema, error)).collect();
+    // The engine goes through fields in no order; what one field's rules say keeps theirs.
+    causes.sort_by_cached_key(|(field, ..)| sortable(field));
+    causes
+}
+
+/// A path whose numbers compare as numbers do.
+fn sortable(path: &str) -> String {
+    let mut out = String::new();
+    let mut digits = 0;
+    for letter in path.chars().rev().chain(std::iter::once(' ')) {
+        if !letter.is_ascii_digit() && digits > 0 {
+            out.extend(std::iter::repeat_n('0', 20_usize.saturating_sub(digits)));
+        }
+        digits = if letter.is_ascii_digit() { digits + 1 } else { 0 };
+        out.push(letter);
+    }
+    out.chars().rev().collect()
 }
 
 fn compiled(api: &Api, view: &Snapshot, kind: &Kind) -> Option<(Object, Arc<CompiledSchema>, usize)> {

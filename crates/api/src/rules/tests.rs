@@ -140,3 +140,10 @@ fn a_changed_definition_counts_at_once() {
     api.patch(&key, PatchKind::Merge, "", &change, &by()).expect("the new definition");
     create(&api, json!({ "max": 300 })).expect("no rule any more");
 }
+
+#[test]
+fn paths_are_in_the_order_of_their_numbers() {
+    let mut paths = ["spec.b", "spec.a[10].n", "spec.a[9]", "spec.a[9].n", "spec", "<nil>"];
+    paths.sort_by_cached_key(|path| super::sortable(path));
+    assert_eq!(paths, ["<nil>", "spec", "spec.a[9]", "spec.a[9].n", "spec.a[10].n", "spec.b"]);
+}
