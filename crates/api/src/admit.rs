@@ -51,7 +51,8 @@ pub(crate) fn fields(
     options: &WriteOptions,
 ) -> Result<()> {
     if !api.is_builtin(&kind.resource()) {
-        let unknown = structural::prune(&structural::schema_of(view, kind), object);
+        let Some(definition) = structural::definition_of(view, kind) else { return Ok(()) };
+        let unknown = structural::prune(structural::schema_in(&definition, kind), object);
         return say_unknown(kind, unknown, options);
     }
     let unfit = crate::link::type_errors(kind, object);
@@ -87,8 +88,8 @@ fn undecodable(kind: &Kind, problem: &str) -> ApiError {
 pub(crate) fn defaults(api: &Api, view: &Snapshot, kind: &Kind, object: &mut Value) {
     if api.is_builtin(&kind.resource()) {
         crate::link::defaults(kind, object);
-    } else {
-        structural::default(&structural::schema_of(view, kind), object);
+    } else if let Some(definition) = structural::definition_of(view, kind) {
+        structural::default(structural::schema_in(&definition, kind), object);
     }
 }
 
@@ -102,12 +103,19 @@ pub(crate) fn validate(
     let mut causes = if api.is_builtin(&kind.resource()) {
         crate::link::validate(kind, object, previous)
     } else {
-        structural::validate(&structural::schema_of(view, kind), object)
+        let definition = structural::definition_of(view, kind);
+        definition.map_or_else(Vec::new, |definition| {
+            structural::validate(structural::schema_in(&definition, kind), object)
+        })
     };
     if kind.resource() == crds::RESOURCE {
+        // Of a schema that has no right shape nothing more is said.
+        if causes.is_empty() {
+            causes.extend(structural::default_problems(object));
+        }
         causes.extend(rules::problems(object));
     } else if !api.is_builtin(&kind.resource()) {
-        let fits = causes.is_empty();
+        let fits = !causes.iter().any(|(_, reason, _)| rules::HINDERS.contains(&reason.as_str()));
         causes.extend(rules::check(api, view, kind, object, previous, fits));
     }
     if causes.is_empty() {

@@ -1,7 +1,7 @@
 //! The rules of custom resources in CEL (`x-kubernetes-validations`), with Kubernetes' libraries.
 //!
-//! Rules are compiled when a definition is written, and kept until it changes. They are looked at when an object fits its
-//! schema, as upstream does. A rule whose loops would run for too long over this object is refused instead of run: nothing
+//! Rules are compiled when a definition is written, and kept until it changes. They are looked at when an object has the
+//! shape of its schema, as upstream does. A rule whose loops would run for too long over this object is refused instead of run: nothing
 //! can stop an evaluation.
 
 use crate::{Api, Object, structural};
@@ -20,6 +20,15 @@ const RULES: &str = "x-kubernetes-validations";
 /// Rounds of a rule's loops.
 const MOST_ROUNDS: f64 = 3e6;
 const LOOPS: [&str; 5] = [".all(", ".exists(", ".exists_one(", ".map(", ".filter("];
+
+/// Problems of an object that make its rules meaningless; with others they are looked at all the same.
+pub(crate) const HINDERS: [&str; 5] = [
+    "FieldValueNotSupported",
+    "FieldValueRequired",
+    "FieldValueTooLong",
+    "FieldValueTooMany",
+    "FieldValueTypeInvalid",
+];
 
 struct Compiled {
     made_from: Object,
@@ -73,7 +82,7 @@ fn problems_at(schema: &Value, path: &str, causes: &mut Vec<Cause>) {
     }
 }
 
-/// What the rules of a custom kind refuse, in upstream's words. `fits`: whether the object is right by its schema.
+/// What the rules of a custom kind refuse, in upstream's words. `fits`: whether the object has the shape of its schema.
 pub(crate) fn check(
     api: &Api,
     view: &Snapshot,

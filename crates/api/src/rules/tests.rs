@@ -142,6 +142,18 @@ fn a_changed_definition_counts_at_once() {
 }
 
 #[test]
+fn rules_are_looked_at_unless_the_shape_is_wrong() {
+    let (api, _dir) = bench();
+    let mut spec = spec();
+    spec["properties"]["name"] = json!({ "type": "string", "pattern": "^x" });
+    spec["oneOf"] =
+        json!([{ "required": ["max"] }, { "required": ["name"], "not": { "required": ["max"] } }]);
+    api.create(crate::crds::RESOURCE, definition(spec, json!([])), &by()).expect("the definition");
+    expect![[r#"Thing.example.com "t" is invalid: [spec.name: Invalid value: "y": spec.name in body should match '^x', spec: Invalid value: "object": min must not exceed max]"#]]
+        .assert_eq(&create(&api, json!({ "name": "y", "min": 20 })).expect_err("two reasons").message);
+}
+
+#[test]
 fn paths_are_in_the_order_of_their_numbers() {
     let mut paths = ["spec.b", "spec.a[10].n", "spec.a[9]", "spec.a[9].n", "spec", "<nil>"];
     paths.sort_by_cached_key(|path| super::sortable(path));

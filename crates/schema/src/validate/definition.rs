@@ -1,6 +1,8 @@
 //! CustomResourceDefinitions: names, versions, columns, and that their schemas are structural (KEP-1111 and the
 //! documentation of structural schemas). The rules in CEL are looked at where they are compiled.
 
+mod nested;
+
 use super::{Errors, list, names, same, text};
 use serde_json::Value;
 
@@ -235,6 +237,9 @@ fn structural(schema: &Value, field: &str, errors: &mut Errors) {
             "must not specify anything other than name and generateName, but metadata is implicitly specified",
         );
     }
+    if schema["additionalProperties"].is_object() || schema["additionalProperties"] == true {
+        errors.forbidden(&format!("{field}.additionalProperties"), "must not be used at the root");
+    }
     node(schema, field, errors);
 }
 
@@ -271,6 +276,8 @@ fn node(schema: &Value, field: &str, errors: &mut Errors) {
     }
     lists(schema, field, errors);
     maps(schema, field, errors);
+    embedded(schema, field, errors);
+    nested::check(schema, field, errors);
     for (name, below) in properties.as_object().into_iter().flatten() {
         child(
             below,
@@ -356,6 +363,38 @@ fn maps(schema: &Value, field: &str, errors: &mut Errors) {
             &format!("{field}.type"),
             &schema["type"],
             "must be object if x-kubernetes-map-type is specified",
+        );
+    }
+}
+
+/// Objects within objects, and numbers that may be texts.
+fn embedded(schema: &Value, field: &str, errors: &mut Errors) {
+    const EMBEDDED: &str = "x-kubernetes-embedded-resource";
+    const KEEPS: &str = "x-kubernetes-preserve-unknown-fields";
+    if schema["x-kubernetes-int-or-string"] == true {
+        for name in [KEEPS, EMBEDDED].into_iter().filter(|name| schema[*name] == true) {
+            let detail = "must be false if x-kubernetes-int-or-string is true";
+            errors.invalid(&format!("{field}.{name}"), &schema[name], detail);
+        }
+    }
+    if schema[EMBEDDED] != true {
+        return;
+    }
+    let detail = "must be object if x-kubernetes-embedded-resource is true";
+    match text(&schema["type"]) {
+        "object" => {}
+        "" => errors.required(&format!("{field}.type"), detail),
+        _ => errors.invalid(&format!("{field}.type"), &schema["type"], detail),
+    }
+    if !schema["additionalProperties"].is_null() {
+        let detail = "must not be used if x-kubernetes-embedded-resource is set";
+        errors.forbidden(&format!("{field}.additionalProperties"), detail);
+    }
+    let has_fields = schema["properties"].as_object().is_some_and(|fields| !fields.is_empty());
+    if schema[KEEPS] != true && !has_fields {
+        errors.required(
+            &format!("{field}.properties"),
+            "must not be empty if x-kubernetes-embedded-resource is true without x-kubernetes-preserve-unknown-fields",
         );
     }
 }
