@@ -82,6 +82,10 @@ impl ApiError {
         Self::new(503, "ServiceUnavailable", message)
     }
 
+    pub fn too_large(what: impl std::fmt::Display) -> Self {
+        Self::new(413, "RequestEntityTooLarge", format!("Request entity too large: {what}"))
+    }
+
     pub fn internal(message: impl Into<String>) -> Self {
         Self::new(500, "InternalError", format!("Internal error occurred: {}", message.into()))
     }

@@ -9,6 +9,10 @@ use serde_json::Value;
 use std::sync::Arc;
 use store::View;
 
+/// Upstream's limits to a JSON patch: its operations, and what its copies add to the object.
+const MOST_OPERATIONS: usize = 10_000;
+const MOST_COPIED: u64 = 3 << 20;
+
 pub(crate) fn patch(
     tx: &mut Transaction<'_>,
     kind: &Kind,
@@ -104,7 +108,13 @@ fn apply_to(object: &mut Value, how: PatchKind, change: &Value) -> Result<()> {
             };
             let operations =
                 patch::parse_operations(change).map_err(|error| ApiError::bad_request(error.to_string()))?;
-            patch::json_patch(object, &operations).map_err(unprocessable)
+            if operations.len() > MOST_OPERATIONS {
+                return Err(ApiError::too_large(format!(
+                    "The allowed maximum operations in a JSON patch is {MOST_OPERATIONS}, got {}",
+                    operations.len()
+                )));
+            }
+            patch::json_patch_within(object, &operations, MOST_COPIED).map_err(unprocessable)
         }
         PatchKind::Merge | PatchKind::Strategic | PatchKind::Apply { .. } => {
             patch::merge_patch(object, change);

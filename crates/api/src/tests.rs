@@ -1,6 +1,7 @@
 //! What the tests of this crate share.
 
 mod admission;
+mod bounds;
 mod writes;
 
 use crate::{Api, ApiConfig, WriteOptions};

@@ -6,6 +6,9 @@ use serde_json::Value;
 use std::sync::Arc;
 use store::ChangeKind;
 
+/// Objects are read back from the journal's text, whose reader goes no deeper than 128.
+const DEEPEST: usize = 120;
+
 pub(crate) struct Transaction<'a> {
     pub(crate) api: &'a Api,
     state: MutexGuard<'a, State>,
@@ -24,6 +27,10 @@ impl<'a> Transaction<'a> {
 
     /// Stores an object and returns it as stored; in a dry run, as it would have been stored.
     pub(crate) fn put(&mut self, key: Key, object: Value) -> Result<Object> {
+        if is_deeper(&object, DEEPEST) {
+            let why = format!("the object has more than {DEEPEST} levels, which is the most that is stored");
+            return Err(ApiError::bad_request(why));
+        }
         if self.dry_run {
             return Ok(Arc::new(object));
         }
@@ -74,5 +81,14 @@ impl<'a> Transaction<'a> {
         if let Err(error) = self.state.journal.compact(snapshot.version(), &snapshot.all()) {
             tracing::error!(%error, "cannot compact the journal");
         }
+    }
+}
+
+fn is_deeper(value: &Value, levels: usize) -> bool {
+    match value {
+        Value::Array(_) | Value::Object(_) if levels == 0 => true,
+        Value::Array(items) => items.iter().any(|item| is_deeper(item, levels - 1)),
+        Value::Object(fields) => fields.values().any(|value| is_deeper(value, levels - 1)),
+        _ => false,
     }
 }

@@ -10,6 +10,15 @@ pub enum Error {
     InOperation { operation: &'static str, path: String, cause: Box<Error> },
     #[error("error in copy for from: '{from}': {cause}")]
     CopyFrom { from: String, cause: Box<Error> },
+    #[error("error while adding value during copy: {cause}")]
+    CopyTo { cause: Box<Error> },
+    #[error(
+        "Unable to complete the copy, the accumulated size increase of copy is {size}, exceeding the limit {limit}"
+    )]
+    CopiesTooLarge { size: u64, limit: u64 },
+    /// Go's words for a text that it does not read for its depth.
+    #[error("exceeded max depth")]
+    TooDeep,
     #[error("Unable to remove nonexistent key: {key}: missing value")]
     NoSuchKey { key: String },
     #[error("Unable to access invalid index: {index}: invalid index referenced")]

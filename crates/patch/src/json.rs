@@ -2,10 +2,16 @@
 //!
 //! They are those of its library: `replace` of a missing key adds it, negative indices count from the end,
 //! a `test` for null passes on a missing key, and a path without a leading slash loses its first segment.
+//!
+//! A copy of the root into itself doubles the document, so a server bounds what all copies of a patch add
+//! ([`json_patch_within`]).
+
+mod bounds;
 
 use serde_json::{Map, Value};
 
 use crate::error::{Error, Result, go_name};
+use bounds::Bounds;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Op {
@@ -99,15 +105,22 @@ fn parse_operation(item: &Value) -> Result<Operation> {
 
 /// Applies operations in order. On an error the target is as it was before.
 pub fn json_patch(target: &mut Value, operations: &[Operation]) -> Result<()> {
+    json_patch_within(target, operations, u64::MAX)
+}
+
+/// The same with a limit to the bytes, as JSON, that all copies together add.
+pub fn json_patch_within(target: &mut Value, operations: &[Operation], copies: u64) -> Result<()> {
     let mut patched = target.clone();
+    let mut bounds = Bounds::new(&patched, copies);
     for operation in operations {
-        apply(&mut patched, operation)?;
+        apply(&mut patched, operation, &mut bounds)?;
+        bounds.deepen(&patched, operation)?;
     }
     *target = patched;
     Ok(())
 }
 
-fn apply(doc: &mut Value, operation: &Operation) -> Result<()> {
+fn apply(doc: &mut Value, operation: &Operation, bounds: &mut Bounds) -> Result<()> {
     match &operation.op {
         Op::Add => add(doc, "add", operation.path("add", false)?, operation.value.clone()),
         Op::Remove => {
@@ -118,7 +131,7 @@ fn apply(doc: &mut Value, operation: &Operation) -> Result<()> {
         }
         Op::Replace => replace(doc, operation.path("replace", true)?, operation.value.clone()),
         Op::Move => move_value(doc, operation),
-        Op::Copy => copy_value(doc, operation),
+        Op::Copy => copy_value(doc, operation, bounds),
         Op::Test => test(doc, operation.path("test", true)?, &operation.value),
         Op::Other(kind) => Err(Error::UnexpectedKind { kind: kind.clone() }),
     }
@@ -166,18 +179,20 @@ fn move_value(doc: &mut Value, operation: &Operation) -> Result<()> {
     add_in(container, &key, value).map_err(|e| inside("move", path, e))
 }
 
-fn copy_value(doc: &mut Value, operation: &Operation) -> Result<()> {
+fn copy_value(doc: &mut Value, operation: &Operation, bounds: &mut Bounds) -> Result<()> {
     let from = operation.from("copy")?;
     let (container, key) =
         find(doc, from).ok_or_else(|| missing("copy", format!("doc is missing from path: {from}")))?;
     let value = get_in(container, &key)
-        .map_err(|e| Error::CopyFrom { from: from.to_string(), cause: Box::new(e) })?
-        .cloned()
-        .unwrap_or(Value::Null);
+        .map_err(|e| Error::CopyFrom { from: from.to_string(), cause: Box::new(e) })?;
+    // Measured before it is copied: the copy may be too large to make.
+    let measured = bounds.copy(value);
+    let value = if measured.is_ok() { value.cloned().unwrap_or(Value::Null) } else { Value::Null };
     let path = operation.path("copy", false)?;
     let (container, key) =
         find(doc, path).ok_or_else(|| missing("copy", format!("doc is missing destination path: {path}")))?;
-    add_in(container, &key, value).map_err(|e| inside("copy", path, e))
+    measured?;
+    add_in(container, &key, value).map_err(|e| Error::CopyTo { cause: Box::new(e) })
 }
 
 fn test(doc: &mut Value, path: &str, value: &Value) -> Result<()> {
@@ -292,138 +307,4 @@ fn remove_in(container: &mut Value, key: &str) -> Result<Value> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::{json_patch, parse_operations};
-    use expect_test::{Expect, expect};
-    use serde_json::{Value, json};
-
-    fn run(mut target: Value, patch: Value) -> String {
-        let operations = match parse_operations(&patch) {
-            Ok(operations) => operations,
-            Err(e) => return e.to_string(),
-        };
-        match json_patch(&mut target, &operations) {
-            Ok(()) => target.to_string(),
-            Err(e) => e.to_string(),
-        }
-    }
-
-    fn check(target: Value, patch: Value, expected: Expect) {
-        expected.assert_eq(&run(target, patch));
-    }
-
-    #[test]
-    fn each_operation() {
-        check(
-            json!({"a": {"b": [1, 2]}, "z": 1}),
-            json!([
-                {"op": "add", "path": "/a/b/-", "value": 3},
-                {"op": "add", "path": "/a/b/0", "value": 0},
-                {"op": "add", "path": "/a/b/-1", "value": 4},
-                {"op": "replace", "path": "/a/b/-2", "value": 33},
-                {"op": "remove", "path": "/z"},
-                {"op": "copy", "from": "/a/b", "path": "/c"},
-                {"op": "move", "from": "/c/0", "path": "/d"},
-                {"op": "test", "path": "/d", "value": 0.0},
-                {"op": "add", "path": "/x~1y~0z", "value": null},
-                {"op": "replace", "path": "/new", "value": "replace adds"},
-            ]),
-            expect![[r#"{"a":{"b":[0,1,2,33,4]},"c":[1,2,33,4],"d":0,"x/y~z":null,"new":"replace adds"}"#]],
-        );
-    }
-
-    #[test]
-    fn order_of_keys_is_kept() {
-        check(
-            json!({"a": 1, "b": 2, "c": 3}),
-            json!([{"op": "remove", "path": "/a"}, {"op": "replace", "path": "/b", "value": 9}]),
-            expect![[r#"{"b":9,"c":3}"#]],
-        );
-    }
-
-    #[test]
-    fn errors_in_the_words_of_the_api_server() {
-        let doc = || json!({"a": [1], "s": "x", "spec": {}});
-        let errors: Vec<String> = [
-            json!([{"op": "add", "path": "/a/9", "value": 1}]),
-            json!([{"op": "add", "path": "/a/x", "value": 1}]),
-            json!([{"op": "add", "path": "/q/r", "value": 1}]),
-            json!([{"op": "add", "path": "/s/r", "value": 1}]),
-            json!([{"op": "remove", "path": "/spec/nope"}]),
-            json!([{"op": "remove", "path": "/a/3"}]),
-            json!([{"op": "remove", "path": "/q/r"}]),
-            json!([{"op": "replace", "path": "/q/r", "value": 1}]),
-            json!([{"op": "replace", "path": "/a/4", "value": 1}]),
-            json!([{"op": "replace", "path": "", "value": 1}]),
-            json!([{"op": "test", "path": "/a/0", "value": 2}]),
-            json!([{"op": "test", "path": "/q/0", "value": 2}]),
-            json!([{"op": "move", "from": "/q/r", "path": "/x"}]),
-            json!([{"op": "move", "from": "/nope", "path": "/x"}]),
-            json!([{"op": "copy", "from": "/a/7", "path": "/x"}]),
-            json!([{"op": "frob", "path": "/x"}]),
-            json!([{"path": "/x"}]),
-            json!([{"op": "copy", "path": "/x"}]),
-            json!([{"op": "copy", "path": "/x", "from": 5}]),
-            json!([{"op": "copy", "from": "/s"}]),
-            json!([{"op": "move", "from": "/s"}]),
-            json!([{"op": "add", "path": 5}]),
-            json!([{"op": "remove"}]),
-            json!([{"op": "replace", "path": {}}]),
-            json!([{"op": "test", "path": null}]),
-            json!([null]),
-            json!([7]),
-            json!({}),
-        ]
-        .into_iter()
-        .map(|patch| run(doc(), patch))
-        .collect();
-        expect![[r#"
-            error in add for path: '/a/9': Unable to access invalid index: 9: invalid index referenced
-            error in add for path: '/a/x': value was not a proper array index: 'x': strconv.Atoi: parsing "x": invalid syntax
-            add operation does not apply: doc is missing path: "/q/r": missing value
-            add operation does not apply: doc is missing path: "/s/r": missing value
-            error in remove for path: '/spec/nope': Unable to remove nonexistent key: nope: missing value
-            error in remove for path: '/a/3': Unable to access invalid index: 3: invalid index referenced
-            remove operation does not apply: doc is missing path: "/q/r": missing value
-            replace operation does not apply: doc is missing path: /q/r: missing value
-            replace operation does not apply: doc is missing key: /a/4: missing value
-            replace operation value must be object or array
-            testing value /a/0 failed: test failed
-            test operation does not apply: is missing path: /q/0: missing value
-            move operation does not apply: doc is missing from path: /q/r: missing value
-            error in move for path: 'nope': Unable to remove nonexistent key: nope: missing value
-            error in copy for from: '/a/7': Unable to access invalid index: 7: invalid index referenced
-            Unexpected kind: frob
-            Unexpected kind: unknown
-            copy operation failed to decode from: operation, missing from field: missing value
-            copy operation failed to decode from: json: cannot unmarshal number into Go value of type string
-            copy operation failed to decode path: missing value
-            move operation failed to decode path: operation missing path field: missing value
-            add operation failed to decode path: missing value
-            remove operation failed to decode path: missing value
-            replace operation failed to decode path: json: cannot unmarshal object into Go value of type string
-            test operation failed to decode path: operation missing path field: missing value
-            Unexpected kind: unknown
-            json: cannot unmarshal number into Go value of type jsonpatch.Operation
-            json: cannot unmarshal object into Go value of type jsonpatch.Patch
-        "#]]
-        .assert_eq(&(errors.join("\n") + "\n"));
-    }
-
-    #[test]
-    fn a_failing_patch_changes_nothing() {
-        let mut target = json!({"a": 1});
-        let operations = parse_operations(&json!([
-            {"op": "add", "path": "/b", "value": 1},
-            {"op": "test", "path": "/a", "value": 2},
-        ]))
-        .unwrap();
-        json_patch(&mut target, &operations).unwrap_err();
-        assert_eq!(target, json!({"a": 1}));
-    }
-
-    #[test]
-    fn a_test_for_null_passes_on_a_missing_key() {
-        check(json!({"a": 1}), json!([{"op": "test", "path": "/b", "value": null}]), expect![[r#"{"a":1}"#]]);
-    }
-}
+mod tests;

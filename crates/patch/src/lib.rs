@@ -13,7 +13,7 @@ mod merge;
 mod strategic;
 
 pub use error::{Error, Result};
-pub use json::{Op, Operation, Text, json_patch, parse_operations};
+pub use json::{Op, Operation, Text, json_patch, json_patch_within, parse_operations};
 pub use merge::merge_patch;
 pub use strategic::{strategic_merge, strategic_merge_typed};
 
