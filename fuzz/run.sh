@@ -2,7 +2,7 @@
 # fuzz/run.sh [TARGET [SECONDS]]: one process, bounded in time and memory.
 set -eu
 cd "$(dirname "$0")/.."
-targets=${1:-yaml_reader yaml_emitter kustomize_build patches dockerfile tiltfile protobuf selectors spdy server_side_apply crd_schema}
+targets=${1:-yaml_reader yaml_emitter kustomize_build patches dockerfile tiltfile protobuf selectors grants spdy server_side_apply crd_schema}
 seconds=${2:-60}
 conformance=${CONFORMANCE:-../shared/conformance}/kustomize/cases
 for target in $targets; do

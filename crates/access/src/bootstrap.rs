@@ -10,35 +10,54 @@ const API_VERSION: &str = "rbac.authorization.k8s.io/v1";
 /// Resource and object of each.
 pub fn objects() -> Vec<(&'static str, Value)> {
     let mut objects: Vec<(&'static str, Value)> =
-        roles().into_iter().map(|role| ("rbac.authorization.k8s.io/clusterroles", role)).collect();
+        roles().into_iter().map(|role| (ROLE[scope(&role)], role)).collect();
     for line in lines(BINDINGS) {
         let mut words = line.split(' ');
         let name = words.next().unwrap_or_default();
+        let (name, role) = name.split_once('=').unwrap_or((name, name));
         let subjects: Vec<Value> = words.map(subject).collect();
-        let mut binding = object("ClusterRoleBinding", name);
-        binding["roleRef"] =
-            json!({ "apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": name });
+        let mut binding = object(["ClusterRoleBinding", "RoleBinding"], name);
+        let namespaced = scope(&binding);
+        let (_, role) = role.split_once('/').unwrap_or(("", role));
+        let kind = ["ClusterRole", "Role"][namespaced];
+        binding["roleRef"] = json!({ "apiGroup": "rbac.authorization.k8s.io", "kind": kind, "name": role });
         if !subjects.is_empty() {
             binding["subjects"] = subjects.into();
         }
-        objects.push(("rbac.authorization.k8s.io/clusterrolebindings", binding));
+        objects.push((BINDING[namespaced], binding));
     }
     objects
+}
+
+/// Of the cluster, of a namespace.
+const ROLE: [&str; 2] = ["rbac.authorization.k8s.io/clusterroles", "rbac.authorization.k8s.io/roles"];
+const BINDING: [&str; 2] =
+    ["rbac.authorization.k8s.io/clusterrolebindings", "rbac.authorization.k8s.io/rolebindings"];
+
+/// 0: of the cluster; 1: of a namespace.
+fn scope(object: &Value) -> usize {
+    usize::from(object["metadata"]["namespace"].is_string())
 }
 
 fn lines(text: &str) -> impl Iterator<Item = &str> {
     text.lines().filter(|line| !line.is_empty() && !line.starts_with('#'))
 }
 
-fn object(kind: &str, name: &str) -> Value {
-    json!({
-        "apiVersion": API_VERSION, "kind": kind,
+/// `kinds`: of the cluster, of a namespace; `name` may have its namespace before a slash.
+fn object(kinds: [&str; 2], name: &str) -> Value {
+    let (namespace, name) = name.split_once('/').unwrap_or(("", name));
+    let mut object = json!({
+        "apiVersion": API_VERSION, "kind": kinds[usize::from(!namespace.is_empty())],
         "metadata": {
             "name": name,
             "labels": { "kubernetes.io/bootstrapping": "rbac-defaults" },
             "annotations": { "rbac.authorization.kubernetes.io/autoupdate": "true" },
         },
-    })
+    });
+    if !namespace.is_empty() {
+        object["metadata"]["namespace"] = namespace.into();
+    }
+    object
 }
 
 fn subject(text: &str) -> Value {
@@ -63,7 +82,7 @@ fn roles() -> Vec<Value> {
             continue;
         }
         let mut words = line.split(' ');
-        let mut role = object("ClusterRole", words.next().unwrap_or_default());
+        let mut role = object(["ClusterRole", "Role"], words.next().unwrap_or_default());
         for word in words {
             let label = |what: &str| format!("rbac.authorization.k8s.io/aggregate-to-{what}");
             match word.split_once('=') {

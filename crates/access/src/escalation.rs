@@ -7,59 +7,127 @@ use store::View;
 
 const GROUP: &str = "rbac.authorization.k8s.io";
 
-/// Whether this user may write this role or binding; the error is what upstream says after the object's name.
-pub fn check(
-    rules: &Rules,
-    view: &dyn View,
-    user: &User,
-    plural: &str,
-    object: &Value,
-) -> Result<(), String> {
-    if user.is_in(crate::MASTERS) {
+/// A write of a role or a binding, as the request has it.
+#[derive(Debug, Clone, Copy)]
+pub struct Write<'a> {
+    pub plural: &'a str,
+    /// Of the URL: empty for what is of the whole cluster, whatever the object says.
+    pub namespace: &'a str,
+    /// Of the URL; empty when an object is created.
+    pub name: &'a str,
+    pub old: Option<&'a Value>,
+    pub new: &'a Value,
+}
+
+/// Why a write is refused.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Refusal {
+    /// What upstream says after the object's name.
+    Forbidden(String),
+    /// The role that a binding speaks of is not there: its resource and its name.
+    NoRole(String, String),
+}
+
+/// Whether this user may write this role or binding.
+pub fn check(rules: &Rules, view: &dyn View, user: &User, write: &Write<'_>) -> Result<(), Refusal> {
+    if user.is_in(crate::MASTERS) || write.old.is_some_and(|old| only_for_the_collector(old, write.new)) {
         return Ok(());
     }
-    let text = |value: &Value| value.as_str().unwrap_or_default().to_string();
-    let namespace = text(&object["metadata"]["namespace"]);
     let may = |verb: &str, resource: &str, name: &str| {
-        let asked = Attributes { verb, namespace: &namespace, group: GROUP, resource, name, path: "" };
+        let asked = Attributes { verb, namespace: write.namespace, group: GROUP, resource, name, path: "" };
         rules.decide(user, &asked).is_allowed()
     };
-    let wanted = match plural {
+    match write.plural {
         "roles" | "clusterroles" => {
-            let name = text(&object["metadata"]["name"]);
-            if may("escalate", plural, &name) {
+            if may("escalate", write.plural, write.name) {
                 return Ok(());
             }
-            // One who may everything on everything may aggregate too; others get the rules by its controller.
-            rules_of(object)
+            covered(rules, user, write.namespace, &rules_of(write.new))?;
+            // Such a role gets whatever the roles have that it selects, now and later.
+            if (aggregates(write.new) || write.old.is_some_and(aggregates))
+                && covered(rules, user, write.namespace, &everything()).is_err()
+            {
+                let why = "must have cluster-admin privileges to use the aggregationRule";
+                return Err(Refusal::Forbidden(why.into()));
+            }
+            Ok(())
         }
         "rolebindings" | "clusterrolebindings" => {
-            let (kind, name) = (text(&object["roleRef"]["kind"]), text(&object["roleRef"]["name"]));
+            let text = |field: &str| write.new["roleRef"][field].as_str().unwrap_or_default();
             let (plural, place) =
-                if kind == "Role" { ("roles", namespace.as_str()) } else { ("clusterroles", "") };
-            if may("bind", plural, &name) {
+                if text("kind") == "Role" { ("roles", write.namespace) } else { ("clusterroles", "") };
+            if may("bind", plural, text("name")) {
                 return Ok(());
             }
-            match view.get(&format!("{GROUP}/{plural}"), place, &name) {
-                Some(role) => rules_of(&role),
-                None => return Err(format!("{plural}.{GROUP} {name:?} not found")),
+            let resource = format!("{GROUP}/{plural}");
+            match view.get(&resource, place, text("name")) {
+                Some(role) => covered(rules, user, write.namespace, &rules_of(&role)),
+                None => Err(Refusal::NoRole(resource, text("name").into())),
             }
         }
-        _ => return Ok(()),
+        _ => Ok(()),
+    }
+}
+
+/// Whether the garbage collector's fields alone change: it must be able to let go of what it may not grant.
+fn only_for_the_collector(old: &Value, new: &Value) -> bool {
+    let rest = |object: &Value| {
+        let mut rest = object.clone();
+        if let Some(metadata) = rest["metadata"].as_object_mut() {
+            for field in ["finalizers", "ownerReferences", "managedFields", "resourceVersion"] {
+                metadata.remove(field);
+            }
+        }
+        rest
     };
-    let missing = uncovered(&rules.of(user, &namespace), &wanted);
+    old["metadata"]["uid"].is_string() && rest(old) == rest(new)
+}
+
+fn aggregates(role: &Value) -> bool {
+    role["aggregationRule"]["clusterRoleSelectors"].as_array().is_some_and(|all| !all.is_empty())
+}
+
+/// What a cluster-admin has.
+fn everything() -> [Rule; 2] {
+    let star = || vec!["*".to_string()];
+    [
+        Rule { verbs: star(), api_groups: star(), resources: star(), ..Rule::default() },
+        Rule { verbs: star(), non_resource_urls: star(), ..Rule::default() },
+    ]
+}
+
+fn covered(rules: &Rules, user: &User, namespace: &str, wanted: &[Rule]) -> Result<(), Refusal> {
+    if wanted.iter().map(size).fold(0, usize::saturating_add) > MOST_PARTS {
+        let why =
+            format!("its rules allow more than {MOST_PARTS} single things, which are not looked through");
+        return Err(Refusal::Forbidden(why));
+    }
+    let missing = uncovered(&rules.of(user, namespace), wanted);
     if missing.is_empty() {
         return Ok(());
     }
     let groups: Vec<String> = user.groups.iter().map(|group| format!("{group:?}")).collect();
     let mut lines: Vec<String> = missing.iter().map(Rule::compact).collect();
     lines.sort();
-    Err(format!(
+    Err(Refusal::Forbidden(format!(
         "user {:?} (groups=[{}]) is attempting to grant RBAC permissions not currently held:\n{}",
         user.name,
         groups.join(" "),
         lines.join("\n")
-    ))
+    )))
+}
+
+/// A rule of a thousand verbs, groups and resources is a billion single things: nobody writes one who means well.
+const MOST_PARTS: usize = 100_000;
+
+/// How many rules [`parts`] makes of it.
+fn size(rule: &Rule) -> usize {
+    let things = rule
+        .api_groups
+        .len()
+        .saturating_mul(rule.resources.len())
+        .saturating_mul(rule.resource_names.len().max(1));
+    rule.verbs.len().saturating_mul(things.saturating_add(rule.non_resource_urls.len()))
 }
 
 /// What of `wanted` these rules do not allow, as few rules.

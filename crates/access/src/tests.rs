@@ -1,3 +1,4 @@
+use crate::escalation::{Refusal, Write};
 use crate::*;
 use serde_json::{Value, json};
 use store::Fixture;
@@ -204,16 +205,17 @@ fn nobody_grants_more_than_they_have() {
     let world = world();
     let rules = Rules::read(&world);
     let grant = |who: &str, plural: &str, object: Value| {
-        escalation::check(&rules, &world, &somebody(who), plural, &object)
+        let write = Write { plural, namespace: "a", name: "", old: None, new: &object };
+        escalation::check(&rules, &world, &somebody(who), &write)
     };
     let role = |verbs: &[&str], resources: &[&str]| json!({ "metadata": { "name": "r", "namespace": "a" }, "rules": [{ "apiGroups": [""], "resources": resources, "verbs": verbs }] });
     assert_eq!(grant("eve", "roles", role(&["get", "list"], &["pods"])), Ok(()));
     assert_eq!(
         grant("eve", "roles", role(&["get", "delete", "watch"], &["pods", "nodes"])),
-        Err("user \"eve\" (groups=[\"system:authenticated\"]) is attempting to grant RBAC permissions not currently held:\n\
+        Err(Refusal::Forbidden("user \"eve\" (groups=[\"system:authenticated\"]) is attempting to grant RBAC permissions not currently held:\n\
              {APIGroups:[\"\"], Resources:[\"nodes\"], Verbs:[\"get\" \"delete\" \"watch\"]}\n\
              {APIGroups:[\"\"], Resources:[\"pods\"], Verbs:[\"delete\" \"watch\"]}"
-            .to_string())
+            .to_string()))
     );
     // A name of one's own does not give all names.
     assert!(grant("eve", "roles", role(&["get"], &["secrets"])).is_err());
@@ -229,20 +231,28 @@ fn nobody_grants_more_than_they_have() {
     assert!(grant("eve", "rolebindings", binding("ClusterRole", "cluster-admin")).is_err());
     assert_eq!(
         grant("eve", "rolebindings", binding("Role", "none")),
-        Err("roles.rbac.authorization.k8s.io \"none\" not found".to_string())
+        Err(Refusal::NoRole("rbac.authorization.k8s.io/roles".to_string(), "none".to_string()))
     );
 }
 
 #[test]
 fn every_binding_of_the_bootstrap_has_its_role() {
     let objects = bootstrap::objects();
-    let roles: Vec<&str> = objects
+    let place = |object: &Value, name: &Value| {
+        let kind = if object["metadata"]["namespace"].is_string() { "Role" } else { "ClusterRole" };
+        format!("{kind} {} {name}", object["metadata"]["namespace"])
+    };
+    let is_role = |resource: &str| resource == RESOURCES[0] || resource == RESOURCES[2];
+    let roles: Vec<String> = objects
         .iter()
-        .filter(|(r, _)| *r == RESOURCES[0])
-        .filter_map(|(_, o)| o["metadata"]["name"].as_str())
+        .filter(|(resource, _)| is_role(resource))
+        .map(|(_, role)| place(role, &role["metadata"]["name"]))
         .collect();
-    assert!(roles.len() > 25);
-    for (_, binding) in objects.iter().filter(|(resource, _)| *resource == RESOURCES[1]) {
-        assert!(roles.contains(&binding["roleRef"]["name"].as_str().expect("a role")), "{binding}");
+    assert!(roles.len() > 30);
+    for (_, binding) in objects.iter().filter(|(resource, _)| !is_role(resource)) {
+        assert!(roles.contains(&place(binding, &binding["roleRef"]["name"])), "{binding}");
+        assert!(
+            place(binding, &Value::Null).starts_with(binding["roleRef"]["kind"].as_str().expect("a kind"))
+        );
     }
 }

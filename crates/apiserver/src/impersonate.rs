@@ -54,8 +54,14 @@ pub(crate) fn become_other(inner: &Inner, parts: &Parts, caller: User) -> Result
     if let (Some((namespace, account)), true) = (account, groups.is_empty()) {
         groups = User::service_account(namespace, account, "").groups;
     }
-    let user = User { name, groups, uid: uid.unwrap_or_default(), extra };
-    Ok(if user.name == auth::ANONYMOUS { user } else { auth::authenticated(user) })
+    // As upstream: nobody is both, and who says which is believed.
+    let says = groups.iter().any(|group| group == auth::AUTHENTICATED || group == auth::UNAUTHENTICATED);
+    if name == auth::ANONYMOUS && !groups.iter().any(|group| group == auth::UNAUTHENTICATED) {
+        groups.push(auth::UNAUTHENTICATED.into());
+    } else if name != auth::ANONYMOUS && !says {
+        groups.push(auth::AUTHENTICATED.into());
+    }
+    Ok(User { name, groups, uid: uid.unwrap_or_default(), extra })
 }
 
 fn extra(parts: &Parts) -> BTreeMap<String, Vec<String>> {

@@ -31,7 +31,7 @@ mod streams;
 mod watch;
 
 pub use access::User;
-pub use auth::{Authenticate, PeerCertificate, TokenRequest};
+pub use auth::{PeerCertificate, TokenRequest, WhoseToken};
 pub use server::{Options, Server, serve};
 #[doc(hidden)]
 pub use spdy::drain as drain_spdy;

@@ -58,7 +58,8 @@ impl Call {
 }
 
 pub(crate) async fn handle(call: Call, body: Body) -> Result<Answer> {
-    if call.kind.namespaced && call.target.namespace.is_empty() && !call.target.name.is_empty() {
+    let (given, needed) = (!call.target.namespace.is_empty(), call.kind.namespaced);
+    if given && !needed || needed && !given && !call.target.name.is_empty() {
         return Err(missing());
     }
     if !call.target.subresource.is_empty() {
@@ -221,6 +222,7 @@ async fn create(call: Call, body: Body) -> Result<Answer> {
     }
     let options = call.write_options()?;
     let object = object_of(&call, body, &options).await?;
+    let _grants = authorize::grants(&call).await;
     authorize::may_grant(&call, &object)?;
     let made = call.inner.api.create(&call.resource(), object, &options)?;
     Ok(call.written(StatusCode::CREATED, &made, &options))
@@ -240,6 +242,7 @@ async fn replace(call: Call, body: Body, subresource: &str) -> Result<Answer> {
         return Ok(respond::with_warnings(respond::json(StatusCode::OK, &made), &options.warnings));
     }
     let object = object_of(&call, body, &options).await?;
+    let _grants = authorize::grants(&call).await;
     authorize::may_grant(&call, &object)?;
     let made = match subresource {
         EPHEMERAL => {
@@ -283,7 +286,11 @@ async fn patch(call: Call, body: Body, subresource: &str) -> Result<Answer> {
     if call.kind.group == events::GROUP && patch.is_object() {
         patch = events::to_core(&patch);
     }
+    let _grants = authorize::grants(&call).await;
     let existed = call.get().is_ok();
+    if !existed && matches!(kind, PatchKind::Apply { .. }) {
+        authorize::may_create(&call)?;
+    }
     if call.kind.group == "rbac.authorization.k8s.io" {
         let trial = WriteOptions { dry_run: true, warnings: Warnings::default(), ..options.clone() };
         let result = call.inner.api.patch(&call.key(), kind, subresource, &patch, &trial)?;

@@ -9,7 +9,7 @@ use access::{Attributes, Rule, User};
 use api::{ApiError, Result};
 use axum::body::Body;
 use http::request::Parts;
-use http::{HeaderValue, Method, StatusCode, header};
+use http::{Method, StatusCode};
 use serde_json::{Value, json};
 
 /// Group, plural, kind, namespaced.
@@ -34,7 +34,9 @@ pub(crate) fn answer(
     user: &User,
     mut review: Value,
 ) -> Result<Value> {
-    if !is_review(target) || parts.method != Method::POST || !target.name.is_empty() {
+    let namespaced = REVIEWS.iter().any(|review| review.1 == target.plural && review.3);
+    let placed = !target.namespace.is_empty();
+    if !is_review(target) || parts.method != Method::POST || !target.name.is_empty() || placed != namespaced {
         return Err(resources::missing());
     }
     if !review.is_object() {
@@ -46,9 +48,15 @@ pub(crate) fn answer(
     review["status"] = match target.plural.as_str() {
         "selfsubjectreviews" => json!({ "userInfo": user_info(user) }),
         "selfsubjectrulesreviews" => rules(inner, user, text(&review["spec"]["namespace"])),
-        "tokenreviews" => token_review(inner, parts, text(&review["spec"]["token"])),
-        "selfsubjectaccessreviews" => access(inner, user, &review)?,
-        _ => access(inner, &subject(&review["spec"]), &review)?,
+        "tokenreviews" => token_review(inner, &review["spec"])?,
+        "selfsubjectaccessreviews" => {
+            invalid_if(&review, &attribute_problems(&review["spec"]))?;
+            access(inner, user, &review["spec"])
+        }
+        _ => {
+            invalid_if(&review, &problems(&review, target))?;
+            access(inner, &subject(&review["spec"]), &review["spec"])
+        }
     };
     Ok(review)
 }
@@ -80,18 +88,63 @@ fn subject(spec: &Value) -> User {
     }
 }
 
-fn access(inner: &Inner, user: &User, review: &Value) -> Result<Value> {
-    let spec = &review["spec"];
+/// Field, and what is wrong with it, in upstream's words.
+type Cause = (String, String, String);
+
+fn cause(field: &str, value: &Value, detail: &str) -> Cause {
+    let shown = match value {
+        Value::Object(_) => "{}".to_string(),
+        other => other.to_string(),
+    };
+    (field.into(), "FieldValueInvalid".into(), format!("Invalid value: {shown}: {detail}"))
+}
+
+fn attribute_problems(spec: &Value) -> Vec<Cause> {
     let (resource, path) = (&spec["resourceAttributes"], &spec["nonResourceAttributes"]);
-    if resource.is_object() == path.is_object() {
-        let cause = (
-            "spec.resourceAttributes".into(),
-            "FieldValueInvalid".into(),
-            "Invalid value: null: exactly one of nonResourceAttributes or resourceAttributes must be specified".into(),
-        );
-        let kind = review["kind"].as_str().unwrap_or("SubjectAccessReview");
-        return Err(ApiError::invalid("authorization.k8s.io/subjectaccessreviews", kind, "", &[cause]));
+    match (resource.is_object(), path.is_object()) {
+        (true, true) => {
+            let detail = "cannot be specified in combination with resourceAttributes";
+            vec![cause("spec.nonResourceAttributes", path, detail)]
+        }
+        (false, false) => {
+            let detail = "exactly one of nonResourceAttributes or resourceAttributes must be specified";
+            vec![cause("spec.resourceAttributes", &Value::Null, detail)]
+        }
+        _ => Vec::new(),
     }
+}
+
+/// Of the reviews about somebody else.
+fn problems(review: &Value, target: &Target) -> Vec<Cause> {
+    let spec = &review["spec"];
+    let mut causes = attribute_problems(spec);
+    if text(&spec["user"]).is_empty() && spec["groups"].as_array().is_none_or(Vec::is_empty) {
+        causes.push(cause("spec.user", &"".into(), "at least one of user or group must be specified"));
+    }
+    if target.namespace.is_empty() {
+        return causes;
+    }
+    let (resource, path) = (&spec["resourceAttributes"], &spec["nonResourceAttributes"]);
+    if resource.is_object() && text(&resource["namespace"]) != target.namespace {
+        let given = text(&resource["namespace"]).into();
+        causes.push(cause("spec.resourceAttributes.namespace", &given, "must match metadata.namespace"));
+    }
+    if path.is_object() {
+        causes.push(cause("spec.nonResourceAttributes", path, "disallowed on this kind of request"));
+    }
+    causes
+}
+
+fn invalid_if(review: &Value, causes: &[Cause]) -> Result<()> {
+    if causes.is_empty() {
+        return Ok(());
+    }
+    let kind = review["kind"].as_str().unwrap_or("SubjectAccessReview");
+    Err(ApiError::invalid("authorization.k8s.io/subjectaccessreviews", kind, "", causes))
+}
+
+fn access(inner: &Inner, user: &User, spec: &Value) -> Value {
+    let (resource, path) = (&spec["resourceAttributes"], &spec["nonResourceAttributes"]);
     let mut plural = text(&resource["resource"]).to_string();
     if !text(&resource["subresource"]).is_empty() {
         plural = format!("{plural}/{}", text(&resource["subresource"]));
@@ -114,7 +167,7 @@ fn access(inner: &Inner, user: &User, review: &Value) -> Result<Value> {
     if !decision.reason().is_empty() {
         status["reason"] = decision.reason().into();
     }
-    Ok(status)
+    status
 }
 
 /// `kubectl auth can-i --list`.
@@ -126,23 +179,20 @@ fn rules(inner: &Inner, user: &User, namespace: &str) -> Value {
     json!({ "incomplete": false, "resourceRules": write(resources), "nonResourceRules": write(paths) })
 }
 
-fn token_review(inner: &Inner, parts: &Parts, token: &str) -> Value {
-    let mut asked = parts.clone();
-    let header = HeaderValue::from_str(&format!("Bearer {token}"));
-    let known = header.ok().zip(inner.options.authenticate.as_ref()).and_then(|(header, authenticate)| {
-        asked.headers.insert(header::AUTHORIZATION, header);
-        authenticate(&asked, None)
-    });
-    match known {
-        Some(user) => {
-            let mut status = json!({ "authenticated": true, "user": user_info(&auth::authenticated(user)) });
-            if let Some((issuer, _)) = &inner.options.token_keys {
-                status["audiences"] = json!([issuer]);
-            }
-            status
-        }
-        None => json!({ "user": {}, "error": "[invalid bearer token, token lookup failed]" }),
+fn token_review(inner: &Inner, spec: &Value) -> Result<Value> {
+    let token = text(&spec["token"]);
+    if token.is_empty() {
+        return Err(ApiError::bad_request("token is required for TokenReview in authentication"));
     }
+    let asked = spec["audiences"].as_array().into_iter().flatten();
+    let asked: Vec<String> = asked.map(|audience| text(audience).to_string()).collect();
+    let known = inner.options.whose_token.as_ref().and_then(|whose| whose(token, &asked));
+    Ok(match known {
+        Some((user, audiences)) => json!({
+            "authenticated": true, "user": user_info(&auth::authenticated(user)), "audiences": audiences,
+        }),
+        None => json!({ "user": {}, "error": "[invalid bearer token, token lookup failed]" }),
+    })
 }
 
 /// `POST …/serviceaccounts/NAME/token`.

@@ -1,6 +1,6 @@
 //! The server: its settings, its router and the loop that accepts connections.
 
-use crate::auth::{Authenticate, PeerCertificate, Remote, TokenRequest};
+use crate::auth::{PeerCertificate, Remote, TokenRequest, WhoseToken};
 use crate::authorize;
 use crate::dispatch;
 use crate::list::Pages;
@@ -28,7 +28,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 #[derive(Clone, Default)]
 pub struct Options {
     /// Bearer tokens, on top of client certificates (CN = user, O = groups), which are always understood.
-    pub authenticate: Option<Authenticate>,
+    pub whose_token: Option<WhoseToken>,
     /// ServiceAccount tokens; without it such requests are refused.
     pub token_request: Option<TokenRequest>,
     /// The keys of ServiceAccount tokens (RFC 7517), and who issues them.
@@ -51,6 +51,8 @@ pub(crate) struct Inner {
     pub(crate) openapi: OpenApi,
     pub(crate) pages: Pages,
     pub(crate) rules: authorize::Known,
+    /// See [`authorize::grants`].
+    pub(crate) grants: tokio::sync::Mutex<()>,
     /// Ends watches and other streams that have no end of their own.
     pub(crate) closing: CancellationToken,
 }
@@ -64,6 +66,7 @@ impl Server {
             openapi: OpenApi::default(),
             pages: Pages::default(),
             rules: authorize::Known::default(),
+            grants: tokio::sync::Mutex::default(),
             closing: CancellationToken::new(),
         };
         Self { inner: Arc::new(inner), extra: axum::Router::new() }

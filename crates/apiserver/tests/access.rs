@@ -46,27 +46,26 @@ fn server() -> (Api, axum::Router, tempfile::TempDir) {
         let resource = format!("rbac.authorization.k8s.io/{resource}");
         api.create(&resource, object, &WriteOptions::default()).expect("a role");
     }
-    let options = Options { authenticate: Some(Arc::new(authenticate)), ..Options::default() };
+    let options = Options { whose_token: Some(Arc::new(whose_token)), ..Options::default() };
     let router = Server::new(api.clone(), options).router_for_strangers();
     (api, router, dir)
 }
 
-fn authenticate(parts: &http::request::Parts, _: Option<&apiserver::PeerCertificate>) -> Option<User> {
-    let name = parts.headers.get("authorization")?.to_str().ok()?.strip_prefix("Bearer ")?;
+fn whose_token(name: &str, audiences: &[String]) -> Option<(User, Vec<String>)> {
     let (name, group) = name.split_once('/').unwrap_or((name, ""));
     let groups = if group.is_empty() { Vec::new() } else { vec![group.to_string()] };
-    (name != "nobody").then(|| User { name: name.into(), groups, ..User::default() })
+    let audiences = if audiences.is_empty() { vec!["here".to_string()] } else { audiences.to_vec() };
+    (name != "nobody").then(|| (User { name: name.into(), groups, ..User::default() }, audiences))
 }
 
 async fn ask(router: &axum::Router, user: &str, line: &str, body: Value) -> (u16, Value) {
     let (method, path) = line.split_once(' ').expect("a method");
-    let mut request = Request::builder().method(method).uri(path).header("Content-Type", "application/json");
-    if method == "PATCH" {
-        request = Request::builder()
-            .method(method)
-            .uri(path)
-            .header("Content-Type", "application/merge-patch+json");
-    }
+    let (method, media) = match method {
+        "PATCH" => ("PATCH", "application/merge-patch+json"),
+        "APPLY" => ("PATCH", "application/apply-patch+yaml"),
+        other => (other, "application/json"),
+    };
+    let mut request = Request::builder().method(method).uri(path).header("Content-Type", media);
     for (index, part) in user.split(" as ").enumerate() {
         match index {
             0 if part.is_empty() => {}
@@ -192,6 +191,101 @@ async fn nobody_grants_more_than_they_have() {
     assert_eq!(code, 200, "a new binding counts at once");
 }
 
+/// Ways round the rule above: each once let somebody become more than they were, or could have.
+#[tokio::test]
+async fn nobody_gains_by_a_detour() {
+    let (api, router, _dir) = server();
+    let give = |resource: &str, object: Value| {
+        let resource = format!("rbac.authorization.k8s.io/{resource}");
+        api.create(&resource, object, &WriteOptions::default()).expect("a role");
+    };
+    let user =
+        |name: &str| json!([{ "apiGroup": "rbac.authorization.k8s.io", "kind": "User", "name": name }]);
+    let reference = |kind: &str, name: &str| json!({ "apiGroup": "rbac.authorization.k8s.io", "kind": kind, "name": name });
+    let meta = |name: &str, namespace: &str| json!({ "name": name, "namespace": namespace });
+    // Ada may do everything in `default`; Bob may write ClusterRoles; Cy may make one ConfigMap, and apply any.
+    give(
+        "rolebindings",
+        json!({ "metadata": meta("ada", "default"), "roleRef": reference("ClusterRole", "cluster-admin"), "subjects": user("ada") }),
+    );
+    give(
+        "clusterroles",
+        json!({ "metadata": { "name": "roles" }, "rules": [{ "apiGroups": ["rbac.authorization.k8s.io"], "resources": ["clusterroles"], "verbs": ["get", "create", "patch", "update"] }] }),
+    );
+    give(
+        "clusterrolebindings",
+        json!({ "metadata": { "name": "bob" }, "roleRef": reference("ClusterRole", "roles"), "subjects": user("bob") }),
+    );
+    let some = json!([
+        { "apiGroups": [""], "resources": ["configmaps"], "verbs": ["create"], "resourceNames": ["x"] },
+        { "apiGroups": [""], "resources": ["configmaps"], "verbs": ["patch", "get"] },
+        { "apiGroups": [""], "resources": ["pods/exec"], "verbs": ["get"] },
+    ]);
+    give("roles", json!({ "metadata": meta("some", "default"), "rules": some }));
+    give(
+        "rolebindings",
+        json!({ "metadata": meta("cy", "default"), "roleRef": reference("Role", "some"), "subjects": user("cy") }),
+    );
+
+    let rbac = "/apis/rbac.authorization.k8s.io/v1";
+    let crowned = json!({ "metadata": meta("ada", "default"), "roleRef": reference("ClusterRole", "cluster-admin"), "subjects": user("ada") });
+    let all = json!({ "metadata": { "name": "all" }, "aggregationRule": { "clusterRoleSelectors": [{ "matchLabels": { "a": "b" } }] } });
+    let huge: Vec<String> = (0..1000).map(|number| number.to_string()).collect();
+    let huge = json!({ "metadata": { "name": "huge" }, "rules": [{ "apiGroups": huge, "resources": huge, "verbs": huge }] });
+    let map = json!({ "metadata": { "name": "y" } });
+    let lost = json!({ "metadata": meta("l", "default"), "roleRef": reference("ClusterRole", "lost"), "subjects": user("ada") });
+    let local = json!({ "metadata": meta("l", "other"), "roleRef": reference("ClusterRole", "cluster-admin"), "subjects": user("ada") });
+    let apply = "?fieldManager=m";
+    let mut lines = Vec::new();
+    for (who, request, body) in [
+        ("ada", format!("POST {rbac}/namespaces/default/clusterrolebindings"), crowned.clone()),
+        ("ada", format!("PUT {rbac}/namespaces/default/clusterrolebindings/bob"), crowned.clone()),
+        ("ada", format!("POST {rbac}/clusterrolebindings"), crowned),
+        ("ada", "GET /api/v1/namespaces/default/nodes".into(), Value::Null),
+        ("ada", format!("POST {rbac}/namespaces/other/rolebindings"), local.clone()),
+        ("ada", format!("POST {rbac}/namespaces/default/rolebindings"), local),
+        ("ada", format!("POST {rbac}/namespaces/default/rolebindings"), lost.clone()),
+        ("eve", format!("POST {rbac}/namespaces/default/rolebindings"), lost),
+        ("bob", format!("POST {rbac}/clusterroles"), all.clone()),
+        ("root/system:masters", format!("POST {rbac}/clusterroles"), all),
+        ("bob", format!("PATCH {rbac}/clusterroles/all"), json!({ "aggregationRule": null })),
+        ("bob", format!("PATCH {rbac}/clusterroles/all"), json!({ "metadata": { "finalizers": ["a.b/c"] } })),
+        ("bob", format!("POST {rbac}/clusterroles"), huge),
+        (
+            "cy",
+            "POST /api/v1/namespaces/default/configmaps?fieldSelector=metadata.name%3Dx".into(),
+            map.clone(),
+        ),
+        ("cy", format!("APPLY /api/v1/namespaces/default/configmaps/y{apply}"), map),
+        ("cy", "GET /api/v1/namespaces/default/pods/p/exec?command=sh".into(), Value::Null),
+        ("", "GET /livez".into(), Value::Null),
+        ("", "GET /livez/ping".into(), Value::Null),
+    ] {
+        let (code, answer) = ask(&router, who, &request, body).await;
+        let message = answer["message"].as_str().unwrap_or_default();
+        lines.push(format!("{who}: {request}: {code} {message}").trim_end().to_string());
+    }
+    expect![[r#"
+        ada: POST /apis/rbac.authorization.k8s.io/v1/namespaces/default/clusterrolebindings: 404 the server could not find the requested resource
+        ada: PUT /apis/rbac.authorization.k8s.io/v1/namespaces/default/clusterrolebindings/bob: 404 the server could not find the requested resource
+        ada: POST /apis/rbac.authorization.k8s.io/v1/clusterrolebindings: 403 clusterrolebindings.rbac.authorization.k8s.io is forbidden: User "ada" cannot create resource "clusterrolebindings" in API group "rbac.authorization.k8s.io" at the cluster scope
+        ada: GET /api/v1/namespaces/default/nodes: 404 the server could not find the requested resource
+        ada: POST /apis/rbac.authorization.k8s.io/v1/namespaces/other/rolebindings: 403 rolebindings.rbac.authorization.k8s.io is forbidden: User "ada" cannot create resource "rolebindings" in API group "rbac.authorization.k8s.io" in the namespace "other"
+        ada: POST /apis/rbac.authorization.k8s.io/v1/namespaces/default/rolebindings: 400 the namespace of the provided object does not match the namespace sent on the request: other, default
+        ada: POST /apis/rbac.authorization.k8s.io/v1/namespaces/default/rolebindings: 201
+        eve: POST /apis/rbac.authorization.k8s.io/v1/namespaces/default/rolebindings: 404 clusterroles.rbac.authorization.k8s.io "lost" not found
+        bob: POST /apis/rbac.authorization.k8s.io/v1/clusterroles: 403 clusterroles.rbac.authorization.k8s.io "all" is forbidden: must have cluster-admin privileges to use the aggregationRule
+        root/system:masters: POST /apis/rbac.authorization.k8s.io/v1/clusterroles: 201
+        bob: PATCH /apis/rbac.authorization.k8s.io/v1/clusterroles/all: 403 clusterroles.rbac.authorization.k8s.io "all" is forbidden: must have cluster-admin privileges to use the aggregationRule
+        bob: PATCH /apis/rbac.authorization.k8s.io/v1/clusterroles/all: 200
+        bob: POST /apis/rbac.authorization.k8s.io/v1/clusterroles: 403 clusterroles.rbac.authorization.k8s.io "huge" is forbidden: its rules allow more than 100000 single things, which are not looked through
+        cy: POST /api/v1/namespaces/default/configmaps?fieldSelector=metadata.name%3Dx: 403 configmaps is forbidden: User "cy" cannot create resource "configmaps" in API group "" in the namespace "default"
+        cy: APPLY /api/v1/namespaces/default/configmaps/y?fieldManager=m: 403 configmaps "y" is forbidden: User "cy" cannot create resource "configmaps" in API group "" in the namespace "default"
+        cy: GET /api/v1/namespaces/default/pods/p/exec?command=sh: 403 pods "p" is forbidden: User "cy" cannot create resource "pods/exec" in API group "" in the namespace "default"
+        : GET /livez: 200
+        : GET /livez/ping: 403 forbidden: User "system:anonymous" cannot get path "/livez/ping""#]].assert_eq(&lines.join("\n"));
+}
+
 #[tokio::test]
 async fn reviews() {
     let (_api, router, _dir) = server();
@@ -229,12 +323,19 @@ async fn reviews() {
         post("eve", "subjectaccessreviews", can("get", "pods", "")).await,
         post("eve", "selfsubjectrulesreviews", json!({ "namespace": "default" })).await,
         post("root/system:masters", "tokenreviews", json!({ "token": "eve/devs" })).await,
+        post("root/system:masters", "tokenreviews", json!({ "token": "eve", "audiences": ["vault"] })).await,
         post("root/system:masters", "tokenreviews", json!({ "token": "nobody" })).await,
+        post("root/system:masters", "tokenreviews", json!({})).await,
     ];
     let mut spec = can("get", "configmaps", "default");
     spec["user"] = "eve".into();
     lines.push(post("root/system:masters", "subjectaccessreviews", spec.clone()).await);
-    lines.push(post("root/system:masters", "localsubjectaccessreviews", spec).await);
+    lines.push(post("root/system:masters", "localsubjectaccessreviews", spec.clone()).await);
+    spec["resourceAttributes"]["namespace"] = "other".into();
+    lines.push(post("root/system:masters", "localsubjectaccessreviews", spec.clone()).await);
+    spec["nonResourceAttributes"] = json!({ "verb": "get", "path": "/api" });
+    lines.push(post("root/system:masters", "subjectaccessreviews", spec).await);
+    lines.push(post("root/system:masters", "subjectaccessreviews", json!({})).await);
     expect![[r#"
         {"allowed":true,"reason":"RBAC: allowed by RoleBinding \"reader/default\" of Role \"reader\" to User \"eve\""}
         {"allowed":false}
@@ -244,8 +345,13 @@ async fn reviews() {
         {"userInfo":{"username":"eve","groups":["system:authenticated"]}}
         "subjectaccessreviews.authorization.k8s.io is forbidden: User \"eve\" cannot create resource \"subjectaccessreviews\" in API group \"authorization.k8s.io\" at the cluster scope"
         {"incomplete":false,"resourceRules":[{"apiGroups":["rbac.authorization.k8s.io"],"resources":["roles","rolebindings"],"verbs":["get","create","patch","update"]},{"apiGroups":[""],"resources":["configmaps"],"verbs":["get","list","watch"]},{"apiGroups":["authorization.k8s.io"],"resources":["selfsubjectaccessreviews","selfsubjectrulesreviews"],"verbs":["create"]},{"apiGroups":["authentication.k8s.io"],"resources":["selfsubjectreviews"],"verbs":["create"]}],"nonResourceRules":[{"nonResourceURLs":["/api","/api/*","/apis","/apis/*","/healthz","/livez","/openapi","/openapi/*","/readyz","/version","/version/"],"verbs":["get"]},{"nonResourceURLs":["/healthz","/livez","/readyz","/version","/version/"],"verbs":["get"]}]}
-        {"authenticated":true,"user":{"username":"eve","groups":["devs","system:authenticated"]}}
+        {"authenticated":true,"user":{"username":"eve","groups":["devs","system:authenticated"]},"audiences":["here"]}
+        {"authenticated":true,"user":{"username":"eve","groups":["system:authenticated"]},"audiences":["vault"]}
         {"user":{},"error":"[invalid bearer token, token lookup failed]"}
+        "token is required for TokenReview in authentication"
         {"allowed":true,"reason":"RBAC: allowed by RoleBinding \"reader/default\" of Role \"reader\" to User \"eve\""}
-        {"allowed":true,"reason":"RBAC: allowed by RoleBinding \"reader/default\" of Role \"reader\" to User \"eve\""}"#]].assert_eq(&lines.join("\n"));
+        {"allowed":true,"reason":"RBAC: allowed by RoleBinding \"reader/default\" of Role \"reader\" to User \"eve\""}
+        "X.authorization.k8s.io \"\" is invalid: spec.resourceAttributes.namespace: Invalid value: \"other\": must match metadata.namespace"
+        "X.authorization.k8s.io \"\" is invalid: spec.nonResourceAttributes: Invalid value: {}: cannot be specified in combination with resourceAttributes"
+        "X.authorization.k8s.io \"\" is invalid: [spec.resourceAttributes: Invalid value: null: exactly one of nonResourceAttributes or resourceAttributes must be specified, spec.user: Invalid value: \"\": at least one of user or group must be specified]""#]].assert_eq(&lines.join("\n"));
 }

@@ -1,13 +1,15 @@
 //! ServiceAccounts as users: whom a token speaks for, and tokens on request.
 
-use crate::tokens::{Claims, ISSUER, Request, Tokens};
+use crate::tokens::{Claims, ISSUER, Reference, Request, Tokens};
 use access::User;
 use api::{Api, ApiError, Key, Result};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-/// Whom valid claims are of. A token dies with its account, and with what it is bound to.
-pub(crate) fn user(api: &Api, claims: &Claims) -> Option<User> {
+/// Whom a token with valid claims is of. It dies with its account, and with what it is bound to.
+pub(crate) fn user(api: &Api, token: &str, claims: &Claims) -> Option<User> {
     let uid_of = |resource: &str, name: &str| {
         let object = api.get(resource, &claims.namespace, name).ok()?;
         Some(controllers::str_at(&object, &["metadata", "uid"]).to_string())
@@ -15,17 +17,31 @@ pub(crate) fn user(api: &Api, claims: &Claims) -> Option<User> {
     if uid_of("serviceaccounts", &claims.service_account)? != claims.uid {
         return None;
     }
+    if let Some(secret) = &claims.kept_in {
+        let kept = api.get("secrets", &claims.namespace, secret).ok()?;
+        let same = STANDARD.decode(controllers::str_at(&kept, &["data", "token"])).ok()? == token.as_bytes();
+        same.then_some(())?;
+    }
     let mut user = User::service_account(&claims.namespace, &claims.service_account, &claims.uid);
+    let mut extra = |field: &str, value: String| {
+        user.extra.insert(format!("authentication.kubernetes.io/{field}"), vec![value]);
+    };
+    if !claims.id.is_empty() {
+        extra("credential-id", format!("JTI={}", claims.id));
+    }
     for (resource, bound) in [("pods", &claims.pod), ("secrets", &claims.secret)] {
         let Some((name, uid)) = bound else { continue };
         if uid_of(resource, name)? != *uid {
             return None;
         }
         if resource == "pods" {
-            let extra = |field: &str| format!("authentication.kubernetes.io/pod-{field}");
-            user.extra.insert(extra("name"), vec![name.to_string()]);
-            user.extra.insert(extra("uid"), vec![uid.to_string()]);
+            extra("pod-name", name.clone());
+            extra("pod-uid", uid.clone());
         }
+    }
+    if let Some((name, uid)) = &claims.node {
+        extra("node-name", name.clone());
+        extra("node-uid", uid.clone());
     }
     Some(user)
 }
@@ -51,21 +67,16 @@ pub(crate) fn issue(
         let cause = ("spec.expirationSeconds".into(), "FieldValueInvalid".into(), text);
         return Err(ApiError::invalid("authentication.k8s.io/tokenrequests", "TokenRequest", "", &[cause]));
     }
-    let bound = bound_object(api, namespace, &request["spec"]["boundObjectRef"])?;
-    let (mut pod, mut secret) = (None, None);
-    match bound {
-        Some(("Pod", name, uid)) => pod = Some((name, uid)),
-        Some((_, name, uid)) => secret = Some((name, uid)),
-        None => {}
-    }
+    let bound = bound_object(api, namespace, name, &request["spec"]["boundObjectRef"])?;
     let now = Timestamp::now().as_second();
     let token = issuer.issue(
         &Request {
             namespace: namespace.into(),
             service_account: name.into(),
             service_account_uid: controllers::str_at(&account, &["metadata", "uid"]).into(),
-            pod,
-            secret,
+            pod: bound.pod,
+            secret: bound.secret,
+            node: bound.node,
             audiences: strings(controllers::list_at(request, &["spec", "audiences"])),
             expiry_seconds: seconds,
         },
@@ -85,32 +96,58 @@ pub(crate) fn issue(
     Ok(answer)
 }
 
-type Bound = (&'static str, String, String);
+/// What a token is to be bound to.
+#[derive(Default)]
+struct Bound {
+    pod: Option<Reference>,
+    secret: Option<Reference>,
+    node: Option<Reference>,
+}
 
-/// Kind, name and uid of what a token is to be bound to.
-fn bound_object(api: &Api, namespace: &str, reference: &Value) -> Result<Option<Bound>> {
+fn bound_object(api: &Api, namespace: &str, account: &str, reference: &Value) -> Result<Bound> {
     let text = |field: &str| reference[field].as_str().unwrap_or_default();
-    let (kind, resource) = match text("kind") {
-        "" => return Ok(None),
-        "Pod" => ("Pod", "pods"),
-        "Secret" => ("Secret", "secrets"),
+    let resource = match text("kind") {
+        "" => return Ok(Bound::default()),
+        "Pod" => "pods",
+        "Secret" => "secrets",
+        "Node" => "nodes",
         other => {
-            let version = text("apiVersion");
-            let why =
-                format!("cannot bind token for serviceaccount to object of type {version}, Kind={other}");
+            let why = format!("cannot bind token to object of type {}, Kind={other}", text("apiVersion"));
             return Err(ApiError::bad_request(why));
         }
     };
-    let object = api.get(resource, namespace, text("name"))?;
+    let place = if resource == "nodes" { "" } else { namespace };
+    let object = api.get(resource, place, text("name"))?;
     let uid = controllers::str_at(&object, &["metadata", "uid"]);
     if !text("uid").is_empty() && text("uid") != uid {
         let why = format!(
             "the UID in the bound object reference ({}) does not match the UID in record. The object might have been deleted and then recreated",
             text("uid")
         );
-        return Err(ApiError::conflict(&Key::new(resource, namespace, text("name")), &why));
+        return Err(ApiError::conflict(&Key::new(resource, place, text("name")), &why));
     }
-    Ok(Some((kind, text("name").into(), uid.into())))
+    let found = Some((text("name").to_string(), uid.to_string()));
+    match resource {
+        "pods" => {
+            let runs_as = controllers::str_at(&object, &["spec", "serviceAccountName"]);
+            if runs_as != account {
+                let why = format!(
+                    "cannot bind token for serviceaccount {account:?} to pod running with different serviceaccount name."
+                );
+                return Err(ApiError::bad_request(why));
+            }
+            let node = controllers::str_at(&object, &["spec", "nodeName"]);
+            Ok(Bound { pod: found, node: reference_to(api, "nodes", node), ..Bound::default() })
+        }
+        "nodes" => Ok(Bound { node: found, ..Bound::default() }),
+        _ => Ok(Bound { secret: found, ..Bound::default() }),
+    }
+}
+
+/// Name and uid of a cluster-scoped object, if it is there.
+pub(crate) fn reference_to(api: &Api, resource: &str, name: &str) -> Option<Reference> {
+    let object = api.get(resource, "", name).ok()?;
+    Some((name.into(), controllers::str_at(&object, &["metadata", "uid"]).into()))
 }
 
 fn strings(values: &[Value]) -> Vec<String> {

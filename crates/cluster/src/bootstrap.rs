@@ -6,10 +6,10 @@ use api::{Api, ApiError, Key, PatchKind, WriteOptions};
 use serde_json::{Value, json};
 
 /// Creates what is missing; what the user has changed stays as it is.
-pub(crate) fn objects(api: &Api, api_port: u16) -> Result<(), ApiError> {
+pub(crate) fn objects(api: &Api, api_port: u16, client_ca: &str) -> Result<(), ApiError> {
     let options = WriteOptions::by("coracle");
     roles(api, &options)?;
-    for (resource, object) in wanted(api_port) {
+    for (resource, object) in wanted(api_port, client_ca) {
         let name = object["metadata"]["name"].as_str().unwrap_or("");
         let namespace = object["metadata"]["namespace"].as_str().unwrap_or("");
         match api.get(resource, namespace, name) {
@@ -29,7 +29,8 @@ fn roles(api: &Api, options: &WriteOptions) -> Result<(), ApiError> {
     const AUTOUPDATE: &str = "rbac.authorization.kubernetes.io/autoupdate";
     for (resource, object) in access::bootstrap::objects() {
         let name = object["metadata"]["name"].as_str().unwrap_or_default();
-        let known = match api.get(resource, "", name) {
+        let namespace = object["metadata"]["namespace"].as_str().unwrap_or_default();
+        let known = match api.get(resource, namespace, name) {
             Ok(known) => known,
             Err(error) if error.reason == "NotFound" => {
                 api.create(resource, object, options)?;
@@ -47,14 +48,14 @@ fn roles(api: &Api, options: &WriteOptions) -> Result<(), ApiError> {
             if !missing.is_empty() {
                 have.extend(missing);
                 let patch = json!({ field: have });
-                api.patch(&Key::new(resource, "", name), PatchKind::Merge, "", &patch, options)?;
+                api.patch(&Key::new(resource, namespace, name), PatchKind::Merge, "", &patch, options)?;
             }
         }
     }
     Ok(())
 }
 
-fn wanted(api_port: u16) -> Vec<(&'static str, Value)> {
+fn wanted(api_port: u16, client_ca: &str) -> Vec<(&'static str, Value)> {
     vec![
         (
             "services",
@@ -79,6 +80,15 @@ fn wanted(api_port: u16) -> Vec<(&'static str, Value)> {
                         {"name": "dns-tcp", "port": 53, "protocol": "TCP", "targetPort": 53},
                     ],
                 },
+            }),
+        ),
+        (
+            // How servers that extend the API check their callers.
+            "configmaps",
+            json!({
+                "apiVersion": "v1", "kind": "ConfigMap",
+                "metadata": {"name": "extension-apiserver-authentication", "namespace": "kube-system"},
+                "data": {"client-ca-file": client_ca},
             }),
         ),
         (

@@ -14,7 +14,7 @@ use crate::tokens::{ISSUER, Request, Tokens};
 use crate::traffic::Traffic;
 use crate::{bootstrap, drive, files};
 use api::{Api, ApiConfig};
-use apiserver::{Server, User};
+use apiserver::Server;
 use builder::Builder;
 use images::Images;
 use jiff::Timestamp;
@@ -153,9 +153,9 @@ impl Daemon {
             .map_err(|e| BootError::new("cannot set up the service account key", e))?;
         let tokens = Arc::new(tokens);
         let api = open_api(dir)?;
-        bootstrap::objects(&api, address.port())
+        bootstrap::objects(&api, address.port(), &pki.ca_pem)
             .map_err(|e| BootError::new("cannot create the cluster's own objects", e))?;
-        let server = make_server(&api, &pki, &tokens)?;
+        let server = make_server(&api, &tokens);
         let images = Images::open(&dir.data().images())
             .map_err(|e| BootError::new("cannot open the image store", e))?;
         let routes = tokio::sync::watch::Sender::new(None);
@@ -166,6 +166,7 @@ impl Daemon {
         let facts = drive::Facts {
             ca_certificate: pki.ca_pem.clone(),
             storage_path: dir.storage().display().to_string(),
+            tokens: tokens.clone(),
         };
         tasks.spawn(drive::run(api.clone(), facts, stop.clone()));
         phases.done("controllers", "");
@@ -269,32 +270,25 @@ fn open_api(dir: &ClusterDir) -> Boot<Api> {
     Api::open(config).map_err(|e| BootError::new("cannot open the cluster's objects", e))
 }
 
-fn make_server(api: &Api, pki: &Pki, tokens: &Arc<Tokens>) -> Boot<Server> {
-    let admin =
-        pki.admin_der().map_err(|e| BootError::new("cannot read the administrator's certificate", e))?;
+fn make_server(api: &Api, tokens: &Arc<Tokens>) -> Server {
     let (checker, issuer) = (tokens.clone(), tokens.clone());
     let (for_tokens, for_requests) = (api.clone(), api.clone());
-    let authenticate = move |parts: &http::request::Parts, peer: Option<&apiserver::PeerCertificate>| {
-        if peer.is_some_and(|p| p.0.as_slice() == admin.as_ref()) {
-            let groups = vec![access::MASTERS.into(), "system:authenticated".into()];
-            return Some(User { name: "system:admin".into(), groups, ..User::default() });
-        }
-        let token = parts.headers.get("authorization")?.to_str().ok()?.strip_prefix("Bearer ")?;
-        let claims = checker.verify(token.trim(), Timestamp::now().as_second())?;
-        accounts::user(&for_tokens, &claims)
+    let whose_token = move |token: &str, audiences: &[String]| {
+        let claims = checker.verify(token, audiences, Timestamp::now().as_second())?;
+        Some((accounts::user(&for_tokens, token, &claims)?, claims.audiences))
     };
     let token_request = move |namespace: &str, name: &str, request: &Value| {
         accounts::issue(&issuer, &for_requests, namespace, name, request)
     };
-    Ok(Server::new(
+    Server::new(
         api.clone(),
         apiserver::Options {
-            authenticate: Some(Arc::new(authenticate)),
+            whose_token: Some(Arc::new(whose_token)),
             token_request: Some(Arc::new(token_request)),
             token_keys: Some((ISSUER.into(), tokens.public_keys())),
             version: KUBERNETES_VERSION.into(),
         },
-    ))
+    )
 }
 
 /// The daemon's own routes answer 503 until the node is up.
@@ -450,7 +444,7 @@ fn node_config(
     tokens: &Arc<Tokens>,
     api: &Api,
 ) -> NodeConfig {
-    let (tokens, api) = (tokens.clone(), api.clone());
+    let (tokens, api, node) = (tokens.clone(), api.clone(), settings.node_name());
     let token =
         move |namespace: &str, account: &str, audience: &str, seconds: i64, pod: &str, pod_uid: &str| {
             let now = Timestamp::now().as_second();
@@ -459,13 +453,14 @@ fn node_config(
                 .map(|a| controllers::str_at(&a, &["metadata", "uid"]).to_string())
                 .unwrap_or_default();
             let request = Request {
-                secret: None,
                 namespace: namespace.into(),
                 service_account: account.into(),
                 service_account_uid: uid,
                 pod: Some((pod.into(), pod_uid.into())),
                 audiences: if audience.is_empty() { Vec::new() } else { vec![audience.into()] },
                 expiry_seconds: seconds,
+                node: accounts::reference_to(&api, "nodes", &node),
+                secret: None,
             };
             (tokens.issue(&request, now), now + seconds)
         };

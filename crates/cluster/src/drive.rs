@@ -3,6 +3,7 @@
 //! One task for all of them. The queue holds each (controller, key) once; a reconcile reads a fresh snapshot, so
 //! a missed or doubled change does no harm. A write that failed is tried again later, with growing pauses.
 
+use crate::tokens::Tokens;
 use api::{Api, ApiError, Changes, FieldValidation, Snapshot, Write, WriteOptions};
 use controllers::{Controller, Outcome, Server};
 use jiff::Timestamp;
@@ -16,10 +17,11 @@ const FIRST_RETRY: Duration = Duration::from_millis(50);
 const LAST_RETRY: Duration = Duration::from_secs(60);
 
 /// What controllers are told that is not an object.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Facts {
     pub ca_certificate: String,
     pub storage_path: String,
+    pub tokens: Arc<Tokens>,
 }
 
 /// Runs until `stop`; returns only then.
@@ -267,5 +269,9 @@ impl Server for World {
 
     fn storage_path(&self) -> &str {
         &self.facts.storage_path
+    }
+
+    fn secret_token(&self, namespace: &str, account: &str, uid: &str, secret: &str) -> String {
+        self.facts.tokens.issue_for_secret(namespace, account, uid, secret)
     }
 }

@@ -70,11 +70,6 @@ impl Pki {
         Ok(Arc::new(config))
     }
 
-    /// The administrator's certificate as it arrives in a handshake.
-    pub fn admin_der(&self) -> Result<CertificateDer<'static>, PkiError> {
-        self.der("admin.crt")
-    }
-
     fn ca_der(&self) -> Result<CertificateDer<'static>, PkiError> {
         self.der("ca.crt")
     }

@@ -21,6 +21,7 @@ mod replicaset;
 mod revisions;
 mod rollout;
 mod scheduler;
+mod secret_tokens;
 mod statefulset;
 mod told;
 mod unsupported;
@@ -44,6 +45,8 @@ pub trait Server: View {
     fn ca_certificate(&self) -> &str;
     /// The folder on the node below which local-path volumes live.
     fn storage_path(&self) -> &str;
+    /// A token that never expires for a ServiceAccount (its name and uid), to be kept in this Secret.
+    fn secret_token(&self, namespace: &str, account: &str, uid: &str, secret: &str) -> String;
 }
 
 /// What a reconcile wants: writes in order, and when to look again although nothing changed.
@@ -88,6 +91,7 @@ pub fn all() -> Vec<Box<dyn Controller>> {
         Box::new(aggregation::Aggregation),
         Box::new(cronjob::CronJobs),
         Box::new(scheduler::Scheduler),
+        Box::new(secret_tokens::SecretTokens),
         Box::new(endpoints::Endpoints),
         Box::new(mirror::Mirror),
         Box::new(volumes::PersistentVolumeClaims),

@@ -48,6 +48,9 @@ impl Server for Small {
     fn storage_path(&self) -> &str {
         "/storage"
     }
+    fn secret_token(&self, namespace: &str, account: &str, uid: &str, secret: &str) -> String {
+        format!("{namespace}/{account}/{uid}/{secret}")
+    }
 }
 
 const KINDS: &[(&str, &str, &str)] = &[
@@ -97,6 +100,9 @@ impl Server for World {
     }
     fn storage_path(&self) -> &str {
         "/storage"
+    }
+    fn secret_token(&self, namespace: &str, account: &str, uid: &str, secret: &str) -> String {
+        format!("{namespace}/{account}/{uid}/{secret}")
     }
 }
 

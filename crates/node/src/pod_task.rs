@@ -18,8 +18,8 @@ use tokio::task::JoinSet;
 /// Facts that may wait to be taken in; a sender that finds no room waits.
 const INBOX: usize = 256;
 
-/// How often tokens are looked at: they live an hour, and are renewed in the last fifth of it.
-const TOKEN_CHECK: Duration = Duration::from_secs(300);
+/// How often tokens are looked at: they live ten minutes at least, and are renewed in the last fifth of it.
+const TOKEN_CHECK: Duration = Duration::from_secs(60);
 
 const SIGTERM: i32 = 15;
 

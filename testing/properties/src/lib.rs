@@ -4,6 +4,7 @@
 //! call them with what the fuzzer finds; the tests of this crate call them with a few hundred generated cases.
 
 mod dockerfiles;
+mod grants;
 mod kustomizations;
 mod objects;
 mod patches;
@@ -13,6 +14,7 @@ mod wire;
 mod yaml_text;
 
 pub use dockerfiles::dockerfile;
+pub use grants::grants;
 pub use kustomizations::kustomize_build;
 pub use objects::{crd_schema, server_side_apply};
 pub use patches::patches;

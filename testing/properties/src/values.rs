@@ -89,6 +89,10 @@ impl Bytes<'_> {
         *first
     }
 
+    pub fn below(&mut self, limit: usize) -> usize {
+        usize::from(self.byte()) % limit
+    }
+
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }

@@ -1,8 +1,8 @@
 //! A few hundred cases from a fixed seed: what the fuzz targets do at length.
 
 use properties::{
-    crd_schema, dockerfile, kustomize_build, patches, protobuf, selectors, server_side_apply, spdy, tiltfile,
-    yaml_emitter, yaml_reader,
+    crd_schema, dockerfile, grants, kustomize_build, patches, protobuf, selectors, server_side_apply, spdy,
+    tiltfile, yaml_emitter, yaml_reader,
 };
 
 /// xorshift: the same cases on every machine.
@@ -172,6 +172,14 @@ fn every_text_selects_or_is_refused() {
         ["=", "==", "!=", "!", ",", "in", "notin", "(", ")", " ", "a", "/", ">", "é", "metadata.name"];
     for _ in 0..CASES {
         selectors(random.mutated("a=b,c!=d,e in (f, g),!h,metadata.name=a", &pieces).as_bytes());
+    }
+}
+
+#[test]
+fn nobody_grants_what_they_lack() {
+    let mut random = Random(0xd6e8_feb8_6659_fd93);
+    for _ in 0..CASES * 10 {
+        grants(&random.bytes(80));
     }
 }
 

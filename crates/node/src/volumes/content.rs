@@ -117,6 +117,9 @@ fn downward_api(source: &Source<'_>, from: &Value, default: u32, files: &mut Fil
     Ok(())
 }
 
+/// However long it lives, a token is renewed after a day, as upstream has it.
+const A_DAY: i64 = 24 * 3600;
+
 /// A token that has at least a fifth of its life before it.
 fn service_account_token(source: &Source<'_>, wanted: &Value) -> Result<String, Problem> {
     let (meta, spec) = (&source.pod["metadata"], &source.pod["spec"]);
@@ -131,7 +134,7 @@ fn service_account_token(source: &Source<'_>, wanted: &Value) -> Result<String, 
     let now = jiff::Timestamp::now().as_second();
     let key = (audience.clone(), seconds);
     if let Some((token, issued, expiry)) = source.tokens.lock().get(&key)
-        && now < issued + (expiry - issued) * 4 / 5
+        && now < issued + ((expiry - issued) * 4 / 5).min(A_DAY)
     {
         return Ok(token.clone());
     }
