@@ -45,7 +45,7 @@ pub use error::{ApiError, Result, qualified};
 pub use kinds::{Kinds, split_api_version};
 pub use options::{ApiConfig, DeleteOptions, FieldValidation, PatchKind, Warnings, WriteOptions};
 pub use schema::Kind;
-pub use selector::{FieldSelector, Selector};
+pub use selector::{FieldFilter, FieldSelector, Selector};
 pub use store::{
     Change, ChangeKind, EventKind, Expired, Key, Object, Propagation, Resource, Snapshot, View, Write,
 };

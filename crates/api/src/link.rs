@@ -55,6 +55,14 @@ pub(crate) fn validate_ephemeral(pod: &Value, previous: &Value) -> Vec<(String, 
     causes.into_iter().map(|cause| (cause.field, cause.reason.to_string(), cause.message)).collect()
 }
 
+pub(crate) fn label_key_problems(key: &str) -> Vec<String> {
+    schema::validate::label_key(key)
+}
+
+pub(crate) fn label_value_problems(value: &str) -> Vec<String> {
+    schema::validate::label_value(value)
+}
+
 /// The object as it is stored, whichever version it came in.
 pub(crate) fn to_stored(kind: &Kind, object: &mut Value) {
     schema::convert::to_stored(&kind.resource(), object);

@@ -9,8 +9,8 @@ use crate::server::Inner;
 use crate::{authorize, events, list, reviews, streams, watch};
 use access::User;
 use api::{
-    ApiError, DeleteOptions, FieldSelector, FieldValidation, Key, Kind, Object, PatchKind, Propagation,
-    Result, Selector, View, Warnings, WriteOptions,
+    ApiError, DeleteOptions, FieldFilter, FieldSelector, FieldValidation, Key, Kind, Object, PatchKind,
+    Propagation, Result, Selector, View, Warnings, WriteOptions,
 };
 use axum::body::Body;
 use http::request::Parts;
@@ -135,17 +135,20 @@ async fn subresource(call: Call, body: Body) -> Result<Answer> {
 /// The selectors of a request.
 pub(crate) struct Filter {
     labels: Selector,
-    fields: FieldSelector,
+    fields: FieldFilter,
     name: String,
 }
 
 impl Filter {
     pub(crate) fn new(call: &Call) -> Result<Self> {
-        Ok(Self {
-            labels: Selector::parse(call.query.text("labelSelector"))?,
-            fields: FieldSelector::parse(call.query.text("fieldSelector"))?,
-            name: call.target.name.clone(),
-        })
+        let labels = Selector::parse(call.query.text("labelSelector"))?;
+        let selector = FieldSelector::parse(call.query.text("fieldSelector"))?;
+        let fields = call.inner.api.field_filter(&call.kind, &call.target.version, &selector)?;
+        let name = &call.target.name;
+        if !name.is_empty() && !selector.is_empty() && selector.exact("metadata.name") != Some(name) {
+            return Err(ApiError::bad_request("fieldSelector metadata.name doesn't match requested name"));
+        }
+        Ok(Self { labels, fields, name: name.clone() })
     }
 
     pub(crate) fn is_empty(&self) -> bool {

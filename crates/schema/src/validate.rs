@@ -69,6 +69,16 @@ pub fn ephemeral_containers(pod: &Value, old: &Value) -> Vec<Cause> {
     errors.found
 }
 
+/// What is wrong with the key of a label, nothing if it is well.
+pub fn label_key(key: &str) -> Vec<String> {
+    names::qualified(key)
+}
+
+/// What is wrong with the value of a label.
+pub fn label_value(value: &str) -> Vec<String> {
+    names::label_value(value)
+}
+
 /// What developers write most. False for a kind that is not here.
 fn core(resource: &str, object: &Value, old: Option<&Value>, errors: &mut Errors) -> bool {
     match resource {
