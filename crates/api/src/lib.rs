@@ -49,7 +49,9 @@ pub use selector::{FieldFilter, FieldSelector, Selector};
 pub use store::{
     Change, ChangeKind, EventKind, Expired, Key, Object, Propagation, Resource, Snapshot, View, Write,
 };
-pub use streams::{ByteStream, ExecExit, ExecRequest, ExecStreams, LogRequest, NodeHandle, NodeStreams};
+pub use streams::{
+    ByteStream, ExecExit, ExecRequest, ExecStreams, LogRequest, LogStream, NodeHandle, NodeStreams,
+};
 
 /// What watches can catch up with: the last 10,000 changes, more in a cluster of small objects. A parsed object takes
 /// some five times the memory of its text, so only the newest are kept as values.

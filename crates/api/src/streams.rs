@@ -54,6 +54,27 @@ pub struct LogRequest {
     pub since_seconds: Option<i64>,
     pub since_time: Option<String>,
     pub limit_bytes: Option<u64>,
+    pub stream: LogStream,
+}
+
+/// Which of a container's outputs a log is of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum LogStream {
+    #[default]
+    All,
+    Stdout,
+    Stderr,
+}
+
+impl LogStream {
+    /// As the log file names it; `None`: both.
+    pub fn name(self) -> Option<&'static str> {
+        match self {
+            Self::All => None,
+            Self::Stdout => Some("stdout"),
+            Self::Stderr => Some("stderr"),
+        }
+    }
 }
 
 /// What the node agent can do for the HTTP server. Implemented by `node`; the server answers 503 without one.

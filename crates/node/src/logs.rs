@@ -18,6 +18,8 @@ pub(crate) struct Options {
     pub(crate) since: Option<Timestamp>,
     pub(crate) timestamps: bool,
     pub(crate) limit_bytes: Option<u64>,
+    /// `stdout` or `stderr`; both without.
+    pub(crate) stream: Option<&'static str>,
 }
 
 const CHUNK: usize = 64 * 1024;
@@ -34,7 +36,8 @@ pub(crate) async fn send(
         let start = tail_start(&mut file, lines).await?;
         file.seek(SeekFrom::Start(start)).await?;
     }
-    let mut filter = Filter { options: options.clone(), rest: BytesMut::new(), left: options.limit_bytes };
+    let mut filter =
+        Filter { options: options.clone(), rest: BytesMut::new(), new_line: true, left: options.limit_bytes };
     let Some(ended) = ended else {
         copy(&mut file, &mut filter, &to).await?;
         return Ok(());
@@ -77,6 +80,8 @@ struct Filter {
     options: Options,
     /// The beginning of a line whose end is not there yet.
     rest: BytesMut,
+    /// What comes next begins a line: long lines are in several pieces.
+    new_line: bool,
     left: Option<u64>,
 }
 
@@ -95,18 +100,22 @@ impl Filter {
         out.freeze()
     }
 
-    fn line(&self, line: &[u8], out: &mut BytesMut) {
+    fn line(&mut self, line: &[u8], out: &mut BytesMut) {
         let Some(entry) = Entry::read(line) else { return };
         if let Some(since) = self.options.since
             && entry.time().is_some_and(|time| time < since)
         {
             return;
         }
-        if self.options.timestamps {
+        if self.options.stream.is_some_and(|wanted| entry.stream != wanted.as_bytes()) {
+            return;
+        }
+        if self.options.timestamps && self.new_line {
             out.extend_from_slice(entry.time);
             out.extend_from_slice(b" ");
         }
         out.extend_from_slice(entry.text);
+        self.new_line = !entry.partial;
         if !entry.partial {
             out.extend_from_slice(b"\n");
         }
@@ -115,6 +124,7 @@ impl Filter {
 
 struct Entry<'a> {
     time: &'a [u8],
+    stream: &'a [u8],
     partial: bool,
     text: &'a [u8],
 }
@@ -122,8 +132,13 @@ struct Entry<'a> {
 impl<'a> Entry<'a> {
     fn read(line: &'a [u8]) -> Option<Self> {
         let mut parts = line.splitn(4, |byte| *byte == b' ');
-        let (time, _stream, tag) = (parts.next()?, parts.next()?, parts.next()?);
-        Some(Self { time, partial: tag.first() == Some(&b'P'), text: parts.next().unwrap_or_default() })
+        let (time, stream, tag) = (parts.next()?, parts.next()?, parts.next()?);
+        Some(Self {
+            time,
+            stream,
+            partial: tag.first() == Some(&b'P'),
+            text: parts.next().unwrap_or_default(),
+        })
     }
 
     fn time(&self) -> Option<Timestamp> {
@@ -206,7 +221,8 @@ pub(crate) fn last_words(path: &Path) -> String {
     let bytes = std::fs::read(path).unwrap_or_default();
     let starts = whole_lines(&bytes);
     let begin = starts.len().checked_sub(LINES).map_or(0, |at| starts[at]);
-    let mut filter = Filter { options: Options::default(), rest: BytesMut::new(), left: None };
+    let mut filter =
+        Filter { options: Options::default(), rest: BytesMut::new(), new_line: true, left: None };
     let text = filter.take(&bytes[begin..]);
     String::from_utf8_lossy(&text[text.len().saturating_sub(BYTES)..]).into_owned()
 }
@@ -241,6 +257,12 @@ mod tests {
             (Options { tail: Some(0), ..all.clone() }, ""),
             (Options { tail: Some(99), ..all.clone() }, "one\ntwo\nthree\n\n"),
             (Options { limit_bytes: Some(5), ..all.clone() }, "one\nt"),
+            (Options { stream: Some("stderr"), ..all.clone() }, "two\n"),
+            (Options { stream: Some("stdout"), ..all.clone() }, "one\nthree\n\n"),
+            (
+                Options { timestamps: true, stream: Some("stderr"), ..all.clone() },
+                "2026-01-01T00:00:02.5Z two\n",
+            ),
             (Options { since: "2026-01-01T00:00:03Z".parse().ok(), ..all.clone() }, "three\n\n"),
             (
                 Options { timestamps: true, tail: Some(2), ..all.clone() },

@@ -209,6 +209,7 @@ async fn logs(shared: &Arc<Shared>, request: LogRequest) -> Result<mpsc::Receive
         since,
         timestamps: request.timestamps,
         limit_bytes: request.limit_bytes,
+        stream: request.stream.name(),
     };
     let (attempt, path) = log_file(&pod, &local, &container, request.previous)?;
     let (sender, receiver) = mpsc::channel(LOG_QUEUE);
