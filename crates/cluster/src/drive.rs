@@ -142,6 +142,9 @@ impl Driver {
     }
 
     fn carry_out(&mut self, item: Item, outcome: Outcome) {
+        for (key, pause) in outcome.later {
+            self.delay((item.0, key), Instant::now() + pause);
+        }
         let mut failed: Option<ApiError> = None;
         let mut refused = false;
         for write in outcome.writes {
@@ -257,6 +260,10 @@ impl View for World {
 impl Server for World {
     fn resource_of(&self, api_version: &str, kind: &str) -> Option<String> {
         self.kinds.by_gvk(api_version, kind).map(|k| k.resource())
+    }
+
+    fn is_namespaced(&self, resource: &str) -> bool {
+        self.kinds.by_resource(resource).is_some_and(|kind| kind.namespaced)
     }
 
     fn namespaced_resources(&self) -> Vec<String> {

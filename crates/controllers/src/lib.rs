@@ -15,6 +15,7 @@ mod garbage;
 mod job;
 mod mirror;
 mod namespace;
+mod podgc;
 mod pods;
 mod quota;
 mod replicaset;
@@ -39,6 +40,8 @@ pub use volumes::STORAGE_CLASS;
 pub trait Server: View {
     /// `apps/deployments` for (`apps/v1`, `Deployment`).
     fn resource_of(&self, api_version: &str, kind: &str) -> Option<String>;
+    /// Whether objects of this resource live in namespaces.
+    fn is_namespaced(&self, resource: &str) -> bool;
     /// The names of all namespaced kinds, built in and custom.
     fn namespaced_resources(&self) -> Vec<String>;
     /// The cluster's CA certificate, which each namespace gets as `kube-root-ca.crt`.
@@ -54,6 +57,8 @@ pub trait Server: View {
 pub struct Outcome {
     pub writes: Vec<Write>,
     pub again_after: Option<Duration>,
+    /// Other keys to reconcile after a while: a key can say what was already seen.
+    pub later: Vec<(Key, Duration)>,
 }
 
 impl Outcome {
@@ -80,6 +85,7 @@ pub fn all() -> Vec<Box<dyn Controller>> {
     vec![
         Box::new(namespace::Namespaces),
         Box::new(garbage::GarbageCollector),
+        Box::new(podgc::PodGc),
         Box::new(deployment::Deployments),
         Box::new(replicaset::REPLICA_SETS),
         Box::new(replicaset::REPLICATION_CONTROLLERS),

@@ -1,11 +1,15 @@
 //! A small world for controller tests: objects in a map, writes carried out as `api` would.
 
+mod show;
+
 use crate::{Controller, Server, all};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use store::{Change, ChangeKind, Key, Object, View, Write};
+
+pub(crate) use show::lines;
 
 #[derive(Default)]
 struct World {
@@ -40,7 +44,10 @@ impl Server for Small {
         KINDS.iter().find(|(v, k, _)| (*v, *k) == (api_version, kind)).map(|(.., r)| (*r).into())
     }
     fn namespaced_resources(&self) -> Vec<String> {
-        KINDS.iter().map(|(.., r)| (*r).into()).collect()
+        KINDS.iter().filter(|(.., r)| self.is_namespaced(r)).map(|(.., r)| (*r).into()).collect()
+    }
+    fn is_namespaced(&self, resource: &str) -> bool {
+        !CLUSTER_WIDE.contains(&resource)
     }
     fn ca_certificate(&self) -> &str {
         "CA"
@@ -67,7 +74,11 @@ const KINDS: &[(&str, &str, &str)] = &[
     ("batch/v1", "Job", "batch/jobs"),
     ("batch/v1", "CronJob", "batch/cronjobs"),
     ("discovery.k8s.io/v1", "EndpointSlice", "discovery.k8s.io/endpointslices"),
+    ("v1", "Node", "nodes"),
+    ("example.com/v1", "Widget", "example.com/widgets"),
+    ("example.com/v1", "Gadget", "example.com/gadgets"),
 ];
+const CLUSTER_WIDE: &[&str] = &["nodes", "example.com/gadgets"];
 
 impl View for World {
     fn get(&self, resource: &str, namespace: &str, name: &str) -> Option<Object> {
@@ -93,7 +104,10 @@ impl Server for World {
         KINDS.iter().find(|(v, k, _)| (*v, *k) == (api_version, kind)).map(|(.., r)| (*r).into())
     }
     fn namespaced_resources(&self) -> Vec<String> {
-        KINDS.iter().map(|(.., r)| (*r).into()).collect()
+        KINDS.iter().filter(|(.., r)| self.is_namespaced(r)).map(|(.., r)| (*r).into()).collect()
+    }
+    fn is_namespaced(&self, resource: &str) -> bool {
+        !CLUSTER_WIDE.contains(&resource)
     }
     fn ca_certificate(&self) -> &str {
         "CA"
