@@ -1,31 +1,29 @@
 //! Job: pods that run to their end, `completions` times, with `parallelism` at once.
 //!
-//! `pods` counts what there is, `policy` says what single pods mean for the whole, `indexes` are sets of completion
-//! indexes. A Job ends in two steps, as upstream's does: first the condition that decides (SuccessCriteriaMet or
-//! FailureTarget), and when its last pod has ended, Complete or Failed.
+//! `pods` counts what there is, `tracking` sees to it that each pod is counted once (a finalizer holds it until the status
+//! has it), `policy` says what single pods mean for the whole, `creation` makes and stops pods, `indexes` are sets of
+//! completion indexes. A Job ends in two steps, as upstream's does: first the condition that decides
+//! (SuccessCriteriaMet or FailureTarget), and when its last pod has ended and is counted, Complete or Failed.
 
+mod creation;
 mod indexes;
 mod pods;
 mod policy;
 #[cfg(test)]
 mod tests;
+mod tracking;
 
-use crate::access::{self, at, format_time, int_at, is_deleting, list_at, name, str_at, time_at};
+use crate::access::{self, at, format_time, int_at, is_deleting, list_at, str_at, time_at};
 use crate::{Controller, Outcome, Server};
 use jiff::Timestamp;
 use pods::Tally;
 use serde_json::{Value, json};
 use std::time::Duration;
-use store::{Change, EventKind, Key, Propagation, Write};
+use store::{Change, ChangeKind, EventKind, Key, Propagation, Write};
 
 const JOBS: &str = "batch/jobs";
 const INDEX: &str = "batch.kubernetes.io/job-completion-index";
 const COMPONENT: &str = "job-controller";
-/// Pauses after failures: doubled each time, up to the longest.
-const FIRST_PAUSE: i64 = 10;
-const LONGEST_PAUSE: i64 = 600;
-/// Pods made in one go.
-const BURST: i64 = 500;
 
 pub(crate) struct Jobs;
 
@@ -35,23 +33,48 @@ impl Controller for Jobs {
     }
 
     fn concerns(&self, server: &dyn Server, change: &Change) -> Vec<Key> {
+        let gone = change.kind == ChangeKind::Deleted;
         match &*change.key.resource.0 {
-            JOBS => vec![change.key.clone()],
-            crate::pods::PODS => crate::pods::owners_of(server, &change.object, "Job", JOBS),
+            JOBS => {
+                let mut keys = vec![change.key.clone()];
+                let finished = |job: &Value| finished_at(job).is_some();
+                if gone
+                    || finished(&change.object) && !change.previous.as_ref().is_some_and(|old| finished(old))
+                {
+                    let owned = server.owned_by(access::uid(&change.object)).into_iter();
+                    keys.extend(owned.filter(|(_, pod)| tracking::is_tracked(pod)).map(|(key, _)| key));
+                }
+                keys
+            }
+            crate::pods::PODS => {
+                let mut keys = crate::pods::owners_of(server, &change.object, "Job", JOBS);
+                if !gone && tracking::is_left(server, &change.object) {
+                    keys.push(change.key.clone());
+                }
+                keys
+            }
             _ => Vec::new(),
         }
     }
 
     fn reconcile(&self, server: &dyn Server, key: &Key, now: Timestamp) -> Outcome {
         let mut outcome = Outcome::default();
-        let Some(job) = server.get(JOBS, &key.namespace, &key.name) else { return outcome };
-        let others = !matches!(str_at(&job, &["spec", "managedBy"]), "" | "kubernetes.io/job-controller");
-        if is_deleting(&job) || others {
+        if &*key.resource.0 == crate::pods::PODS {
+            tracking::let_go(server, key, &mut outcome);
             return outcome;
         }
+        let Some(job) = server.get(JOBS, &key.namespace, &key.name) else { return outcome };
         if let Some(end) = finished_at(&job) {
-            expire(&job, key, end, now, &mut outcome);
+            if !is_deleting(&job) {
+                expire(&job, key, end, now, &mut outcome);
+            }
             return outcome;
+        }
+        if is_foreign(&job) {
+            return outcome;
+        }
+        if !is_deleting(&job) {
+            tracking::adopt(server, &job, &mut outcome);
         }
         let tally = Tally::of(server, &job);
         Progress { job: &job, tally, now, outcome: &mut outcome }.advance();
@@ -59,8 +82,17 @@ impl Controller for Jobs {
     }
 }
 
+/// Whether another controller is to do what this one does.
+fn is_foreign(job: &Value) -> bool {
+    !matches!(str_at(job, &["spec", "managedBy"]), "" | "kubernetes.io/job-controller")
+}
+
 fn is_indexed(job: &Value) -> bool {
     str_at(job, &["spec", "completionMode"]) == "Indexed"
+}
+
+fn is_per_index(job: &Value) -> bool {
+    at(job, &["spec", "backoffLimitPerIndex"]).is_i64()
 }
 
 fn condition<'a>(job: &'a Value, kinds: &[&str]) -> Option<&'a Value> {
@@ -83,7 +115,7 @@ fn expire(job: &Value, key: &Key, end: Timestamp, now: Timestamp, outcome: &mut 
             key: key.clone(),
             uid: Some(access::uid(job).into()),
             grace_seconds: None,
-            propagation: Propagation::Background,
+            propagation: Propagation::Foreground,
         });
     }
 }
@@ -110,46 +142,73 @@ struct Progress<'a> {
 
 impl Progress<'_> {
     fn advance(mut self) {
+        if is_deleting(self.job) {
+            let account = tracking::settle(self.job, &self.tally, None);
+            let conditions = list_at(self.job, &["status", "conditions"]).to_vec();
+            return self.write(time_at(self.job, &["status", "startTime"]), conditions, &account, false);
+        }
         let suspended = at(self.job, &["spec", "suspend"]) == &json!(true);
         let started = match time_at(self.job, &["status", "startTime"]) {
             _ if suspended => None,
             None => Some(self.now),
             known => known,
         };
-        let end = self.decided().or_else(|| self.verdict(started));
+        let decided = self.decided();
+        let known = decided.is_some();
+        let mut end = decided.or_else(|| self.verdict(started));
         let mut conditions = list_at(self.job, &["status", "conditions"]).to_vec();
         let mut start = started;
-        if let Some(end) = &end {
+        if let Some(succeeds) = end.as_ref().map(|end| end.succeeds) {
             // A Job that ends while it is suspended keeps the start that it had.
             start = start.or_else(|| time_at(self.job, &["status", "startTime"]));
-            self.stop_all();
-            self.conclude(end, &mut conditions);
-        } else if suspended {
-            self.stop_all();
-            self.suspension(true, &mut conditions);
+            // Why is stored first.
+            if known {
+                self.end_all(succeeds);
+            }
         } else {
-            self.suspension(false, &mut conditions);
-            self.adjust();
+            if suspended {
+                self.stop_all();
+            } else {
+                self.adjust();
+            }
+            end = self.completion();
+            if end.is_none() {
+                self.suspension(suspended, &mut conditions);
+            }
         }
-        let complete = end.is_some_and(|end| end.succeeds) && self.at_rest();
-        let mut status = self.status(start, conditions);
+        let mut account = tracking::settle(self.job, &self.tally, end.as_ref());
+        if !known && end.is_some() {
+            // What was decided must be stored before the pods that tell why may go.
+            account.releases.clear();
+        }
+        let finished = end.as_ref().is_some_and(|end| self.conclude(end, &account, &mut conditions));
+        let complete = finished && end.is_some_and(|end| end.succeeds);
+        self.write(start, conditions, &account, complete);
+    }
+
+    fn write(
+        &mut self,
+        start: Option<Timestamp>,
+        conditions: Vec<Value>,
+        account: &tracking::Account,
+        complete: bool,
+    ) {
+        let mut status = self.status(start, conditions, account);
         if complete {
             status["completionTime"] = json!(format_time(self.now));
         }
         self.outcome.writes.extend(access::status_write(JOBS, self.job, status));
+        account.releases.iter().for_each(|pod| self.outcome.write(tracking::release(pod)));
     }
 
     fn completions(&self) -> Option<i64> {
         int_at(self.job, &["spec", "completions"])
     }
 
-    fn at_rest(&self) -> bool {
-        self.tally.active.is_empty() && self.tally.terminating == 0
-    }
-
     /// What was decided in an earlier look and only waits for pods to end.
     fn decided(&self) -> Option<End> {
-        let found = condition(self.job, &["SuccessCriteriaMet", "FailureTarget"])?;
+        let found = condition(self.job, &["SuccessCriteriaMet"])
+            .or_else(|| condition(self.job, &["FailureTarget"]))?;
         let succeeds = str_at(found, &["type"]) == "SuccessCriteriaMet";
         Some(End::new(succeeds, str_at(found, &["reason"]), str_at(found, &["message"])))
     }
@@ -158,12 +217,11 @@ impl Progress<'_> {
         if let Some(message) = self.tally.fatal.take() {
             return Some(End::new(false, "PodFailurePolicy", message));
         }
-        if let Some(completions) = self.completions()
-            && is_indexed(self.job)
-        {
-            if let Some(rule) = policy::success_rule(self.job, &self.tally.completed, completions) {
-                return Some(End::new(true, "SuccessPolicy", format!("Matched rules at index {rule}")));
-            }
+        if let Some(end) = self.over_limits(started) {
+            return Some(end);
+        }
+        let completions = self.completions().filter(|_| is_indexed(self.job))?;
+        if is_per_index(self.job) {
             let failed = self.tally.failed_indexes.len() as i64;
             if int_at(self.job, &["spec", "maxFailedIndexes"]).is_some_and(|most| failed > most) {
                 let message = "Job has exceeded the specified maximal number of failed indexes";
@@ -173,22 +231,16 @@ impl Progress<'_> {
                 return Some(End::new(false, "FailedIndexes", "Job has failed indexes"));
             }
         }
-        // Without `completions` (a work queue) one success means that all are done once the others have ended.
-        let complete = match self.completions() {
-            Some(wanted) => self.tally.succeeded >= wanted,
-            None => self.tally.succeeded > 0 && self.tally.active.is_empty(),
-        };
-        if complete {
-            let message = "Reached expected number of succeeded pods";
-            return Some(End::new(true, "CompletionsReached", message));
-        }
-        self.over_limits(started)
+        let rule = policy::success_rule(self.job, &self.tally.completed, completions)?;
+        Some(End::new(true, "SuccessPolicy", format!("Matched rules at index {rule}")))
     }
 
     fn over_limits(&mut self, started: Option<Timestamp>) -> Option<End> {
-        let per_index = at(self.job, &["spec", "backoffLimitPerIndex"]).is_i64();
-        let limit =
-            int_at(self.job, &["spec", "backoffLimit"]).unwrap_or(if per_index { i64::MAX } else { 6 });
+        let limit = int_at(self.job, &["spec", "backoffLimit"]).unwrap_or(if is_per_index(self.job) {
+            i64::MAX
+        } else {
+            6
+        });
         let in_place = str_at(self.job, &["spec", "template", "spec", "restartPolicy"]) == "OnFailure";
         let restarts = if in_place { self.tally.restarts() } else { 0 };
         if self.tally.failed > limit || (restarts > 0 && restarts >= limit) {
@@ -205,19 +257,35 @@ impl Progress<'_> {
         None
     }
 
-    fn conclude(&mut self, end: &End, conditions: &mut Vec<Value>) {
+    /// Without `completions` (a work queue) one success means that all are done once the others have ended.
+    fn completion(&self) -> Option<End> {
+        let enough = match self.completions() {
+            Some(wanted) => self.tally.succeeded >= wanted,
+            None => self.tally.succeeded > 0,
+        };
+        (enough && self.tally.active.is_empty() && self.tally.made == 0)
+            .then(|| End::new(true, "CompletionsReached", "Reached expected number of succeeded pods"))
+    }
+
+    /// Whether the Job has ended by now: no pod that is going, none that is not counted.
+    fn conclude(&mut self, end: &End, account: &tracking::Account, conditions: &mut Vec<Value>) -> bool {
         let (first, last) =
             if end.succeeds { ("SuccessCriteriaMet", "Complete") } else { ("FailureTarget", "Failed") };
         self.set(conditions, first, "True", &end.reason, &end.message);
-        if !self.at_rest() {
-            return;
+        if account.is_open || self.tally.terminating > 0 || !self.tally.active.is_empty() {
+            return false;
         }
         self.set(conditions, last, "True", &end.reason, &end.message);
-        if end.succeeds {
-            self.say(EventKind::Normal, "Completed", "Job completed".into());
-        } else {
+        if !end.succeeds {
             self.say(EventKind::Warning, &end.reason, end.message.clone());
+            return true;
         }
+        if self.completions().is_some_and(|wanted| account.succeeded > wanted) {
+            let message = "Too many succeeded pods running after completion count reached";
+            self.say(EventKind::Warning, "TooManySucceededPods", message.into());
+        }
+        self.say(EventKind::Normal, "Completed", "Job completed".into());
+        true
     }
 
     fn suspension(&mut self, suspended: bool, conditions: &mut Vec<Value>) {
@@ -254,86 +322,12 @@ impl Progress<'_> {
         self.outcome.write(access::event(kind, regarding, COMPONENT, reason, message));
     }
 
-    fn stop_all(&mut self) {
-        let active = std::mem::take(&mut self.tally.active);
-        active.iter().for_each(|pod| self.stop(pod));
-    }
-
-    fn stop(&mut self, pod: &Value) {
-        self.outcome.write(crate::pods::delete(pod));
-        self.say(EventKind::Normal, "SuccessfulDelete", format!("Deleted pod: {}", name(pod)));
-        self.tally.terminating += 1;
-    }
-
-    /// As many active pods as there may be now.
-    fn adjust(&mut self) {
-        let parallelism = int_at(self.job, &["spec", "parallelism"]).unwrap_or(1).max(0);
-        let left = match self.completions() {
-            Some(wanted) => wanted - self.tally.succeeded - self.tally.failed_indexes.len() as i64,
-            None if self.tally.succeeded > 0 => self.tally.active.len() as i64,
-            None => parallelism,
-        };
-        let wanted = left.min(parallelism).max(0);
-        self.stop_surplus(wanted as usize);
-        let replaces_late = match str_at(self.job, &["spec", "podReplacementPolicy"]) {
-            "" => at(self.job, &["spec", "podFailurePolicy"]).is_object(),
-            policy => policy == "Failed",
-        };
-        let going = if replaces_late { self.tally.terminating as i64 } else { 0 };
-        let missing = (wanted - self.tally.active.len() as i64 - going).min(BURST);
-        if missing > 0 {
-            self.start(missing);
-        }
-    }
-
-    fn stop_surplus(&mut self, wanted: usize) {
-        let mut active = std::mem::take(&mut self.tally.active);
-        active.sort_by_key(|pod| crate::pods::deletion_rank(pod));
-        let surplus = active.len().saturating_sub(wanted);
-        active.drain(..surplus).for_each(|pod| self.stop(&pod));
-        self.tally.active = active;
-    }
-
-    fn start(&mut self, missing: i64) {
-        let per_index = at(self.job, &["spec", "backoffLimitPerIndex"]).is_i64();
-        if (!is_indexed(self.job) || !per_index)
-            && let Some(left) = self.pause_left(None)
-        {
-            self.outcome.again(left);
-            return;
-        }
-        if !is_indexed(self.job) {
-            (0..missing)
-                .for_each(|_| self.outcome.write(crate::pods::create(pods::new_pod(self.job, None, 0))));
-            return;
-        }
-        let open: Vec<i64> = self.tally.open_indexes(self.completions().unwrap_or(0)).collect();
-        let mut made = 0;
-        for index in open {
-            if made == missing {
-                return;
-            }
-            if let Some(left) = self.pause_left(Some(index)).filter(|_| per_index) {
-                self.outcome.again(left);
-                continue;
-            }
-            let failures = self.tally.failures.get(&index).copied().unwrap_or(0);
-            self.outcome.write(crate::pods::create(pods::new_pod(self.job, Some(index), failures)));
-            made += 1;
-        }
-    }
-
-    /// How long no pod (of this index) may be started after failures.
-    fn pause_left(&self, index: Option<i64>) -> Option<Duration> {
-        let failures = self.tally.recent_failures.iter().filter(|(_, of)| index.is_none() || *of == index);
-        let ends: Vec<Timestamp> = failures.map(|(end, _)| *end).collect();
-        let count = u32::try_from(ends.len()).unwrap_or(u32::MAX).saturating_sub(1).min(10);
-        let pause = (FIRST_PAUSE << count).min(LONGEST_PAUSE);
-        let left = ends.last()?.as_second() + pause - self.now.as_second();
-        (left > 0).then(|| Duration::from_secs(left.unsigned_abs()))
-    }
-
-    fn status(&self, started: Option<Timestamp>, conditions: Vec<Value>) -> Value {
+    fn status(
+        &self,
+        started: Option<Timestamp>,
+        conditions: Vec<Value>,
+        account: &tracking::Account,
+    ) -> Value {
         let tally = &self.tally;
         let mut status = json!({});
         if !conditions.is_empty() {
@@ -342,20 +336,21 @@ impl Progress<'_> {
         if let Some(started) = started {
             status["startTime"] = json!(format_time(started));
         }
-        for (field, count) in
-            [("active", tally.active.len() as i64), ("succeeded", tally.succeeded), ("failed", tally.failed)]
-        {
-            if count != 0 {
-                status[field] = json!(count);
-            }
+        let counts = [
+            ("active", tally.active.len() as i64),
+            ("succeeded", account.succeeded),
+            ("failed", account.failed),
+        ];
+        for (field, count) in counts.into_iter().filter(|(_, count)| *count != 0) {
+            status[field] = json!(count);
         }
         status["terminating"] = json!(tally.terminating);
         status["ready"] = json!(tally.active.iter().filter(|p| crate::pods::is_ready(p)).count());
-        status["uncountedTerminatedPods"] = json!({});
+        status["uncountedTerminatedPods"] = account.uncounted();
         if is_indexed(self.job) && !tally.completed.is_empty() {
             status["completedIndexes"] = json!(indexes::format(&tally.completed));
         }
-        if at(self.job, &["spec", "backoffLimitPerIndex"]).is_i64() {
+        if is_per_index(self.job) {
             status["failedIndexes"] = json!(indexes::format(&tally.failed_indexes));
         }
         status

@@ -12,8 +12,8 @@ use store::{Change, ChangeKind, Key, Object, View, Write};
 pub(crate) use show::lines;
 
 #[derive(Default)]
-struct World {
-    objects: BTreeMap<Key, Object>,
+pub(crate) struct World {
+    pub(crate) objects: BTreeMap<Key, Object>,
     counter: u64,
 }
 
@@ -121,7 +121,7 @@ impl Server for World {
 }
 
 impl World {
-    fn apply(&mut self, write: Write) {
+    pub(crate) fn apply(&mut self, write: Write) {
         self.counter += 1;
         match write {
             Write::Create { resource, mut object } => {
@@ -141,10 +141,28 @@ impl World {
             Write::Merge { key, patch, .. } => {
                 let mut object = (*self.objects[&key]).clone();
                 merge(&mut object, &patch);
-                self.objects.insert(key, Arc::new(object));
+                let free = crate::list_at(&object, &["metadata", "finalizers"]).is_empty();
+                if free
+                    && crate::access::is_deleting(&object)
+                    && patch["metadata"].get("finalizers").is_some()
+                {
+                    self.objects.remove(&key);
+                } else {
+                    self.objects.insert(key, Arc::new(object));
+                }
             }
             Write::Delete { key, .. } => {
-                self.objects.remove(&key);
+                let held = self
+                    .objects
+                    .get(&key)
+                    .is_some_and(|o| !crate::list_at(o, &["metadata", "finalizers"]).is_empty());
+                if held {
+                    let mut object = (*self.objects[&key]).clone();
+                    object["metadata"]["deletionTimestamp"] = json!("2026-01-01T01:00:00Z");
+                    self.objects.insert(key, Arc::new(object));
+                } else {
+                    self.objects.remove(&key);
+                }
             }
             Write::Event { .. } => {}
         }
@@ -194,7 +212,7 @@ impl World {
         Vec::new()
     }
 
-    fn add(&mut self, resource: &str, object: Value) {
+    pub(crate) fn add(&mut self, resource: &str, object: Value) {
         self.apply(Write::Create { resource: store::Resource::new(resource), object });
     }
 

@@ -3,7 +3,7 @@
 use crate::backoff::after;
 use crate::container::{Container, Phase, Terminated};
 use crate::spec::{ContainerKind, ContainerSpec, list, text};
-use crate::state::{PodState, Stage};
+use crate::state::{PodState, Stage, Teardown};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
@@ -193,6 +193,10 @@ pub(crate) fn phase(state: &PodState) -> &'static str {
             (false, true) => "Failed",
             (false, false) => "Succeeded",
         };
+    }
+    // Everything of a pod that goes is stopped: one that has never run has failed.
+    if state.ending() && !matches!(state.teardown, Teardown::No) && !state.any_alive() {
+        return "Failed";
     }
     let never_ran =
         |c: &&Container| !matches!(c.phase, Phase::Running(_) | Phase::Exited(_)) && c.last.is_none();

@@ -45,7 +45,7 @@ pub(super) fn of_failed_pod(job: &Value, pod: &Value) -> Verdict {
 
 /// The container whose exit code (never 0) the rule names.
 fn exit_code<'a>(rule: &Value, pod: &'a Value) -> Option<(&'a str, i64)> {
-    let lists = ["initContainerStatuses", "containerStatuses"].into_iter();
+    let lists = ["containerStatuses", "initContainerStatuses"].into_iter();
     lists.flat_map(|list| list_at(pod, &["status", list])).find_map(|container| {
         let code = int_at(container, &["state", "terminated", "exitCode"]).filter(|code| *code != 0)?;
         let wanted = str_at(rule, &["containerName"]);
@@ -56,32 +56,34 @@ fn exit_code<'a>(rule: &Value, pod: &'a Value) -> Option<(&'a str, i64)> {
     })
 }
 
-fn condition<'a>(patterns: &'a [Value], pod: &Value) -> Option<&'a str> {
-    patterns.iter().find_map(|pattern| {
-        let kind = str_at(pattern, &["type"]);
-        let status = match str_at(pattern, &["status"]) {
-            "" => "True",
-            status => status,
-        };
-        list_at(pod, &["status", "conditions"])
-            .iter()
-            .any(|c| str_at(c, &["type"]) == kind && str_at(c, &["status"]) == status)
-            .then_some(kind)
-    })
+/// The pod's first condition that one of the patterns names.
+fn condition<'a>(patterns: &[Value], pod: &'a Value) -> Option<&'a str> {
+    let status = |pattern: &Value| match str_at(pattern, &["status"]) {
+        "" => "True".to_string(),
+        status => status.to_string(),
+    };
+    list_at(pod, &["status", "conditions"])
+        .iter()
+        .find(|c| {
+            let kind = str_at(c, &["type"]);
+            patterns.iter().any(|p| str_at(p, &["type"]) == kind && status(p) == str_at(c, &["status"]))
+        })
+        .map(|c| str_at(c, &["type"]))
 }
 
 /// Which rule of the success policy the completed indexes fulfil.
 pub(super) fn success_rule(job: &Value, completed: &Indexes, completions: i64) -> Option<usize> {
+    if completed.is_empty() {
+        return None;
+    }
     list_at(job, &["spec", "successPolicy", "rules"]).iter().position(|rule| {
-        let among = match at(rule, &["succeededIndexes"]).as_str() {
-            Some(text) => indexes::parse(text, completions),
-            None => (0..completions).collect(),
+        let count = int_at(rule, &["succeededCount"]);
+        let Some(text) = at(rule, &["succeededIndexes"]).as_str() else {
+            return count.is_some_and(|count| completed.len() as i64 >= count);
         };
+        let among = indexes::parse(text, completions);
         let done = among.intersection(completed).count();
-        match int_at(rule, &["succeededCount"]) {
-            Some(count) => done as i64 >= count,
-            None => done == among.len(),
-        }
+        !among.is_empty() && (done == among.len() || count.is_some_and(|count| done as i64 >= count))
     })
 }
 
