@@ -2,20 +2,24 @@
 //!
 //! [`types`] says how fields merge, [`fields`] is a set of field paths (`fieldsV1`), [`walk`] makes such sets of objects
 //! and of the difference of two, [`merge`] merges an applied configuration into an object, [`managers`] reads and writes
-//! `metadata.managedFields`. What happens follows Kubernetes' structured merge and diff.
+//! `metadata.managedFields`, [`last_applied`] lets objects of older kubectls move here, [`scale`] is the same for the `scale`
+//! subresource. What happens follows Kubernetes' structured merge and diff.
 
 mod fields;
+mod last_applied;
 mod managers;
 mod merge;
+mod scale;
 mod types;
 mod walk;
 
 use crate::metadata::{self, text};
 use crate::transaction::Transaction;
-use crate::write::{self, Part};
+use crate::write::{self, Account, Part};
 use crate::{ApiError, Key, Object, Result, WriteOptions, admit};
 use fields::FieldSet;
-use managers::{Managers, Operation, Owner};
+use managers::{Conflicts, Managers, Operation, Owner};
+pub(crate) use scale::apply as apply_scale;
 use schema::Kind;
 use serde_json::{Value, json};
 use store::View;
@@ -33,23 +37,18 @@ pub(crate) fn apply(
     config: &Value,
     options: &WriteOptions,
 ) -> Result<Object> {
+    let given_config = config;
     let mut config = checked(kind, key, config)?;
+    let problems = types::problems(tx, kind, &config);
+    if !problems.is_empty() {
+        return Err(untypable(key, &kind.api_version(), &kind.kind, &problems));
+    }
     admit::fields(tx.api, &tx.view(), kind, &mut config, options)?;
     let resource = key.resource.as_str();
     let live = tx.view().get(resource, &key.namespace, &key.name);
-    if let Some(live) = &live {
-        let uid = text(&config, "uid");
-        if !uid.is_empty() && uid != text(live, "uid") {
-            let is = text(live, "uid");
-            let why = format!("Precondition failed: UID in precondition: {uid}, UID in object meta: {is}");
-            return Err(ApiError::conflict(key, &why));
-        }
-    } else if !text(&config, "uid").is_empty() {
-        let uid = text(&config, "uid");
-        let why = format!(
-            "uid mismatch: the provided object specified uid {uid}, and no existing object was found"
-        );
-        return Err(ApiError::conflict(key, &why));
+    same_object(key, live.as_deref(), text(&config, "uid"))?;
+    if live.is_none() && !subresource.is_empty() {
+        return Err(ApiError::not_found(resource, &key.name));
     }
     let owner = Owner {
         manager: options.field_manager.clone(),
@@ -58,27 +57,20 @@ pub(crate) fn apply(
         subresource: subresource.to_string(),
     };
     let root = types::root(tx, kind);
-    if let Some(problem) = walk::repeated(&config, &root, "") {
-        return Err(untypable(kind, key, &problem));
-    }
     let given = walk::fields_of(&config, &root);
     let wanted = scoped(given.clone(), kind, subresource);
+    // What is written has its account, or gets it below; none is kept on the way.
+    let untracked = WriteOptions { field_manager: String::new(), ..options.clone() };
     let Some(live) = live else {
-        if !subresource.is_empty() {
-            return Err(ApiError::not_found(resource, &key.name));
-        }
         let mut managers = Managers::default();
         managers.set(owner, wanted, &now(tx));
-        metadata::of(&mut config).insert("managedFields".into(), managers.to_value());
-        // The account is this apply's; creating must not add an entry of its own.
-        let untracked = WriteOptions { field_manager: String::new(), ..options.clone() };
+        metadata::of(&mut config).insert("managedFields".into(), managers.into_value());
         return write::create(tx, kind, config, &untracked);
     };
     let mut managers = Managers::of(&live);
     if managers.is_empty() {
-        let all = walk::fields_of(&live, &root).without_bookkeeping();
-        let before = Owner { manager: BEFORE.into(), operation: Operation::Update, ..owner.clone() };
-        managers.set(Owner { subresource: String::new(), ..before }, all, &now(tx));
+        let all = scoped(walk::fields_of(&live, &root), kind, subresource);
+        managers.set(before(&owner), all, &now(tx));
     }
     let last = managers.fields(&owner);
     let mut next = merge::merge(&live, &config, &root);
@@ -87,29 +79,80 @@ pub(crate) fn apply(
     merge::prune(&mut next, &last, &keep, &root);
     let difference = walk::compare(&live, &next, &root);
     let changed = scoped(difference.changed(), kind, subresource);
-    managers.give_up(&owner, &changed, &difference.removed, force)?;
+    if !force {
+        without_conflict(tx, kind, &live, &root, managers.conflicts(&owner, &changed), &owner)?;
+    }
+    managers.give_up(&owner, &changed, &difference.removed);
+    if last_applied::concerns(&owner.manager) && subresource.is_empty() {
+        last_applied::keep_current(&mut next, given_config);
+    }
     managers.set(owner, wanted, &now(tx));
-    metadata::of(&mut next).insert("managedFields".into(), managers.to_value());
     // The applied version is checked like any other, if the caller gave one.
     match config["metadata"].get("resourceVersion") {
         Some(version) => metadata::of(&mut next).insert("resourceVersion".into(), version.clone()),
         None => metadata::of(&mut next).remove("resourceVersion"),
     };
     let part = if subresource == "status" { Part::Status } else { Part::Main };
-    let untracked = WriteOptions { field_manager: String::new(), ..options.clone() };
-    write::update(tx, kind, next, part, &untracked)
+    write::update_with(tx, kind, next, part, Account::Kept(managers.into_value()), &untracked)
 }
 
-/// A configuration whose lists cannot be merged; upstream's answer has no reason either.
-fn untypable(kind: &Kind, key: &Key, problem: &str) -> ApiError {
-    let message = format!(
-        "failed to create typed patch object ({}/{}; {}, Kind={}): {problem}",
-        key.namespace,
-        key.name,
-        kind.api_version(),
-        kind.kind
-    );
+/// Refuses what would take fields from others, but for those that older kubectls hold in the applier's name.
+fn without_conflict(
+    tx: &Transaction<'_>,
+    kind: &Kind,
+    live: &Value,
+    root: &Shape,
+    mut conflicts: Conflicts,
+    owner: &Owner,
+) -> Result<()> {
+    if last_applied::concerns(&owner.manager) && !conflicts.is_empty() {
+        let fits = |object: &Value| types::problems(tx, kind, object).is_empty();
+        let allowed = last_applied::unchanged(live, &kind.api_version(), root, fits);
+        conflicts = conflicts.without(&allowed.unwrap_or_default());
+    }
+    if conflicts.is_empty() { Ok(()) } else { Err(conflicts.error()) }
+}
+
+/// Whose everything is in an object of which nobody kept account, when somebody begins to.
+fn before(owner: &Owner) -> Owner {
+    Owner { manager: BEFORE.into(), operation: Operation::Update, ..owner.clone() }
+}
+
+/// An apply that names an object by its uid means no other, and no new one.
+fn same_object(key: &Key, live: Option<&Value>, uid: &str) -> Result<()> {
+    match live {
+        _ if uid.is_empty() => Ok(()),
+        Some(live) if text(live, "uid") == uid => Ok(()),
+        Some(live) => {
+            let is = text(live, "uid");
+            let why = format!("Precondition failed: UID in precondition: {uid}, UID in object meta: {is}");
+            Err(ApiError::conflict(key, &why))
+        }
+        None => {
+            let why = format!(
+                "uid mismatch: the provided object specified uid {uid}, and no existing object was found"
+            );
+            Err(ApiError::conflict(key, &why))
+        }
+    }
+}
+
+/// A configuration that does not fit its type; upstream's answer has no reason either.
+fn untypable(key: &Key, api_version: &str, kind: &str, problems: &[String]) -> ApiError {
+    let what = match problems {
+        [one] => one.clone(),
+        many => format!("errors:\n  {}", many.join("\n  ")),
+    };
+    let of = gvk(api_version, kind);
+    let message =
+        format!("failed to create typed patch object ({}/{}; {of}): {what}", key.namespace, key.name);
     ApiError::new(500, "", message)
+}
+
+/// `apps/v1, Kind=Deployment`, as Go prints a group, version and kind.
+fn gvk(api_version: &str, kind: &str) -> String {
+    let (group, version) = crate::split_api_version(api_version);
+    format!("{group}/{version}, Kind={kind}")
 }
 
 fn now(tx: &Transaction<'_>) -> String {
@@ -118,33 +161,28 @@ fn now(tx: &Transaction<'_>) -> String {
 
 fn checked(kind: &Kind, key: &Key, config: &Value) -> Result<Value> {
     let mut config = config.clone();
+    is_configuration(&config)?;
+    let (api_version, named) = (config["apiVersion"].as_str(), config["kind"].as_str());
+    let (api_version, named) = (api_version.unwrap_or_default(), named.unwrap_or_default());
+    let (group, version) = crate::split_api_version(api_version);
+    if named != kind.kind || group != kind.group || !kind.versions.iter().any(|known| known == version) {
+        return Err(ApiError::bad_request(format!("invalid object type: {}", gvk(api_version, named))));
+    }
+    admit::identify(kind, &mut config)?;
+    crate::patching::unmoved(key, &mut config)?;
+    drop_nulls(&mut config);
+    Ok(config)
+}
+
+/// An object, which does not say itself whose its fields are.
+fn is_configuration(config: &Value) -> Result<()> {
     if !config.is_object() {
         return Err(ApiError::bad_request("the body of the request must be an object"));
     }
-    for field in ["apiVersion", "kind"] {
-        if config[field].as_str().is_none_or(str::is_empty) {
-            return Err(ApiError::bad_request(format!("invalid object type: {field} must be set")));
-        }
-    }
-    admit::identify(kind, &mut config)?;
-    if config["metadata"]
-        .get("managedFields")
-        .is_some_and(|managed| managed != &json!([]) && !managed.is_null())
-    {
+    if config["metadata"].get("managedFields").is_some_and(|managed| !managed.is_null()) {
         return Err(ApiError::bad_request("metadata.managedFields must be nil"));
     }
-    for (field, wanted) in [("name", &key.name), ("namespace", &key.namespace)] {
-        let given = text(&config, field);
-        if given.is_empty() && !wanted.is_empty() {
-            metadata::of(&mut config).insert(field.into(), Value::String(wanted.to_string()));
-        } else if given != &**wanted {
-            return Err(ApiError::bad_request(format!(
-                "the {field} of the object ({given}) does not match the {field} on the URL ({wanted})"
-            )));
-        }
-    }
-    drop_nulls(&mut config);
-    Ok(config)
+    Ok(())
 }
 
 /// A null in an applied configuration says nothing about its field.
@@ -192,26 +230,31 @@ pub(crate) fn track(
     if manager.is_empty() {
         return;
     }
-    let root = types::root(tx, kind);
     forget_if_asked(next);
+    // A client may clear the account, or hand over what `kubectl apply` owned: what it sends counts then.
+    let mut managers = Managers::of(next);
+    if previous.is_some() && managers.is_empty() {
+        // As upstream: what nobody has kept account of is not begun with in the middle.
+        return;
+    }
+    let root = types::root(tx, kind);
     let owner = Owner {
         manager: manager.to_string(),
         operation: Operation::Update,
         api_version: kind.api_version(),
         subresource: subresource.to_string(),
     };
-    // A client may clear the account, or hand over what `kubectl apply` owned: what it sends counts then.
-    let mut managers = Managers::of(next);
     let empty = json!({});
     let difference = walk::compare(previous.unwrap_or(&empty), next, &root);
     let changed = scoped(difference.changed(), kind, subresource);
     if changed.is_empty() && difference.removed.is_empty() {
         return;
     }
-    managers.give_up(&owner, &changed, &difference.removed, true).expect("forced");
+    managers.give_up(&owner, &changed, &difference.removed);
     let fields = managers.fields(&owner).union(&changed).difference(&difference.removed);
     managers.set(owner, fields, &now(tx));
-    metadata::of(next).insert("managedFields".into(), managers.to_value());
+    managers.cap();
+    metadata::of(next).insert("managedFields".into(), managers.into_value());
 }
 
 #[cfg(test)]

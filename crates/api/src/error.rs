@@ -9,7 +9,7 @@ use store::Key;
 pub struct ApiError {
     /// HTTP status code.
     pub code: u16,
-    /// `NotFound`, `AlreadyExists`, `Conflict`, `Invalid`, …
+    /// `NotFound`, `AlreadyExists`, `Conflict`, `Invalid`, …; empty where upstream gives none.
     pub reason: &'static str,
     pub message: String,
     /// `Status.details`, or null.
@@ -117,10 +117,13 @@ impl ApiError {
             "kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure",
             "message": self.message, "reason": self.reason, "code": self.code,
         });
-        if !self.details.is_null()
-            && let Some(fields) = status.as_object_mut()
-        {
-            fields.shift_insert(6, "details".into(), self.details.clone());
+        if let Some(fields) = status.as_object_mut() {
+            if self.reason.is_empty() {
+                fields.shift_remove("reason");
+            }
+            if !self.details.is_null() {
+                fields.shift_insert(fields.len() - 1, "details".into(), self.details.clone());
+            }
         }
         status
     }

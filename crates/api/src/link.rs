@@ -80,6 +80,16 @@ pub(crate) fn strategic_merge(kind: &Kind, object: &mut Value, change: &Value) -
         .map_err(|error| ApiError::bad_request(error.to_string()))
 }
 
+/// Why an applied configuration does not fit its type: undeclared fields, items that cannot be told apart.
+pub(crate) fn untypable(api_version: &str, kind: &str, config: &Value) -> Vec<String> {
+    schema::typed::problems(schema::typed::Root::Builtin { api_version, kind }, config)
+}
+
+/// The same for a custom kind.
+pub(crate) fn untypable_custom(schema: &Value, config: &Value) -> Vec<String> {
+    schema::typed::problems(schema::typed::Root::Custom(schema), config)
+}
+
 pub(crate) fn apply_root(kind: &Kind) -> Shape {
     schema::apply_root(&kind.api_version(), &kind.kind).map_or(Shape::Unknown, shape)
 }

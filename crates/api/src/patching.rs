@@ -23,31 +23,33 @@ pub(crate) fn patch(
     options: &WriteOptions,
 ) -> Result<Object> {
     let resource = key.resource.as_str();
-    if let PatchKind::Apply { force } = how
-        && subresource != "scale"
-    {
-        return apply::apply(tx, kind, key, force, subresource, patch, options);
+    if let PatchKind::Apply { force } = how {
+        return match subresource {
+            "scale" => apply::apply_scale(tx, kind, key, force, patch, options),
+            _ => apply::apply(tx, kind, key, force, subresource, patch, options),
+        };
     }
     let Some(current) = tx.view().get(resource, &key.namespace, &key.name) else {
         return Err(ApiError::not_found(resource, &key.name));
     };
     match subresource {
         "" => {
-            let next = patched(kind, &current, how, patch, tx, options)?;
-            unmoved(key, &next)?;
+            let mut next = patched(kind, &current, how, patch, tx, options)?;
+            unmoved(key, &mut next)?;
             write::update(tx, kind, next, Part::Main, options)
         }
         "status" => {
-            let next = patched(kind, &current, how, patch, tx, options)?;
-            unmoved(key, &next)?;
+            let mut next = patched(kind, &current, how, patch, tx, options)?;
+            unmoved(key, &mut next)?;
             write::update(tx, kind, next, Part::Status, options)
         }
         "scale" => {
-            let mut shown = scale::read(tx.api, key)?;
+            let paths = scale::paths(tx.api, resource)?;
+            let mut shown = scale::shown(&paths, &current);
             apply_to(&mut shown, how, patch)?;
-            let next = scale::apply(tx.api, key, &current, &shown)?;
-            write::update(tx, kind, next, Part::Main, options)?;
-            scale::read(tx.api, key).map(Arc::new)
+            let next = scale::scaled(&paths, key, &current, &shown)?;
+            let stored = write::update(tx, kind, next, Part::Scale, options)?;
+            Ok(Arc::new(scale::shown(&paths, &stored)))
         }
         "binding" if resource == "pods" => {
             let mut next = (*current).clone();
@@ -57,8 +59,8 @@ pub(crate) fn patch(
             write::finish(tx, kind, key.clone(), next, &current)
         }
         "ephemeralcontainers" if resource == "pods" => {
-            let given = patched(kind, &current, how, patch, tx, options)?;
-            unmoved(key, &given)?;
+            let mut given = patched(kind, &current, how, patch, tx, options)?;
+            unmoved(key, &mut given)?;
             write::ephemeral_containers(tx, kind, key.clone(), given, &current, options)
         }
         "finalize" if resource == "namespaces" => {
@@ -123,16 +125,26 @@ fn apply_to(object: &mut Value, how: PatchKind, change: &Value) -> Result<()> {
     }
 }
 
-/// A patch cannot turn an object into another one.
-fn unmoved(key: &Key, next: &Value) -> Result<()> {
-    for (field, is) in [("name", &key.name), ("namespace", &key.namespace)] {
-        let now = text(next, field);
-        if now != &**is {
-            let what = if field == "name" { "name of the object" } else { "namespace of the object" };
-            return Err(ApiError::bad_request(format!(
-                "the {what} ({now}) does not match the {field} on the URL ({is})"
-            )));
-        }
+/// A patch cannot turn an object into another one. What it does not say is what the URL says.
+pub(crate) fn unmoved(key: &Key, next: &mut Value) -> Result<()> {
+    let (name, namespace) = (text(next, "name"), text(next, "namespace"));
+    if !namespace.is_empty() && !key.namespace.is_empty() && namespace != &*key.namespace {
+        return Err(ApiError::bad_request(
+            "the namespace of the provided object does not match the namespace sent on the request",
+        ));
+    }
+    if !name.is_empty() && name != &*key.name {
+        return Err(ApiError::bad_request(format!(
+            "the name of the object ({name}) does not match the name on the URL ({})",
+            key.name
+        )));
+    }
+    let meta = metadata::of(next);
+    meta.insert("name".into(), key.name.to_string().into());
+    if key.namespace.is_empty() {
+        meta.shift_remove("namespace");
+    } else {
+        meta.insert("namespace".into(), key.namespace.to_string().into());
     }
     Ok(())
 }

@@ -6,13 +6,13 @@ use serde_json::{Value, json};
 use store::View;
 
 /// Where an object keeps what a Scale shows.
-struct Paths {
-    spec: Vec<String>,
+pub(crate) struct Paths {
+    pub(crate) spec: Vec<String>,
     status: Vec<String>,
     selector: Vec<String>,
 }
 
-fn paths(api: &Api, resource: &str) -> Result<Paths> {
+pub(crate) fn paths(api: &Api, resource: &str) -> Result<Paths> {
     let split =
         |path: &str| path.split('.').filter(|p| !p.is_empty()).map(str::to_string).collect::<Vec<_>>();
     let kind = api.kinds().by_resource(resource);
@@ -44,12 +44,14 @@ fn at<'a>(object: &'a Value, path: &[String]) -> &'a Value {
 }
 
 pub(crate) fn read(api: &Api, key: &Key) -> Result<Value> {
-    let paths = paths(api, key.resource.as_str())?;
     let resource = key.resource.as_str();
-    let object = api
-        .view()
-        .get(resource, &key.namespace, &key.name)
-        .ok_or_else(|| ApiError::not_found(resource, &key.name))?;
+    let paths = paths(api, resource)?;
+    let object = api.view().get(resource, &key.namespace, &key.name);
+    object.map(|object| shown(&paths, &object)).ok_or_else(|| ApiError::not_found(resource, &key.name))
+}
+
+/// The Scale of an object.
+pub(crate) fn shown(paths: &Paths, object: &Value) -> Value {
     let meta = ["name", "namespace", "uid", "resourceVersion", "creationTimestamp"];
     let meta: serde_json::Map<String, Value> = meta
         .iter()
@@ -58,21 +60,20 @@ pub(crate) fn read(api: &Api, key: &Key) -> Result<Value> {
     // Without a path the whole object would be taken for one.
     let selector = match paths.selector.as_slice() {
         [] => String::new(),
-        path => selector_text(at(&object, path)),
+        path => selector_text(at(object, path)),
     };
-    Ok(json!({
+    json!({
         "kind": "Scale", "apiVersion": "autoscaling/v1", "metadata": meta,
-        "spec": { "replicas": at(&object, &paths.spec).as_i64().unwrap_or(0) },
+        "spec": { "replicas": at(object, &paths.spec).as_i64().unwrap_or(0) },
         "status": {
-            "replicas": at(&object, &paths.status).as_i64().unwrap_or(0),
+            "replicas": at(object, &paths.status).as_i64().unwrap_or(0),
             "selector": selector,
         },
-    }))
+    })
 }
 
 /// The object with the replicas that `scale` asks for.
-pub(crate) fn apply(api: &Api, key: &Key, object: &Value, scale: &Value) -> Result<Value> {
-    let paths = paths(api, key.resource.as_str())?;
+pub(crate) fn scaled(paths: &Paths, key: &Key, object: &Value, scale: &Value) -> Result<Value> {
     let replicas = scale["spec"]["replicas"].as_i64().unwrap_or(0);
     if replicas < 0 {
         let text = format!("Invalid value: {replicas}: must be greater than or equal to 0");

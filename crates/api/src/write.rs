@@ -12,6 +12,26 @@ use store::View;
 pub(crate) enum Part {
     Main,
     Status,
+    /// The replicas; the caller has changed nothing else.
+    Scale,
+}
+
+impl Part {
+    fn subresource(self) -> &'static str {
+        match self {
+            Part::Main => "",
+            Part::Status => "status",
+            Part::Scale => "scale",
+        }
+    }
+}
+
+/// Who sees to `metadata.managedFields`.
+pub(crate) enum Account {
+    /// The update: what it changes is its manager's.
+    Open,
+    /// The caller, who has it here.
+    Kept(Value),
 }
 
 pub(crate) fn create(
@@ -165,8 +185,19 @@ fn initial(tx: &Transaction<'_>, kind: &Kind, object: &mut Value) -> Result<()> 
 pub(crate) fn update(
     tx: &mut Transaction<'_>,
     kind: &Kind,
+    object: Value,
+    part: Part,
+    options: &WriteOptions,
+) -> Result<Object> {
+    update_with(tx, kind, object, part, Account::Open, options)
+}
+
+pub(crate) fn update_with(
+    tx: &mut Transaction<'_>,
+    kind: &Kind,
     mut object: Value,
     part: Part,
+    account: Account,
     options: &WriteOptions,
 ) -> Result<Object> {
     let resource = kind.resource();
@@ -193,8 +224,15 @@ pub(crate) fn update(
     if part != Part::Status && kind.namespaced {
         quota::admit(&tx.view(), &resource, &next, Some(&previous))?;
     }
-    let subresource = if part == Part::Status { "status" } else { "" };
-    apply::track(tx, kind, &mut next, Some(&previous), subresource, &options.field_manager);
+    match account {
+        Account::Open => {
+            let manager = &options.field_manager;
+            apply::track(tx, kind, &mut next, Some(&previous), part.subresource(), manager);
+        }
+        Account::Kept(managers) => {
+            metadata::of(&mut next).insert("managedFields".into(), managers);
+        }
+    }
     finish(tx, kind, key, next, &previous)
 }
 
@@ -241,7 +279,7 @@ fn check_current(key: &Key, object: &Value, previous: &Value) -> Result<()> {
 
 fn merge_part(kind: &Kind, previous: &Value, mut object: Value, part: Part) -> Value {
     match part {
-        Part::Main => {
+        Part::Main | Part::Scale => {
             if kind.subresources.iter().any(|sub| sub == "status")
                 && let Some(fields) = object.as_object_mut()
             {
@@ -250,13 +288,9 @@ fn merge_part(kind: &Kind, previous: &Value, mut object: Value, part: Part) -> V
             object
         }
         Part::Status => {
-            let managers = object["metadata"].get("managedFields").cloned();
             let mut next = previous.clone();
             if let Some(fields) = next.as_object_mut() {
                 metadata::keep(fields, &object, "status");
-            }
-            if let Some(managers) = managers {
-                metadata::of(&mut next).insert("managedFields".into(), managers);
             }
             next
         }
@@ -290,7 +324,8 @@ fn keep_bookkeeping(next: &mut Value, previous: &Value) {
     ] {
         metadata::keep(meta, was, field);
     }
-    if !meta.contains_key("managedFields") {
+    // An empty list clears the account; nothing leaves it as it is.
+    if meta.get("managedFields").is_none_or(Value::is_null) {
         metadata::keep(meta, was, "managedFields");
     }
     drop_empty(next);

@@ -20,6 +20,7 @@ pub mod quantity;
 mod reference;
 pub mod table;
 mod time;
+pub mod typed;
 pub mod types;
 pub mod usage;
 pub mod validate;

@@ -62,6 +62,14 @@ impl FieldSet {
         !self.member && self.children.is_empty()
     }
 
+    /// The set of one field.
+    pub(crate) fn of_path(path: &[String]) -> Self {
+        path.iter().rev().fold(Self { member: true, children: BTreeMap::new() }, |below, name| Self {
+            member: false,
+            children: BTreeMap::from([(Step::Field(name.clone()), below)]),
+        })
+    }
+
     pub(crate) fn parse(fields: &Value) -> Self {
         let mut set = Self::default();
         for (step, below) in fields.as_object().into_iter().flatten() {

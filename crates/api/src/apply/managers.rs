@@ -1,10 +1,17 @@
 //! `metadata.managedFields`: who owns which fields.
+//!
+//! Entries stand in upstream's order: appliers before updates, the older before the newer, then by name.
 
 use super::fields::FieldSet;
-use crate::{ApiError, Result};
+use crate::ApiError;
 use serde_json::{Value, json};
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// Of more entries for updates the oldest are put together.
+const MOST_UPDATES: usize = 10;
+/// Whose the fields of those are.
+const ANCIENT: &str = "ancient-changes";
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Operation {
     Apply,
     Update,
@@ -85,31 +92,71 @@ impl Managers {
         }
     }
 
-    /// Takes what has been changed or removed from everybody but `by`. Without `force` a change of somebody else's
-    /// field is a conflict, and nothing is taken.
-    pub(crate) fn give_up(
-        &mut self,
-        by: &Owner,
-        changed: &FieldSet,
-        removed: &FieldSet,
-        force: bool,
-    ) -> Result<()> {
-        let mut conflicts = Vec::new();
-        for entry in self.0.iter().filter(|entry| !same(&entry.owner, by)) {
-            let paths = entry.fields.intersection(changed).paths();
-            conflicts.extend(paths.into_iter().map(|path| (entry, path)));
-        }
-        if !force && !conflicts.is_empty() {
-            return Err(conflict(&conflicts));
-        }
+    /// What others own of these fields.
+    pub(crate) fn conflicts(&self, by: &Owner, changed: &FieldSet) -> Conflicts {
+        let others = self.0.iter().filter(|entry| !same(&entry.owner, by));
+        let touched = others.map(|entry| (entry.owner.clone(), entry.fields.intersection(changed)));
+        Conflicts(touched.filter(|(_, fields)| !fields.is_empty()).collect())
+    }
+
+    /// Takes what has been changed or removed from everybody but `by`.
+    pub(crate) fn give_up(&mut self, by: &Owner, changed: &FieldSet, removed: &FieldSet) {
         for entry in self.0.iter_mut().filter(|entry| !same(&entry.owner, by)) {
             entry.fields = entry.fields.difference(changed).difference(removed);
         }
         self.0.retain(|entry| !entry.fields.is_empty());
-        Ok(())
     }
 
-    pub(crate) fn to_value(&self) -> Value {
+    /// Keeps the number of entries for updates small.
+    pub(crate) fn cap(&mut self) {
+        let is_update = |entry: &Entry| entry.owner.operation == Operation::Update;
+        let mut count = self.0.iter().filter(|entry| is_update(entry)).count();
+        if count <= MOST_UPDATES {
+            return;
+        }
+        self.sort();
+        // Of each version the first is put together with the second, and so on.
+        let mut first: Vec<Owner> = Vec::new();
+        let updaters = self.0.iter().filter(|entry| is_update(entry)).map(|entry| entry.owner.clone());
+        for owner in updaters.collect::<Vec<_>>() {
+            if count <= MOST_UPDATES {
+                return;
+            }
+            let bucket = Owner {
+                manager: ANCIENT.to_string(),
+                operation: Operation::Update,
+                api_version: owner.api_version.clone(),
+                subresource: String::new(),
+            };
+            let Some(oldest) = first.iter().find(|known| known.api_version == owner.api_version) else {
+                first.push(owner);
+                continue;
+            };
+            if owner == bucket {
+                continue;
+            }
+            let is_there = self.0.iter().any(|entry| entry.owner == bucket);
+            let into = if is_there { &bucket } else { oldest };
+            let Some(at) = self.0.iter().position(|entry| entry.owner == owner) else { continue };
+            let taken = self.0.remove(at);
+            if let Some(entry) = self.0.iter_mut().find(|entry| entry.owner == *into) {
+                let fields = entry.fields.union(&taken.fields);
+                *entry = Entry { owner: bucket, time: taken.time, fields };
+            }
+            count -= 1;
+        }
+    }
+
+    fn sort(&mut self) {
+        let order = |entry: &Entry| {
+            let owner = entry.owner.clone();
+            (owner.operation, entry.time.clone(), owner.manager, owner.api_version, owner.subresource)
+        };
+        self.0.sort_by_cached_key(order);
+    }
+
+    pub(crate) fn into_value(mut self) -> Value {
+        self.sort();
         let entries = self.0.iter().map(|entry| {
             let owner = &entry.owner;
             let operation = match owner.operation {
@@ -152,27 +199,51 @@ fn entry(value: &Value) -> Entry {
     }
 }
 
-fn conflict(conflicts: &[(&Entry, String)]) -> ApiError {
-    let causes: Vec<Value> = conflicts
-        .iter()
-        .map(|(entry, path)| {
-            json!({ "reason": "FieldManagerConflict", "message": format!("conflict with {}", entry.owner), "field": path })
-        })
-        .collect();
-    let message = match conflicts {
-        [(entry, path)] => format!("Apply failed with 1 conflict: conflict with {}: {path}", entry.owner),
-        many => {
-            let mut owners: Vec<String> = many.iter().map(|(entry, _)| entry.owner.to_string()).collect();
-            owners.sort();
-            owners.dedup();
-            let mut lines = Vec::new();
-            for owner in owners {
-                lines.push(format!("conflicts with {owner}:"));
-                let mine = many.iter().filter(|(entry, _)| entry.owner.to_string() == owner);
-                lines.extend(mine.map(|(_, path)| format!("- {path}")));
+/// Fields that an apply would take from others.
+#[derive(Debug)]
+pub(crate) struct Conflicts(Vec<(Owner, FieldSet)>);
+
+impl Conflicts {
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Without those fields that may be taken.
+    pub(crate) fn without(self, allowed: &FieldSet) -> Self {
+        let left = self.0.into_iter().map(|(owner, fields)| (owner, fields.difference(allowed)));
+        Self(left.filter(|(_, fields)| !fields.is_empty()).collect())
+    }
+
+    pub(crate) fn error(&self) -> ApiError {
+        let all: Vec<(&Owner, String)> = self
+            .0
+            .iter()
+            .flat_map(|(owner, fields)| fields.paths().into_iter().map(move |p| (owner, p)))
+            .collect();
+        let causes: Vec<Value> = all
+            .iter()
+            .map(|(owner, path)| {
+                json!({ "reason": "FieldManagerConflict", "message": format!("conflict with {owner}"), "field": path })
+            })
+            .collect();
+        let message = match all.as_slice() {
+            [(owner, path)] => format!("Apply failed with 1 conflict: conflict with {owner}: {path}"),
+            many => {
+                let mut owners: Vec<String> = many.iter().map(|(owner, _)| owner.to_string()).collect();
+                owners.sort();
+                owners.dedup();
+                let mut lines = Vec::new();
+                for owner in owners {
+                    lines.push(format!("conflicts with {owner}:"));
+                    let mine = many.iter().filter(|(known, _)| known.to_string() == owner);
+                    lines.extend(mine.map(|(_, path)| format!("- {path}")));
+                }
+                format!("Apply failed with {} conflicts: {}", many.len(), lines.join("\n"))
             }
-            format!("Apply failed with {} conflicts: {}", many.len(), lines.join("\n"))
-        }
-    };
-    ApiError { code: 409, reason: "Conflict", message, details: json!({ "causes": causes }) }
+        };
+        ApiError { code: 409, reason: "Conflict", message, details: json!({ "causes": causes }) }
+    }
 }
+
+#[cfg(test)]
+mod tests;

@@ -2,7 +2,7 @@
 
 use super::fields::{FieldSet, Step};
 use super::types::Shape;
-use super::walk::{item_shape, items, merges, step_of};
+use super::walk::{by_step, item_shape, items, merges, step_of};
 use serde_json::{Map, Value};
 
 pub(crate) fn merge(live: &Value, config: &Value, shape: &Shape) -> Value {
@@ -26,7 +26,8 @@ pub(crate) fn merge(live: &Value, config: &Value, shape: &Shape) -> Value {
 /// The configuration's items keep their order; what only the object has stays where it was among them.
 fn merge_items(live: &[(Step, &Value)], config: &[(Step, &Value)], shape: &Shape) -> Vec<Value> {
     let below = item_shape(shape);
-    let applied = |step: &Step| config.iter().any(|(known, _)| known == step);
+    let (known, applies) = (by_step(live), by_step(config));
+    let applied = |step: &Step| applies.contains_key(step);
     let mut merged = Vec::new();
     let mut rest = live.iter().peekable();
     for (step, item) in config {
@@ -34,8 +35,7 @@ fn merge_items(live: &[(Step, &Value)], config: &[(Step, &Value)], shape: &Shape
             merged.push((*other).clone());
         }
         rest.next_if(|(known, _)| applied(known));
-        let known = live.iter().find(|(known, _)| known == step);
-        merged.push(known.map_or_else(|| (*item).clone(), |(_, known)| merge(known, item, &below)));
+        merged.push(known.get(step).map_or_else(|| (*item).clone(), |known| merge(known, item, &below)));
     }
     merged.extend(rest.filter(|(step, _)| !applied(step)).map(|(_, item)| (*item).clone()));
     merged

@@ -86,6 +86,16 @@ pub(crate) fn root(tx: &Transaction<'_>, kind: &Kind) -> Shape {
     shape
 }
 
+/// Why a configuration does not fit its type.
+pub(crate) fn problems(tx: &Transaction<'_>, kind: &Kind, config: &Value) -> Vec<String> {
+    if tx.api.is_builtin(&kind.resource()) {
+        return link::untypable(&kind.api_version(), &kind.kind, config);
+    }
+    structural::definition_of(&tx.view(), kind).map_or_else(Vec::new, |definition| {
+        link::untypable_custom(structural::schema_in(&definition, kind), config)
+    })
+}
+
 /// A whole object of a custom kind, or one that is embedded in another.
 fn of_object(schema: &Value) -> Shape {
     let mut fields = fields_of(schema);

@@ -3,6 +3,7 @@
 use super::fields::{FieldSet, Step};
 use super::types::Shape;
 use serde_json::{Map, Value};
+use std::collections::HashMap;
 
 #[derive(Debug, Default)]
 pub(crate) struct Difference {
@@ -43,6 +44,15 @@ pub(crate) fn items<'a>(shape: &Shape, value: &'a Value) -> Option<Vec<(Step, &'
     value.as_array()?.iter().map(|item| Some((step_of(shape, item)?, item))).collect()
 }
 
+/// The first item of each step.
+pub(crate) fn by_step<'a>(items: &'a [(Step, &'a Value)]) -> HashMap<&'a Step, &'a Value> {
+    let mut known = HashMap::with_capacity(items.len());
+    for (step, item) in items {
+        known.entry(step).or_insert(*item);
+    }
+    known
+}
+
 pub(crate) fn item_shape(shape: &Shape) -> Shape {
     match shape {
         Shape::Keyed(_, item) => (**item).clone(),
@@ -53,24 +63,6 @@ pub(crate) fn item_shape(shape: &Shape) -> Shape {
 /// Whether an object of this shape merges field by field.
 pub(crate) fn merges(shape: &Shape) -> bool {
     matches!(shape, Shape::Struct(_) | Shape::Fields(_) | Shape::Map(_) | Shape::Unknown)
-}
-
-/// The first list in which two items cannot be told apart, and by what; upstream's words.
-pub(crate) fn repeated(value: &Value, shape: &Shape, path: &str) -> Option<String> {
-    match value {
-        Value::Object(fields) if merges(shape) => fields
-            .iter()
-            .find_map(|(name, value)| repeated(value, &shape.field(name).0, &format!("{path}.{name}"))),
-        _ => {
-            let items = items(shape, value)?;
-            let mut seen = std::collections::HashSet::new();
-            if let Some((step, _)) = items.iter().find(|(step, _)| !seen.insert(step.clone())) {
-                return Some(format!("{path}: duplicate entries for key {step}"));
-            }
-            let below = item_shape(shape);
-            items.iter().find_map(|(step, item)| repeated(item, &below, &format!("{path}{step}")))
-        }
-    }
 }
 
 pub(crate) fn fields_of(value: &Value, shape: &Shape) -> FieldSet {
@@ -129,13 +121,14 @@ pub(crate) fn compare(before: &Value, after: &Value, shape: &Shape) -> Differenc
     }
     if let (Some(was), Some(is)) = (items(shape, before), items(shape, after)) {
         let below = item_shape(shape);
+        let (old, new) = (by_step(&was), by_step(&is));
         for (step, value) in &is {
-            match was.iter().find(|(known, _)| known == step) {
-                Some((_, old)) => difference.descend(step.clone(), compare(old, value, &below)),
+            match old.get(step) {
+                Some(old) => difference.descend(step.clone(), compare(old, value, &below)),
                 None => difference.add(step.clone(), value, &below, false),
             }
         }
-        for (step, value) in was.iter().filter(|(step, _)| !is.iter().any(|(known, _)| known == step)) {
+        for (step, value) in was.iter().filter(|(step, _)| !new.contains_key(step)) {
             difference.remove(step.clone(), value, &below);
         }
         return difference;
