@@ -151,6 +151,9 @@ impl Driver {
             if refused && matches!(write, Write::Create { .. }) {
                 continue;
             }
+            // What goes on from a set that is not there would be wrong.
+            let essential =
+                matches!(&write, Write::Create { resource, .. } if resource.as_str() == "apps/replicasets");
             match self.write(item.0, write) {
                 Ok(()) => {}
                 // Somebody was faster: the next look sees what they did.
@@ -163,11 +166,17 @@ impl Driver {
                     tracing::debug!(key = ?item.1, error = %error, "write refused");
                     failed.get_or_insert(error);
                     refused = true;
+                    if essential {
+                        break;
+                    }
                 }
                 Err(error) => {
                     let controller = self.controllers[item.0].name();
                     tracing::warn!(controller, key = ?item.1, error = %error, "write refused");
                     failed.get_or_insert(error);
+                    if essential {
+                        break;
+                    }
                 }
             }
         }
@@ -190,20 +199,30 @@ impl Driver {
     /// Pods that are made, or could not be made, are told of on what they belong to.
     fn write(&self, controller: usize, write: Write) -> Result<(), ApiError> {
         let Write::Create { resource, object } = write else { return self.api.write(write) };
-        if resource.as_str() != "pods" {
-            return self.api.write(Write::Create { resource, object });
-        }
         let options = WriteOptions { field_validation: FieldValidation::Ignore, ..WriteOptions::default() };
+        let is_pod = resource.as_str() == "pods";
         let component = self.controllers[controller].name();
-        let (event, result) = match self.api.create("pods", object.clone(), &options) {
-            Ok(pod) => (controllers::creation(component, &pod, None), Ok(())),
-            Err(error) if error.reason == "AlreadyExists" => (None, Err(error)),
-            Err(error) => (controllers::creation(component, &object, Some(&error.message)), Err(error)),
+        let told = |object: &serde_json::Value, why| {
+            if is_pod { controllers::creation(component, object, why) } else { None }
         };
-        if let Some(event) = event
-            && let Err(error) = self.api.write(event)
+        let (mut writes, result): (Vec<Write>, _) =
+            match self.api.create(resource.as_str(), object.clone(), &options) {
+                Ok(made) => (told(&made, None).into_iter().collect(), Ok(())),
+                Err(error) if matches!(error.reason, "AlreadyExists" | "Conflict") => {
+                    (Vec::new(), Err(error))
+                }
+                Err(error) => (told(&object, Some(&error.message)).into_iter().collect(), Err(error)),
+            };
+        if let Err(error) = &result
+            && !matches!(error.reason, "AlreadyExists" | "Conflict")
         {
-            tracing::debug!(%error, "event not recorded");
+            let view = self.api.view();
+            writes.extend(controllers::refusal(&view, &object, &error.message, Timestamp::now()));
+        }
+        for write in writes {
+            if let Err(error) = self.api.write(write) {
+                tracing::debug!(%error, "event not recorded");
+            }
         }
         result
     }
@@ -254,6 +273,10 @@ impl View for World {
 
     fn owned_by(&self, uid: &str) -> Vec<(Key, Object)> {
         self.snapshot.owned_by(uid)
+    }
+
+    fn unowned(&self, resource: &str, namespace: &str) -> Vec<Object> {
+        self.snapshot.unowned(resource, namespace)
     }
 }
 

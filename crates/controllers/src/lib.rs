@@ -33,7 +33,7 @@ use std::time::Duration;
 use store::{Change, Key, View, Write};
 
 pub use access::{at, int_at, key_of, labels_match, list_at, str_at};
-pub use told::creation;
+pub use told::{creation, refusal};
 pub use volumes::STORAGE_CLASS;
 
 /// What controllers may know of the server beside the objects.

@@ -54,15 +54,36 @@ pub(crate) fn controlled_pods(server: &dyn Server, owner_uid: &str) -> Vec<Objec
 
 /// Pods in the owner's namespace that its selector wants and that nobody controls: they are adopted.
 pub(crate) fn orphans(server: &dyn Server, owner: &Value) -> Vec<Object> {
-    server
-        .list(PODS, namespace(owner))
-        .into_iter()
-        .filter(|pod| {
-            is_active(pod)
-                && access::controller_of(pod).is_none()
-                && selects(owner, at(pod, &["metadata", "labels"]))
-        })
-        .collect()
+    let mut free = server.unowned(PODS, namespace(owner));
+    free.retain(|pod| is_active(pod) && selects(owner, at(pod, &["metadata", "labels"])));
+    free
+}
+
+/// The pods that this object is to control: orphans that it selects come (if `fits`), those whose labels it selects no
+/// more are let go. An object that is being deleted does neither.
+pub(crate) fn claim(
+    server: &dyn Server,
+    (api_version, kind): (&str, &str),
+    owner: &Value,
+    fits: impl Fn(&Value) -> bool,
+    outcome: &mut crate::Outcome,
+) -> Vec<Object> {
+    let mut ours = controlled_pods(server, access::uid(owner));
+    if is_deleting(owner) {
+        return ours;
+    }
+    ours.retain(|pod| {
+        let wanted = selects(owner, at(pod, &["metadata", "labels"])) && fits(pod);
+        if !wanted && is_active(pod) {
+            outcome.write(disown(PODS, access::uid(owner), pod));
+        }
+        wanted
+    });
+    for orphan in orphans(server, owner).into_iter().filter(|pod| fits(pod)) {
+        outcome.write(own(PODS, api_version, kind, owner, &orphan));
+        ours.push(orphan);
+    }
+    ours
 }
 
 /// Whether the owner's selector wants these labels; a ReplicationController's is a plain map.
@@ -74,14 +95,27 @@ fn selects(owner: &Value, labels: &Value) -> bool {
     access::labels_match(selector, labels)
 }
 
-/// The patch that makes `owner` the pod's controller.
-pub(crate) fn adopt(api_version: &str, kind: &str, owner: &Value, pod: &Value) -> Write {
-    let mut owners = list_at(pod, &["metadata", "ownerReferences"]).to_vec();
+/// The patch that makes `owner` an object's controller.
+pub(crate) fn own(resource: &str, api_version: &str, kind: &str, owner: &Value, object: &Value) -> Write {
+    let mut owners = list_at(object, &["metadata", "ownerReferences"]).to_vec();
     owners.push(owner_reference(api_version, kind, owner));
+    set_owners(resource, object, owners)
+}
+
+/// The patch after which the object of this uid owns that one no more.
+pub(crate) fn disown(resource: &str, owner_uid: &str, object: &Value) -> Write {
+    let mut owners = list_at(object, &["metadata", "ownerReferences"]).to_vec();
+    owners.retain(|r| str_at(r, &["uid"]) != owner_uid);
+    set_owners(resource, object, owners)
+}
+
+fn set_owners(resource: &str, object: &Value, owners: Vec<Value>) -> Write {
+    let owners = if owners.is_empty() { Value::Null } else { json!(owners) };
+    let version = at(object, &["metadata", "resourceVersion"]);
     Write::Merge {
-        key: access::key_of(PODS, pod),
+        key: access::key_of(resource, object),
         subresource: "",
-        patch: json!({"metadata": {"uid": access::uid(pod), "ownerReferences": owners}}),
+        patch: json!({"metadata": {"uid": access::uid(object), "resourceVersion": version, "ownerReferences": owners}}),
     }
 }
 

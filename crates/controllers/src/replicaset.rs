@@ -1,6 +1,6 @@
 //! ReplicaSet and ReplicationController: as many active pods as `spec.replicas` says.
 
-use crate::access::{self, at, generation, int_at, is_deleting, key_of, name, str_at};
+use crate::access::{self, at, generation, int_at, is_deleting, key_of, list_at, name, str_at};
 use crate::{Controller, Outcome, Server, pods};
 use jiff::Timestamp;
 use serde_json::{Value, json};
@@ -48,20 +48,21 @@ impl Controller for ReplicaSets {
     fn reconcile(&self, server: &dyn Server, key: &Key, now: Timestamp) -> Outcome {
         let mut outcome = Outcome::default();
         let Some(set) = server.get(self.resource, &key.namespace, &key.name) else { return outcome };
-        let mut active: Vec<Object> = pods::controlled_pods(server, access::uid(&set))
-            .into_iter()
-            .filter(|p| pods::is_active(p))
-            .collect();
+        let all = pods::controlled_pods(server, access::uid(&set));
+        let going = all.iter().filter(|p| is_deleting(p) && !has_ended(p)).count();
+        let kind = (self.api_version, self.kind);
+        let mut active = pods::claim(server, kind, &set, |_| true, &mut outcome);
+        active.retain(|p| pods::is_active(p));
         if !is_deleting(&set) {
-            for orphan in pods::orphans(server, &set) {
-                outcome.write(pods::adopt(self.api_version, self.kind, &set, &orphan));
-                active.push(orphan);
-            }
             self.scale(&set, &mut active, &mut outcome);
         }
-        self.status(&set, &active, now, &mut outcome);
+        self.status(&set, &active, going, now, &mut outcome);
         outcome
     }
+}
+
+fn has_ended(pod: &Value) -> bool {
+    matches!(str_at(pod, &["status", "phase"]), "Succeeded" | "Failed")
 }
 
 impl ReplicaSets {
@@ -88,7 +89,7 @@ impl ReplicaSets {
         }
     }
 
-    fn status(&self, set: &Value, active: &[Object], now: Timestamp, outcome: &mut Outcome) {
+    fn status(&self, set: &Value, active: &[Object], going: usize, now: Timestamp, outcome: &mut Outcome) {
         let template_labels = at(set, &["spec", "template", "metadata", "labels"]);
         let labelled = |pod: &Value| {
             template_labels
@@ -110,6 +111,17 @@ impl ReplicaSets {
             "observedGeneration": generation(set),
         }));
         status["replicas"] = json!(active.len());
+        if self.kind == "ReplicaSet" {
+            status["terminatingReplicas"] = json!(going);
+        }
+        // That pods could not be made is noted by who tried (`told`), and holds until there are enough.
+        let want = int_at(set, &["spec", "replicas"]).unwrap_or(1).max(0) as usize;
+        let conditions = list_at(set, &["status", "conditions"]);
+        let holds = |c: &&Value| active.len() < want || str_at(c, &["type"]) != "ReplicaFailure";
+        let conditions: Vec<&Value> = conditions.iter().filter(holds).collect();
+        if !conditions.is_empty() {
+            status["conditions"] = json!(conditions);
+        }
         outcome.writes.extend(access::status_write(self.resource, set, status));
     }
 }
@@ -127,6 +139,15 @@ pub(crate) fn controlled_sets(server: &dyn Server, deployment: &Value) -> Vec<Ob
         .filter(|(key, _)| &*key.resource.0 == REPLICASETS)
         .map(|(_, set)| set)
         .collect();
-    sets.sort_by_key(|s| (str_at(s, &["metadata", "creationTimestamp"]).to_string(), key_of(REPLICASETS, s)));
+    sets.retain(|set| {
+        access::controller_of(set).is_some_and(|r| str_at(r, &["uid"]) == access::uid(deployment))
+    });
+    sort_by_age(&mut sets);
     sets
+}
+
+pub(crate) fn sort_by_age(sets: &mut [Object]) {
+    sets.sort_by_cached_key(|s| {
+        (str_at(s, &["metadata", "creationTimestamp"]).to_string(), key_of(REPLICASETS, s))
+    });
 }

@@ -68,6 +68,14 @@ impl std::fmt::Display for Key {
     }
 }
 
+/// Kinds whose objects controllers adopt when they have no controller.
+pub const ADOPTABLE: [&str; 2] = ["pods", "apps/replicasets"];
+
+fn is_controlled(object: &Value) -> bool {
+    let owners = object["metadata"]["ownerReferences"].as_array();
+    owners.into_iter().flatten().any(|owner| owner["controller"] == true)
+}
+
 /// What controllers and the node see: a consistent reading of all objects. Cheap; borrowed per reconcile.
 pub trait View {
     fn get(&self, resource: &str, namespace: &str, name: &str) -> Option<Object>;
@@ -75,6 +83,12 @@ pub trait View {
     fn list(&self, resource: &str, namespace: &str) -> Vec<Object>;
     /// Objects that have an ownerReference with this uid (all kinds; served from an index).
     fn owned_by(&self, uid: &str) -> Vec<(Key, Object)>;
+    /// Objects of a kind in a namespace that no controller has; for [`ADOPTABLE`] kinds served from an index.
+    fn unowned(&self, resource: &str, namespace: &str) -> Vec<Object> {
+        let mut free = self.list(resource, namespace);
+        free.retain(|object| !is_controlled(object));
+        free
+    }
 }
 
 /// One intended change, the answer of a controller. Carried out by `api::Api::write`, with optimistic checks.

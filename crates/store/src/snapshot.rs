@@ -18,6 +18,8 @@ pub(crate) struct Tables {
     pub(crate) version: u64,
     kinds: HashMap<Arc<str>, Namespaces>,
     owners: HashMap<String, OrdSet<Key>>,
+    /// Objects of adoptable kinds without a controller.
+    unowned: OrdSet<Key>,
 }
 
 /// All objects as they were at [`Snapshot::version`].
@@ -132,6 +134,25 @@ impl View for Snapshot {
             })
             .collect()
     }
+
+    fn unowned(&self, resource: &str, namespace: &str) -> Vec<Object> {
+        debug_assert!(crate::ADOPTABLE.contains(&resource), "{resource} has no index");
+        in_place(&self.tables.unowned, resource, namespace)
+            .filter_map(|key| self.get(resource, &key.namespace, &key.name))
+            .collect()
+    }
+}
+
+/// The keys of one kind in one namespace; an empty namespace means all of them.
+fn in_place<'a>(
+    keys: &'a OrdSet<Key>,
+    resource: &'a str,
+    namespace: &'a str,
+) -> impl Iterator<Item = &'a Key> {
+    let first = Key::new(resource, namespace, "");
+    keys.range(first..).take_while(move |key| {
+        key.resource.as_str() == resource && (namespace.is_empty() || &*key.namespace == namespace)
+    })
 }
 
 impl Tables {
@@ -155,6 +176,14 @@ impl Tables {
     }
 
     fn reindex(&mut self, key: &Key, before: Option<&Value>, after: Option<&Value>) {
+        if crate::ADOPTABLE.contains(&key.resource.as_str()) {
+            let free = |object: Option<&Value>| object.is_some_and(|object| !crate::is_controlled(object));
+            match (free(before), free(after)) {
+                (false, true) => drop(self.unowned.insert(key.clone())),
+                (true, false) => drop(self.unowned.remove(key)),
+                _ => {}
+            }
+        }
         let uids = |object: Option<&Value>| -> BTreeSet<String> {
             object.map(|object| owner_uids(object).map(str::to_string).collect()).unwrap_or_default()
         };

@@ -46,7 +46,7 @@ fn patch(pod: &Object, field: &str, value: Value) -> Write {
 /// Pods that the selector wants and nobody has become the Job's; running ones that are not tracked yet are from now on.
 pub(super) fn adopt(server: &dyn Server, job: &Value, outcome: &mut Outcome) {
     for orphan in pods::orphans(server, job) {
-        outcome.write(pods::adopt("batch/v1", "Job", job, &orphan));
+        outcome.write(pods::own(pods::PODS, "batch/v1", "Job", job, &orphan));
     }
     for pod in pods::controlled_pods(server, uid(job)) {
         if pods::is_active(&pod) && !is_tracked(&pod) {
