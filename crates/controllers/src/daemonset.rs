@@ -1,14 +1,28 @@
 //! DaemonSet: one pod a node that fits. Updates replace outdated pods within `maxUnavailable`, or on delete.
 
-use crate::access::{self, at, generation, int_at, is_deleting, labels_match, list_at, name, str_at};
-use crate::{Controller, Outcome, Server, pods, revisions};
+#[cfg(test)]
+mod tests;
+
+use crate::access::{self, at, generation, int_at, is_deleting, list_at, name, str_at};
+use crate::{Controller, Outcome, Server, pods, revisions, scheduler};
 use jiff::Timestamp;
 use serde_json::{Value, json};
+use std::collections::BTreeMap;
 use store::{Change, EventKind, Key, Object};
 
 const DAEMONSETS: &str = "apps/daemonsets";
 const HASH_LABEL: &str = "controller-revision-hash";
 const KEPT: revisions::Kept = revisions::Kept { kind: "DaemonSet", hash_label: HASH_LABEL };
+
+/// What daemons put up with of a node.
+const TOLERATED: [(&str, &str); 6] = [
+    ("not-ready", "NoExecute"),
+    ("unreachable", "NoExecute"),
+    ("disk-pressure", "NoSchedule"),
+    ("memory-pressure", "NoSchedule"),
+    ("pid-pressure", "NoSchedule"),
+    ("unschedulable", "NoSchedule"),
+];
 
 pub(crate) struct DaemonSets;
 
@@ -29,8 +43,9 @@ impl Controller for DaemonSets {
     fn reconcile(&self, server: &dyn Server, key: &Key, now: Timestamp) -> Outcome {
         let mut outcome = Outcome::default();
         let Some(set) = server.get(DAEMONSETS, &key.namespace, &key.name) else { return outcome };
-        let all = pods::controlled_pods(server, access::uid(&set));
-        let nodes: Vec<Object> = server.list("nodes", "").into_iter().filter(|n| wants(&set, n)).collect();
+        let all = pods::claim(server, ("apps/v1", "DaemonSet"), &set, |_| true, &mut outcome);
+        let nodes: Vec<(Object, Place)> =
+            server.list("nodes", "").into_iter().map(|node| (node.clone(), place_on(&set, &node))).collect();
         let hash = access::content_hash(at(&set, &["spec", "template"]));
         if !is_deleting(&set) {
             let used: Vec<String> = all.iter().map(|p| revisions::of_pod(&set, p, HASH_LABEL)).collect();
@@ -38,31 +53,84 @@ impl Controller for DaemonSets {
             revisions::keep(server, &set, &hash, &KEPT, &used, &mut outcome);
             place(&set, &nodes, &all, &hash, now, &mut outcome);
         }
-        status(&set, nodes.len(), &all, &hash, now, &mut outcome);
+        status(&set, &nodes, &all, &hash, now, &mut outcome);
         outcome
     }
 }
 
-fn wants(set: &Value, node: &Value) -> bool {
-    let selector = at(set, &["spec", "template", "spec", "nodeSelector"]);
-    selector.is_null() || labels_match(&json!({"matchLabels": selector}), at(node, &["metadata", "labels"]))
+/// What a node has to do with a DaemonSet.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Place {
+    /// It is to have a pod.
+    Wanted,
+    /// A pod that is there may stay.
+    Kept,
+    Refused,
+}
+
+fn place_on(set: &Value, node: &Value) -> Place {
+    let pinned = str_at(set, &["spec", "template", "spec", "nodeName"]);
+    let pod = daemon_pod(set, node, "");
+    if !(pinned.is_empty() || pinned == name(node)) || !scheduler::selects_node(&template_pod(set), node) {
+        return Place::Refused;
+    }
+    match scheduler::untolerated(&pod, node, &["NoSchedule", "NoExecute"]) {
+        None => Place::Wanted,
+        Some(_) if scheduler::untolerated(&pod, node, &["NoExecute"]).is_none() => Place::Kept,
+        Some(_) => Place::Refused,
+    }
+}
+
+fn template_pod(set: &Value) -> Value {
+    json!({"spec": at(set, &["spec", "template", "spec"])})
 }
 
 /// The node that a daemon pod is for: bound to it, or pinned to it by affinity and not bound yet.
 fn node_of(pod: &Value) -> &str {
     let bound = str_at(pod, &["spec", "nodeName"]);
-    if bound.is_empty() {
-        str_at(pod, &["metadata", "annotations", "coracle.dev/daemon-node"])
-    } else {
-        bound
+    if !bound.is_empty() {
+        return bound;
     }
+    let terms = list_at(
+        pod,
+        &[
+            "spec",
+            "affinity",
+            "nodeAffinity",
+            "requiredDuringSchedulingIgnoredDuringExecution",
+            "nodeSelectorTerms",
+        ],
+    );
+    let fields = terms.iter().flat_map(|term| list_at(term, &["matchFields"]));
+    let names =
+        fields.filter(|f| str_at(f, &["key"]) == "metadata.name").flat_map(|f| list_at(f, &["values"]));
+    names.filter_map(Value::as_str).next().unwrap_or("")
 }
 
-fn place(set: &Value, nodes: &[Object], all: &[Object], hash: &str, now: Timestamp, outcome: &mut Outcome) {
+fn by_node(all: &[Object]) -> BTreeMap<&str, Vec<&Object>> {
+    let mut by_node: BTreeMap<&str, Vec<&Object>> = BTreeMap::new();
+    for pod in all {
+        by_node.entry(node_of(pod)).or_default().push(pod);
+    }
+    by_node
+}
+
+fn place(
+    set: &Value,
+    nodes: &[(Object, Place)],
+    all: &[Object],
+    hash: &str,
+    now: Timestamp,
+    outcome: &mut Outcome,
+) {
+    let wanted: Vec<&Object> =
+        nodes.iter().filter(|(_, place)| *place == Place::Wanted).map(|(node, _)| node).collect();
+    let placed = by_node(all);
+    let on = |node: &str| placed.get(node).map_or(&[][..], Vec::as_slice);
     let rolling = str_at(set, &["spec", "updateStrategy", "type"]) != "OnDelete";
     let budget = |field: &str| match at(set, &["spec", "updateStrategy", "rollingUpdate", field]) {
         Value::Null => None,
-        value => Some(access::int_or_percent(value, nodes.len() as i64, true)),
+        value => Some(access::int_or_percent(value, wanted.len() as i64, true)),
     };
     let available = |pod: &Value| {
         pods::availability(pod, pods::min_ready_seconds(set), now).is_ok() && pods::is_active(pod)
@@ -71,16 +139,16 @@ fn place(set: &Value, nodes: &[Object], all: &[Object], hash: &str, now: Timesta
     let mut may_surge = if rolling { budget("maxSurge").unwrap_or(0) } else { 0 };
     let surges = may_surge > 0;
     let most = budget("maxUnavailable").unwrap_or(1).max(i64::from(!surges));
-    let served = nodes.iter().filter(|n| all.iter().any(|p| node_of(p) == name(n) && available(p))).count();
-    let mut may_stop = most - (nodes.len() - served) as i64;
-    for node in nodes {
-        let here: Vec<&Object> = all.iter().filter(|p| node_of(p) == name(node)).collect();
+    let served = wanted.iter().filter(|n| on(name(n)).iter().any(|p| available(p))).count();
+    let mut may_stop = most - (wanted.len() - served) as i64;
+    for node in wanted {
+        let here = on(name(node));
         // A pod that is going holds its place: two daemons never share a node, but for a surge.
         let Some(pod) = here.iter().find(|p| pods::is_active(p) && !up_to_date(p)) else {
             if here.iter().any(|p| pods::is_active(p)) {
                 continue;
             }
-            here.iter().filter(|p| !is_deleting(p)).for_each(|p| delete(set, p, outcome));
+            here.iter().filter(|p| !is_deleting(p)).for_each(|p| replace_ended(set, p, node, outcome));
             if here.is_empty() {
                 outcome.write(pods::create(daemon_pod(set, node, hash)));
             }
@@ -102,9 +170,30 @@ fn place(set: &Value, nodes: &[Object], all: &[Object], hash: &str, now: Timesta
             None => {}
         }
     }
-    for pod in all.iter().filter(|p| pods::is_active(p) && !nodes.iter().any(|n| name(n) == node_of(p))) {
+    let stays = |pod: &Object| {
+        let place = nodes.iter().find(|(node, _)| name(node) == node_of(pod)).map(|(_, place)| *place);
+        place.is_some_and(|place| place != Place::Refused)
+    };
+    for pod in all.iter().filter(|p| pods::is_active(p) && !stays(p)) {
         delete(set, pod, outcome);
     }
+}
+
+/// A daemon does not end: one that has is told of and made anew.
+fn replace_ended(set: &Value, pod: &Value, node: &Value, outcome: &mut Outcome) {
+    let (kind, reason, phase, verb) = match str_at(pod, &["status", "phase"]) {
+        "Failed" => (EventKind::Warning, "FailedDaemonPod", "failed", "kill"),
+        _ => (EventKind::Normal, "SucceededDaemonPod", "succeeded", "delete"),
+    };
+    let message = format!(
+        "Found {phase} daemon pod {}/{} on node {}, will try to {verb} it",
+        access::namespace(pod),
+        name(pod),
+        name(node)
+    );
+    let regarding = access::reference("apps/v1", "DaemonSet", set);
+    outcome.write(access::event(kind, regarding, DaemonSets.name(), reason, message));
+    delete(set, pod, outcome);
 }
 
 fn delete(set: &Value, pod: &Value, outcome: &mut Outcome) {
@@ -122,43 +211,64 @@ fn daemon_pod(set: &Value, node: &Value, hash: &str) -> Value {
     let mut pod = pods::from_template("apps/v1", "DaemonSet", set, at(set, &["spec", "template"]));
     pod["metadata"]["generateName"] = json!(format!("{}-", name(set)));
     pod["metadata"]["labels"][HASH_LABEL] = json!(hash);
-    pod["metadata"]["annotations"]["coracle.dev/daemon-node"] = json!(name(node));
+    // Whatever the template asks of nodes was looked at before: this pod is for this one.
     pod["spec"]["affinity"]["nodeAffinity"]["requiredDuringSchedulingIgnoredDuringExecution"] = json!({
-        "nodeSelectorTerms": [{"matchExpressions": [
-            {"key": "kubernetes.io/hostname", "operator": "In", "values": [at(node, &["metadata", "labels", "kubernetes.io/hostname"])]},
+        "nodeSelectorTerms": [{"matchFields": [
+            {"key": "metadata.name", "operator": "In", "values": [name(node)]},
         ]}],
     });
     let mut tolerations = list_at(&pod, &["spec", "tolerations"]).to_vec();
-    for key in ["not-ready", "unreachable"] {
-        tolerations.push(
-            json!({"key": format!("node.kubernetes.io/{key}"), "operator": "Exists", "effect": "NoExecute"}),
-        );
+    let host_network = at(&pod, &["spec", "hostNetwork"]) == &json!(true);
+    let always = TOLERATED.iter().chain(host_network.then_some(&("network-unavailable", "NoSchedule")));
+    for (key, effect) in always {
+        let toleration =
+            json!({"key": format!("node.kubernetes.io/{key}"), "operator": "Exists", "effect": effect});
+        if !tolerations.contains(&toleration) {
+            tolerations.push(toleration);
+        }
     }
-    tolerations.push(
-        json!({"key": "node.kubernetes.io/unschedulable", "operator": "Exists", "effect": "NoSchedule"}),
-    );
     pod["spec"]["tolerations"] = json!(tolerations);
     pod
 }
 
-fn status(set: &Value, desired: usize, all: &[Object], hash: &str, now: Timestamp, outcome: &mut Outcome) {
-    let active: Vec<&Object> = all.iter().filter(|p| pods::is_active(p)).collect();
-    let mut available = 0;
-    for pod in &active {
-        match pods::availability(pod, int_at(set, &["spec", "minReadySeconds"]).unwrap_or(0), now) {
+fn status(
+    set: &Value,
+    nodes: &[(Object, Place)],
+    all: &[Object],
+    hash: &str,
+    now: Timestamp,
+    outcome: &mut Outcome,
+) {
+    let placed = by_node(all);
+    let least = int_at(set, &["spec", "minReadySeconds"]).unwrap_or(0);
+    let (mut desired, mut scheduled, mut misplaced, mut updated, mut ready, mut available) =
+        (0, 0, 0, 0, 0, 0);
+    for (node, place) in nodes {
+        let there = placed.get(name(node)).map_or(&[][..], Vec::as_slice);
+        if *place != Place::Wanted {
+            misplaced += i64::from(!there.is_empty());
+            continue;
+        }
+        desired += 1;
+        // The oldest one counts.
+        let oldest = there.iter().min_by_key(|p| (str_at(p, &["metadata", "creationTimestamp"]), name(p)));
+        let Some(pod) = oldest else { continue };
+        scheduled += 1;
+        updated += i64::from(str_at(pod, &["metadata", "labels", HASH_LABEL]) == hash);
+        ready += i64::from(pods::is_ready(pod));
+        match pods::availability(pod, least, now) {
             Ok(()) => available += 1,
             Err(Some(later)) => outcome.again(later),
             Err(None) => {}
         }
     }
-    let updated = active.iter().filter(|p| str_at(p, &["metadata", "labels", HASH_LABEL]) == hash).count();
     let mut status = access::without_zeros(json!({
         "observedGeneration": generation(set), "updatedNumberScheduled": updated, "numberAvailable": available,
-        "numberUnavailable": desired.saturating_sub(available),
+        "numberUnavailable": desired - available,
     }));
-    status["currentNumberScheduled"] = json!(active.len());
+    status["currentNumberScheduled"] = json!(scheduled);
     status["desiredNumberScheduled"] = json!(desired);
-    status["numberMisscheduled"] = json!(0);
-    status["numberReady"] = json!(active.iter().filter(|p| pods::is_ready(p)).count());
+    status["numberMisscheduled"] = json!(misplaced);
+    status["numberReady"] = json!(ready);
     outcome.writes.extend(access::status_write(DAEMONSETS, set, status));
 }

@@ -73,10 +73,7 @@ impl Controller for Jobs {
         if is_foreign(&job) {
             return outcome;
         }
-        if !is_deleting(&job) {
-            tracking::adopt(server, &job, &mut outcome);
-        }
-        let tally = Tally::of(server, &job);
+        let tally = Tally::of(tracking::claim(server, &job, &mut outcome), &job);
         Progress { job: &job, tally, now, outcome: &mut outcome }.advance();
         outcome
     }

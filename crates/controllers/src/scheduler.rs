@@ -139,6 +139,17 @@ fn unscheduled(pod: &Value, reason: &str, message: &str, now: Timestamp) -> Opti
     access::status_write(pods::PODS, pod, status)
 }
 
+/// Whether a pod's `nodeSelector` and required affinity want this node.
+pub(crate) fn selects_node(pod: &Value, node: &Value) -> bool {
+    affinity::node(pod, node).is_none()
+}
+
+/// The first of a node's taints with one of these effects that a pod does not tolerate.
+pub(crate) fn untolerated<'a>(pod: &Value, node: &'a Value, effects: &[&str]) -> Option<&'a Value> {
+    let taints = list_at(node, &["spec", "taints"]).iter();
+    taints.filter(|taint| effects.contains(&str_at(taint, &["effect"]))).find(|taint| fit::blocks(pod, taint))
+}
+
 fn waits(pod: &Value) -> bool {
     str_at(pod, &["spec", "nodeName"]).is_empty()
         && !is_deleting(pod)

@@ -4,17 +4,22 @@
 //! stops all at once. `partition` and OnDelete hold updates back. `claims` has the claims and how long they stay.
 
 mod claims;
+mod status;
 #[cfg(test)]
 mod tests;
 
-use crate::access::{self, at, generation, int_at, is_deleting, name, str_at};
+use crate::access::{self, at, int_at, is_deleting, name, str_at};
 use crate::{Controller, Outcome, Server, pods, revisions};
 use jiff::Timestamp;
 use serde_json::{Value, json};
-use store::{Change, EventKind, Key, Object};
+use std::collections::BTreeMap;
+use std::time::Duration;
+use store::{Change, EventKind, Key, Object, Write};
 
 const STATEFULSETS: &str = "apps/statefulsets";
 const REVISION: &str = "controller-revision-hash";
+const POD_NAME: &str = "statefulset.kubernetes.io/pod-name";
+const POD_INDEX: &str = "apps.kubernetes.io/pod-index";
 const KEPT: revisions::Kept =
     revisions::Kept { kind: "StatefulSet", hash_label: "controller.kubernetes.io/hash" };
 
@@ -36,7 +41,8 @@ impl Controller for StatefulSets {
     fn reconcile(&self, server: &dyn Server, key: &Key, now: Timestamp) -> Outcome {
         let mut outcome = Outcome::default();
         let Some(set) = server.get(STATEFULSETS, &key.namespace, &key.name) else { return outcome };
-        let all = pods::controlled_pods(server, access::uid(&set));
+        let member = |pod: &Value| ordinal_of(&set, pod).is_some();
+        let all = pods::claim(server, ("apps/v1", "StatefulSet"), &set, member, &mut outcome);
         let hash = access::content_hash(at(&set, &["spec", "template"]));
         let revision = format!("{}-{hash}", name(&set));
         if !is_deleting(&set) {
@@ -44,9 +50,10 @@ impl Controller for StatefulSets {
                 all.iter().map(|p| str_at(p, &["metadata", "labels", REVISION])).collect();
             used.push(str_at(&set, &["status", "currentRevision"]));
             revisions::keep(server, &set, &hash, &KEPT, &used, &mut outcome);
-            Order { server, set: &set, all: &all, revision: &revision, now }.advance(&mut outcome);
+            let pods = all.iter().filter_map(|pod| Some((ordinal_of(&set, pod)?, pod))).collect();
+            Order { server, set: &set, pods, revision: &revision, now }.advance(&mut outcome);
         }
-        status(&set, &all, &revision, now, &mut outcome);
+        status::write(&set, &all, &revision, now, &mut outcome);
         outcome
     }
 }
@@ -54,61 +61,92 @@ impl Controller for StatefulSets {
 struct Order<'a> {
     server: &'a dyn Server,
     set: &'a Value,
-    all: &'a [Object],
+    /// By their ordinals.
+    pods: BTreeMap<i64, &'a Object>,
     revision: &'a str,
     now: Timestamp,
 }
 
 impl Order<'_> {
     fn advance(&self, outcome: &mut Outcome) {
-        let start = int_at(self.set, &["spec", "ordinals", "start"]).unwrap_or(0);
-        let end = start + int_at(self.set, &["spec", "replicas"]).unwrap_or(1).max(0);
+        let (start, end) = (self.start(), self.start() + replicas(self.set));
         let parallel = str_at(self.set, &["spec", "podManagementPolicy"]) == "Parallel";
         for ordinal in start..end {
-            claims::belong(self.server, self.set, &self.pod_name(ordinal), outcome);
-            match self.pod(ordinal) {
-                None => {
-                    self.create(ordinal, outcome);
-                    if !parallel {
-                        return;
-                    }
-                }
-                // A pod at its end is replaced under the same name.
-                Some(pod) if !is_deleting(pod) && !pods::is_active(pod) => {
-                    self.delete(pod, outcome);
-                    if !parallel {
-                        return;
-                    }
-                }
-                Some(pod) if !parallel && !self.is_available(pod) => {
-                    self.unstick(pod, ordinal, outcome);
-                    return;
-                }
-                Some(_) => {}
-            }
-        }
-        let mut surplus: Vec<&Object> = self
-            .all
-            .iter()
-            .filter(|p| ordinal_of(self.set, p).is_none_or(|o| o < start || o >= end))
-            .collect();
-        surplus.sort_by_key(|p| std::cmp::Reverse(ordinal_of(self.set, p)));
-        for pod in surplus {
-            if !is_deleting(pod) {
-                claims::condemn(self.server, self.set, pod, outcome);
-                self.delete(pod, outcome);
-            }
-            if !parallel {
+            if self.keep(ordinal, parallel, outcome) && !parallel {
                 return;
             }
+        }
+        if self.shrink(start, end, parallel, outcome) && !parallel {
+            return;
         }
         self.update(start, end, outcome);
     }
 
+    fn start(&self) -> i64 {
+        int_at(self.set, &["spec", "ordinals", "start"]).unwrap_or(0)
+    }
+
+    /// One pod within the range; returns whether the next one has to wait.
+    fn keep(&self, ordinal: i64, parallel: bool, outcome: &mut Outcome) -> bool {
+        let Some(pod) = self.pods.get(&ordinal) else {
+            claims::belong(self.server, self.set, &self.pod_name(ordinal), outcome);
+            self.create(ordinal, outcome);
+            return true;
+        };
+        // A pod at its end is replaced under the same name.
+        if matches!(str_at(pod, &["status", "phase"]), "Succeeded" | "Failed") {
+            if !is_deleting(pod) {
+                self.delete(pod, outcome);
+            }
+            return true;
+        }
+        if str_at(pod, &["status", "phase"]) == "Pending" {
+            claims::make_missing(self.server, self.set, pod, outcome);
+        }
+        if !parallel && !self.is_available(pod) {
+            self.unstick(pod, ordinal, outcome);
+            return true;
+        }
+        self.name_it(pod, ordinal, outcome);
+        claims::belong(self.server, self.set, name(pod), outcome);
+        false
+    }
+
+    /// The labels that say who a pod is are put back.
+    fn name_it(&self, pod: &Object, ordinal: i64, outcome: &mut Outcome) {
+        let labels = json!({POD_NAME: name(pod), POD_INDEX: ordinal.to_string()});
+        let is = |label: &str| pod["metadata"]["labels"][label] == labels[label];
+        if !(is(POD_NAME) && is(POD_INDEX)) {
+            outcome.write(Write::Merge {
+                key: access::key_of(pods::PODS, pod),
+                subresource: "",
+                patch: json!({"metadata": {"uid": access::uid(pod), "labels": labels}}),
+            });
+        }
+    }
+
+    /// Pods outside of the range go, the highest first; one by one, each when all others are available, but for the
+    /// first that is not. Returns whether something is left to wait for.
+    fn shrink(&self, start: i64, end: i64, parallel: bool, outcome: &mut Outcome) -> bool {
+        let surplus: Vec<&Object> =
+            self.pods.iter().rev().filter(|(o, _)| **o < start || **o >= end).map(|(_, pod)| *pod).collect();
+        surplus.iter().for_each(|pod| claims::condemn(self.server, self.set, pod, outcome));
+        let first_bad = surplus.iter().rev().find(|pod| !self.is_available(pod)).map(|pod| access::uid(pod));
+        for pod in &surplus {
+            let waits = is_deleting(pod) || !self.is_available(pod) && first_bad != Some(access::uid(pod));
+            if !is_deleting(pod) && (parallel || !waits) {
+                self.delete(pod, outcome);
+            }
+            if !parallel {
+                return true;
+            }
+        }
+        false
+    }
+
     /// A pod of an old revision that never gets ready would block its own repair: it may be replaced.
     fn unstick(&self, pod: &Object, ordinal: i64, outcome: &mut Outcome) {
-        let start = int_at(self.set, &["spec", "ordinals", "start"]).unwrap_or(0);
-        let rolls = ordinal >= start + self.partition() && self.rolls();
+        let rolls = ordinal >= self.start() + self.partition() && self.rolls();
         if !is_deleting(pod) && !pods::is_ready(pod) && self.outdated(pod) && rolls {
             self.delete(pod, outcome);
         }
@@ -121,10 +159,11 @@ impl Order<'_> {
         }
         let most = at(self.set, &["spec", "updateStrategy", "rollingUpdate", "maxUnavailable"]);
         let most = if most.is_null() { 1 } else { access::int_or_percent(most, end - start, true).max(1) };
-        let missing = (start..end).filter(|o| !self.pod(*o).is_some_and(|p| self.is_available(p))).count();
+        let missing =
+            (start..end).filter(|o| !self.pods.get(o).is_some_and(|p| self.is_available(p))).count();
         let mut may_stop = most - missing as i64;
         for ordinal in (start + self.partition()..end).rev() {
-            let Some(pod) = self.pod(ordinal).filter(|pod| !is_deleting(pod)) else { continue };
+            let Some(pod) = self.pods.get(&ordinal).filter(|pod| !is_deleting(pod)) else { continue };
             if !self.outdated(pod) {
                 continue;
             }
@@ -139,7 +178,9 @@ impl Order<'_> {
     }
 
     fn is_available(&self, pod: &Value) -> bool {
-        !is_deleting(pod) && pods::availability(pod, pods::min_ready_seconds(self.set), self.now).is_ok()
+        !is_deleting(pod)
+            && str_at(pod, &["status", "phase"]) == "Running"
+            && pods::availability(pod, pods::min_ready_seconds(self.set), self.now).is_ok()
     }
 
     fn delete(&self, pod: &Value, outcome: &mut Outcome) {
@@ -169,14 +210,9 @@ impl Order<'_> {
         format!("{}-{ordinal}", name(self.set))
     }
 
-    fn pod(&self, ordinal: i64) -> Option<&Object> {
-        let wanted = self.pod_name(ordinal);
-        self.all.iter().find(|p| name(p) == wanted)
-    }
-
     /// Pods below the partition are made anew as they were, of the revision before the update.
     fn template(&self, ordinal: i64) -> (String, Value) {
-        let start = int_at(self.set, &["spec", "ordinals", "start"]).unwrap_or(0);
+        let start = self.start();
         let current = str_at(self.set, &["status", "currentRevision"]);
         if self.rolls()
             && ordinal < start + self.partition()
@@ -193,46 +229,24 @@ impl Order<'_> {
         let (revision, template) = self.template(ordinal);
         let mut pod = pods::from_template("apps/v1", "StatefulSet", self.set, &template);
         pod["metadata"]["name"] = json!(pod_name);
-        pod["metadata"]["labels"]["statefulset.kubernetes.io/pod-name"] = json!(pod_name);
-        pod["metadata"]["labels"]["apps.kubernetes.io/pod-index"] = json!(ordinal.to_string());
+        pod["metadata"]["labels"][POD_NAME] = json!(pod_name);
+        pod["metadata"]["labels"][POD_INDEX] = json!(ordinal.to_string());
         pod["metadata"]["labels"][REVISION] = json!(revision);
         pod["spec"]["hostname"] = json!(pod_name);
         pod["spec"]["subdomain"] = at(self.set, &["spec", "serviceName"]).clone();
+        if claims::are_going(self.server, self.set, &pod_name) {
+            // The new pod gets new ones, not those that are about to vanish.
+            return outcome.again(Duration::from_secs(1));
+        }
         claims::furnish(self.server, self.set, &mut pod, outcome);
         outcome.write(pods::create(pod));
     }
 }
 
-fn ordinal_of(set: &Value, pod: &Value) -> Option<i64> {
-    name(pod).strip_prefix(name(set))?.strip_prefix('-')?.parse().ok()
+fn replicas(set: &Value) -> i64 {
+    int_at(set, &["spec", "replicas"]).unwrap_or(1).max(0)
 }
 
-fn status(set: &Value, all: &[Object], revision: &str, now: Timestamp, outcome: &mut Outcome) {
-    let active: Vec<&Object> = all.iter().filter(|p| pods::is_active(p)).collect();
-    let updated = active.iter().filter(|p| str_at(p, &["metadata", "labels", REVISION]) == revision).count();
-    let ready = active.iter().filter(|p| pods::is_ready(p)).count();
-    let mut available = 0;
-    for pod in &active {
-        match pods::availability(pod, pods::min_ready_seconds(set), now) {
-            Ok(()) => available += 1,
-            Err(Some(later)) => outcome.again(later),
-            Err(None) => {}
-        }
-    }
-    let replicas = int_at(set, &["spec", "replicas"]).unwrap_or(1).max(0) as usize;
-    let settled = updated == replicas && ready == replicas && active.len() == replicas;
-    let before = str_at(set, &["status", "currentRevision"]);
-    let current = if settled || before.is_empty() { revision } else { before };
-    let on_current =
-        active.iter().filter(|p| str_at(p, &["metadata", "labels", REVISION]) == current).count();
-    let mut status = access::without_zeros(json!({
-        "observedGeneration": generation(set), "readyReplicas": ready, "updatedReplicas": updated,
-        "currentReplicas": on_current,
-    }));
-    status["replicas"] = json!(active.len());
-    status["availableReplicas"] = json!(available);
-    status["currentRevision"] = json!(current);
-    status["updateRevision"] = json!(revision);
-    status["collisionCount"] = json!(0);
-    outcome.writes.extend(access::status_write(STATEFULSETS, set, status));
+fn ordinal_of(set: &Value, pod: &Value) -> Option<i64> {
+    name(pod).strip_prefix(name(set))?.strip_prefix('-')?.parse().ok()
 }

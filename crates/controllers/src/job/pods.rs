@@ -4,7 +4,7 @@ use super::indexes::{self, Indexes};
 use super::policy::{self, Verdict};
 use super::{INDEX, is_indexed, is_per_index, tracking};
 use crate::access::{self, at, int_at, is_deleting, list_at, name, str_at, time_at};
-use crate::{Server, pods};
+use crate::pods;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
@@ -55,8 +55,7 @@ pub(super) fn has_ended_badly(pod: &Value, job: &Value) -> bool {
 }
 
 impl Tally {
-    pub(super) fn of(server: &dyn Server, job: &Value) -> Self {
-        let pods = pods::controlled_pods(server, access::uid(job));
+    pub(super) fn of(pods: Vec<Object>, job: &Value) -> Self {
         let end = int_at(job, &["spec", "completions"]).unwrap_or(0);
         let stored_completed = indexes::parse(str_at(job, &["status", "completedIndexes"]), end);
         let noted = |field: &str| list_at(job, &["status", "uncountedTerminatedPods", field]);

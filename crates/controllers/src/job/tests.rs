@@ -9,6 +9,7 @@ fn job(spec: Value, status: Value) -> Value {
     for (name, value) in spec.as_object().expect("fields") {
         whole[name] = value.clone();
     }
+    whole["selector"] = json!({});
     json!({"metadata": {"name": "j", "namespace": "default", "uid": "u"}, "spec": whole, "status": status})
 }
 

@@ -43,18 +43,19 @@ fn patch(pod: &Object, field: &str, value: Value) -> Write {
     Write::Merge { key: access::key_of(pods::PODS, pod), subresource: "", patch }
 }
 
-/// Pods that the selector wants and nobody has become the Job's; running ones that are not tracked yet are from now on.
-pub(super) fn adopt(server: &dyn Server, job: &Value, outcome: &mut Outcome) {
-    for orphan in pods::orphans(server, job) {
-        outcome.write(pods::own(pods::PODS, "batch/v1", "Job", job, &orphan));
-    }
-    for pod in pods::controlled_pods(server, uid(job)) {
-        if pods::is_active(&pod) && !is_tracked(&pod) {
-            let mut next = (*pod).clone();
+/// The Job's pods: those that its selector wants and nobody has come, others go; running ones that are not tracked yet are
+/// from now on.
+pub(super) fn claim(server: &dyn Server, job: &Value, outcome: &mut Outcome) -> Vec<Object> {
+    let pods = pods::claim(server, ("batch/v1", "Job"), job, |_| true, outcome);
+    for pod in pods.iter().filter(|pod| pods::is_active(pod) && !is_tracked(pod) && !is_deleting(job)) {
+        // An orphan is tracked in the next look: one patch a look says for what state it is meant.
+        if controller_of(pod).is_some() {
+            let mut next = (**pod).clone();
             track(&mut next);
-            outcome.write(patch(&pod, "finalizers", next["metadata"]["finalizers"].take()));
+            outcome.write(patch(pod, "finalizers", next["metadata"]["finalizers"].take()));
         }
     }
+    pods
 }
 
 /// Whether a tracked pod's Job is gone or has ended, so that nobody would count it any more.

@@ -69,7 +69,7 @@ fn tainted(pod: &Value, node: &Value) -> Option<Misfit> {
     Some(Misfit::new(format!("node(s) had untolerated taint {{{key}: {value}}}")))
 }
 
-fn blocks(pod: &Value, taint: &Value) -> bool {
+pub(super) fn blocks(pod: &Value, taint: &Value) -> bool {
     matches!(str_at(taint, &["effect"]), "NoSchedule" | "NoExecute")
         && !list_at(pod, &["spec", "tolerations"]).iter().any(|t| {
             let (key, effect) = (str_at(t, &["key"]), str_at(t, &["effect"]));

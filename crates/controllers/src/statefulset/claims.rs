@@ -1,9 +1,9 @@
 //! The claims of a StatefulSet's pods: made from the templates, and gone with the set or the pod if the policy says so.
 
 use crate::access::{self, list_at, name, namespace, str_at};
-use crate::{Outcome, Server, volumes};
+use crate::{Controller, Outcome, Server, volumes};
 use serde_json::{Value, json};
-use store::{Object, Resource, Write};
+use store::{EventKind, Object, Resource, Write};
 
 fn claim_name(template: &Value, pod: &str) -> String {
     format!("{}-{pod}", name(template))
@@ -21,11 +21,32 @@ pub(super) fn furnish(server: &dyn Server, set: &Value, pod: &mut Value, outcome
         let claim = claim_name(template, &pod_name);
         volumes.retain(|v| str_at(v, &["name"]) != name(template));
         volumes.push(json!({"name": name(template), "persistentVolumeClaim": {"claimName": claim}}));
-        if server.get(volumes::CLAIMS, namespace(set), &claim).is_none() {
-            outcome.write(create(set, template, &claim));
-        }
     }
     pod["spec"]["volumes"] = json!(volumes);
+    make_missing(server, set, pod, outcome);
+}
+
+/// A pod that waits for a claim which is not there gets it.
+pub(super) fn make_missing(server: &dyn Server, set: &Value, pod: &Value, outcome: &mut Outcome) {
+    for template in templates(set) {
+        let claim = claim_name(template, name(pod));
+        if server.get(volumes::CLAIMS, namespace(set), &claim).is_some() {
+            continue;
+        }
+        outcome.write(create(set, template, &claim));
+        let message = format!("create Claim {claim} Pod {} in StatefulSet {} success", name(pod), name(set));
+        let regarding = access::reference("apps/v1", "StatefulSet", set);
+        let component = super::StatefulSets.name();
+        outcome.write(access::event(EventKind::Normal, regarding, component, "SuccessfulCreate", message));
+    }
+}
+
+/// Whether a claim of this pod is being deleted.
+pub(super) fn are_going(server: &dyn Server, set: &Value, pod: &str) -> bool {
+    let mut claims = templates(set)
+        .iter()
+        .filter_map(|t| server.get(volumes::CLAIMS, namespace(set), &claim_name(t, pod)));
+    claims.any(|claim| access::is_deleting(&claim))
 }
 
 fn create(set: &Value, template: &Value, claim: &str) -> Write {

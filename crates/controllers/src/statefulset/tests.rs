@@ -24,7 +24,7 @@ fn pod(line: &str, new: &str) -> Value {
     json!({
         "metadata": {
             "name": format!("web-{}", words[0]), "namespace": "default", "uid": format!("p{}", words[0]),
-            "labels": {"app": "web", REVISION: revision},
+            "labels": {"app": "web", REVISION: revision, POD_NAME: format!("web-{}", words[0]), POD_INDEX: words[0]},
             "ownerReferences": [{"apiVersion": "apps/v1", "kind": "StatefulSet", "name": "web", "uid": "s", "controller": true}],
         },
         "status": {"phase": "Running", "conditions": [
@@ -90,6 +90,23 @@ fn one_after_the_other() {
         &[],
         &["0 new ready", "1 new ready", "2 new ready"],
         expect!["delete web-2"],
+    );
+    // The first that is not ready holds up the others on the way down, but not itself.
+    check(
+        json!({"replicas": 0}),
+        &[],
+        &["0 new ready", "1 new unready", "2 new ready"],
+        expect!["delete web-2"],
+    );
+    check(json!({"replicas": 0}), &[], &["0 new unready", "1 new unready"], expect![[""]]);
+    check(json!({"replicas": 0}), &[], &["0 new ready", "1 new unready"], expect!["delete web-1"]);
+    check(
+        json!({"replicas": 0, "podManagementPolicy": "Parallel"}),
+        &[],
+        &["0 new unready", "1 new unready"],
+        expect![[r#"
+        delete web-1
+        delete web-0"#]],
     );
 }
 
