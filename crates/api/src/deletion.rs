@@ -9,6 +9,8 @@ use store::{Propagation, View};
 
 const FOREGROUND: &str = "foregroundDeletion";
 const ORPHAN: &str = "orphan";
+/// Namespaces that a cluster cannot be without, as upstream has it.
+const IMMORTAL: [&str; 3] = ["default", "kube-public", "kube-system"];
 
 pub(crate) fn delete(
     tx: &mut Transaction<'_>,
@@ -20,6 +22,9 @@ pub(crate) fn delete(
     let Some(current) = tx.view().get(resource, &key.namespace, &key.name) else {
         return Err(ApiError::not_found(resource, &key.name));
     };
+    if resource == "namespaces" && IMMORTAL.contains(&&*key.name) {
+        return Err(ApiError::forbidden(resource, &key.name, "this namespace may not be deleted"));
+    }
     check(key, &current, options)?;
     let mut next = (*current).clone();
     set_finalizers(&mut next, options.propagation);

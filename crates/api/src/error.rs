@@ -104,7 +104,14 @@ impl ApiError {
             .iter()
             .map(|(field, reason, text)| json!({ "reason": reason, "message": text, "field": field }))
             .collect();
-        let mut details = json!({ "name": name, "kind": kind, "causes": causes });
+        let mut details = json!({});
+        if !name.is_empty() {
+            details["name"] = name.into();
+        }
+        if !kind.is_empty() {
+            details["kind"] = kind.into();
+        }
+        details["causes"] = causes.into();
         if !group.is_empty() {
             details["group"] = group.into();
         }

@@ -93,7 +93,7 @@ pub(crate) fn check(
 ) -> Vec<Cause> {
     let Some((definition, rules, depth)) = compiled(api, view, kind) else { return Vec::new() };
     if !fits {
-        let text = "Invalid value: null: some validation rules were not checked because the object was invalid; \
+        let text = "Invalid value: \"null\": some validation rules were not checked because the object was invalid; \
                     correct the existing errors to complete validation";
         return vec![("<nil>".into(), "FieldValueInvalid".into(), text.into())];
     }

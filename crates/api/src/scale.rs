@@ -62,9 +62,13 @@ pub(crate) fn shown(paths: &Paths, object: &Value) -> Value {
         [] => String::new(),
         path => selector_text(at(object, path)),
     };
+    let mut spec = json!({});
+    // As in Go, no replicas are none said.
+    if let Some(replicas) = at(object, &paths.spec).as_i64().filter(|replicas| *replicas != 0) {
+        spec["replicas"] = replicas.into();
+    }
     json!({
-        "kind": "Scale", "apiVersion": "autoscaling/v1", "metadata": meta,
-        "spec": { "replicas": at(object, &paths.spec).as_i64().unwrap_or(0) },
+        "kind": "Scale", "apiVersion": "autoscaling/v1", "metadata": meta, "spec": spec,
         "status": {
             "replicas": at(object, &paths.status).as_i64().unwrap_or(0),
             "selector": selector,
@@ -74,7 +78,26 @@ pub(crate) fn shown(paths: &Paths, object: &Value) -> Value {
 
 /// The object with the replicas that `scale` asks for.
 pub(crate) fn scaled(paths: &Paths, key: &Key, object: &Value, scale: &Value) -> Result<Value> {
-    let replicas = scale["spec"]["replicas"].as_i64().unwrap_or(0);
+    let bad = |why: &str| {
+        ApiError::bad_request(format!("Scale in version \"v1\" cannot be handled as a Scale: {why}"))
+    };
+    let replicas = match &scale["spec"]["replicas"] {
+        Value::Null => 0,
+        number => {
+            number.as_i64().and_then(|number| i32::try_from(number).ok()).map(i64::from).ok_or_else(|| {
+                let what = match number {
+                    Value::String(_) => "string".to_string(),
+                    Value::Bool(_) => "bool".into(),
+                    Value::Number(number) => format!("number {number}"),
+                    Value::Array(_) => "array".into(),
+                    _ => "object".into(),
+                };
+                bad(&format!(
+                    "json: cannot unmarshal {what} into Go struct field ScaleSpec.spec.replicas of type int32"
+                ))
+            })?
+        }
+    };
     if replicas < 0 {
         let text = format!("Invalid value: {replicas}: must be greater than or equal to 0");
         let cause = ("spec.replicas".into(), "FieldValueInvalid".into(), text);

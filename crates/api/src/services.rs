@@ -99,6 +99,28 @@ pub(crate) fn allocate(
     ports(&taken, service, &kind)
 }
 
+/// What only the old type has goes with it, unless the caller changes it in the same write.
+fn forget_what_is_of_the_old_type(
+    service: &mut Value,
+    was: &serde_json::Map<String, Value>,
+    exposes: bool,
+    balances: bool,
+) {
+    let Some(spec) = service["spec"].as_object_mut() else { return };
+    let outer = spec.get("externalIPs").and_then(Value::as_array).is_some_and(|ips| !ips.is_empty());
+    let checked = balances && spec.get("externalTrafficPolicy").is_some_and(|policy| policy == "Local");
+    for (field, keeps) in [
+        ("externalTrafficPolicy", exposes || outer),
+        ("healthCheckNodePort", checked),
+        ("allocateLoadBalancerNodePorts", balances),
+        ("loadBalancerClass", balances),
+    ] {
+        if !keeps && spec.get(field) == was.get(field) {
+            spec.shift_remove(field);
+        }
+    }
+}
+
 /// An update that does not mention what was allocated keeps it.
 fn carry_over(service: &mut Value, previous: &Value) {
     let Some(was) = previous["spec"].as_object() else { return };
@@ -115,6 +137,7 @@ fn carry_over(service: &mut Value, previous: &Value) {
                 }
             }
         }
+        forget_what_is_of_the_old_type(service, was, false, false);
         return;
     }
     if !was_external && let Some(spec) = service["spec"].as_object_mut() {
@@ -128,6 +151,7 @@ fn carry_over(service: &mut Value, previous: &Value) {
         }
     }
     let exposes = matches!(kind.as_str(), "NodePort" | "LoadBalancer");
+    forget_what_is_of_the_old_type(service, was, exposes, kind == "LoadBalancer");
     let old_ports = was.get("ports").and_then(Value::as_array).cloned().unwrap_or_default();
     for port in service["spec"]["ports"].as_array_mut().into_iter().flatten() {
         let same = |old: &&Value| {

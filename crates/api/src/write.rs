@@ -46,12 +46,9 @@ pub(crate) fn create(
         return Err(ApiError::bad_request("resourceVersion should not be set on objects to be created"));
     }
     let view = tx.view();
+    admit::fields(tx.api, &view, kind, &mut object, options)?;
     place(&view, kind, &mut object)?;
     let key = Key::new(&resource, text(&object, "namespace"), text(&object, "name"));
-    if view.get(&resource, &key.namespace, &key.name).is_some() {
-        return Err(ApiError::already_exists(&resource, &key.name));
-    }
-    admit::fields(tx.api, &tx.view(), kind, &mut object, options)?;
     if kind.subresources.iter().any(|sub| sub == "status") && !keeps_status_on_create(&resource) {
         object.as_object_mut().map(|fields| fields.remove("status"));
     }
@@ -62,6 +59,9 @@ pub(crate) fn create(
     let mut asked_for = is_added_to(&resource).then(|| object.clone());
     initial(tx, kind, &mut object)?;
     admit::validate(tx.api, &view, kind, &object, None)?;
+    if view.get(&resource, &key.namespace, &key.name).is_some() {
+        return Err(ApiError::already_exists(&resource, &key.name));
+    }
     if kind.namespaced {
         quota::admit(&view, &resource, &object, None)?;
     }

@@ -4,7 +4,7 @@ use crate::link;
 use api::{ApiError, Result};
 use axum::body::Body;
 use http::{HeaderMap, header};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 /// As upstream limits requests.
 const LIMIT: usize = 3 << 20;
@@ -33,18 +33,28 @@ pub(crate) fn media(headers: &HeaderMap) -> Result<Media> {
         "application/apply-patch+yaml" | "application/apply-patch" | "application/apply-patch+json" => {
             Ok(Media::Apply)
         }
-        other => Err(ApiError::new(
-            415,
-            "UnsupportedMediaType",
-            format!(
-                "the body of the request was in an unknown format - {other} is not an accepted media type"
-            ),
-        )),
+        _ => Err(unknown_format("application/json, application/yaml, application/vnd.kubernetes.protobuf")),
     }
 }
 
-/// The body as a value; an empty one is null. `problems` gets what strict decoding would refuse.
-pub(crate) async fn read(headers: &HeaderMap, body: Body, problems: &mut Vec<String>) -> Result<Value> {
+/// 415, with what is accepted.
+pub(crate) fn unknown_format(accepted: &str) -> ApiError {
+    let message = format!(
+        "the body of the request was in an unknown format - accepted media types include: {accepted}"
+    );
+    let mut error = ApiError::new(415, "UnsupportedMediaType", message);
+    error.details = json!({});
+    error
+}
+
+/// The body as a value; an empty one is null. `kind` is what it should be; `problems` gets what strict decoding would
+/// refuse.
+pub(crate) async fn read(
+    headers: &HeaderMap,
+    body: Body,
+    kind: &str,
+    problems: &mut Vec<String>,
+) -> Result<Value> {
     let bytes = axum::body::to_bytes(body, LIMIT).await.map_err(|error| {
         tracing::debug!(%error, "cannot read a request's body");
         ApiError::new(413, "RequestEntityTooLarge", format!("Request entity too large: limit is {LIMIT}"))
@@ -54,21 +64,36 @@ pub(crate) async fn read(headers: &HeaderMap, body: Body, problems: &mut Vec<Str
     }
     match media(headers)? {
         Media::Protobuf => link::decode_protobuf(&bytes),
-        Media::Yaml | Media::Apply => yaml(&bytes, problems),
+        Media::Yaml => {
+            yaml(&bytes, problems).map_err(|why| unrecognized(kind, &format!("yaml: {why}"), &bytes))
+        }
+        Media::Apply => yaml(&bytes, problems).map_err(|why| {
+            ApiError::bad_request(format!("error decoding YAML: error converting YAML to JSON: yaml: {why}"))
+        }),
         Media::Json | Media::JsonPatch | Media::MergePatch | Media::StrategicPatch => {
             problems.extend(crate::body::duplicates::of(&bytes));
-            serde_json::from_slice(&bytes).map_err(|error| {
-                ApiError::bad_request(format!(
-                    "the object provided is unrecognized: couldn't decode JSON: {error}"
-                ))
-            })
+            serde_json::from_slice(&bytes)
+                .map_err(|error| unrecognized(kind, &format!("json parse error: {error}"), &bytes))
         }
     }
 }
 
-fn yaml(bytes: &[u8], problems: &mut Vec<String>) -> Result<Value> {
-    let text = std::str::from_utf8(bytes).map_err(|error| ApiError::bad_request(error.to_string()))?;
-    let bad = |error: yaml::Error| ApiError::bad_request(format!("error decoding YAML: {error}"));
+/// In upstream's words: what is wrong, and how the body begins.
+fn unrecognized(kind: &str, why: &str, bytes: &[u8]) -> ApiError {
+    const SHOWN: usize = 30;
+    let (head, more) = if bytes.len() > SHOWN { (&bytes[..SHOWN], " ...") } else { (bytes, "") };
+    let head = match head.first() {
+        Some(b'{') => String::from_utf8_lossy(head).into_owned(),
+        _ => head.iter().map(|byte| format!("{byte:02x}")).collect(),
+    };
+    ApiError::bad_request(format!(
+        "the object provided is unrecognized (must be of type {kind}): couldn't get version/kind; {why} ({head}{more})"
+    ))
+}
+
+fn yaml(bytes: &[u8], problems: &mut Vec<String>) -> std::result::Result<Value, String> {
+    let text = std::str::from_utf8(bytes).map_err(|error| error.to_string())?;
+    let bad = |error: yaml::Error| format!("line {error}");
     let mut documents = match yaml::parse_documents(text) {
         Ok(documents) => documents,
         Err(error) => {
@@ -82,7 +107,7 @@ fn yaml(bytes: &[u8], problems: &mut Vec<String>) -> Result<Value> {
     match documents.len() {
         0 => Ok(Value::Null),
         1 => Ok(documents.remove(0)),
-        _ => Err(ApiError::bad_request("the body of the request holds more than one YAML document")),
+        _ => Err("the body of the request holds more than one document".into()),
     }
 }
 

@@ -8,9 +8,40 @@ use api::{Kind, Result};
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use serde_json::{Value, json};
 
+/// What can be done with objects of a kind. Namespaces go one by one.
+pub(crate) fn verbs(kind: &Kind) -> Vec<&'static str> {
+    let all = VERBS.into_iter();
+    all.filter(|verb| !(*verb == "deletecollection" && kind.resource() == "namespaces")).collect()
+}
+
+/// The groups as upstream's aggregator orders them: clients that know a kind by its short name alone take the first.
+/// Groups of custom resources follow by name.
+const ORDER: [&str; 20] = [
+    "",
+    "apiregistration.k8s.io",
+    "apps",
+    "events.k8s.io",
+    "authentication.k8s.io",
+    "authorization.k8s.io",
+    "autoscaling",
+    "batch",
+    "certificates.k8s.io",
+    "networking.k8s.io",
+    "policy",
+    "rbac.authorization.k8s.io",
+    "storage.k8s.io",
+    "admissionregistration.k8s.io",
+    "apiextensions.k8s.io",
+    "scheduling.k8s.io",
+    "coordination.k8s.io",
+    "node.k8s.io",
+    "discovery.k8s.io",
+    "flowcontrol.apiserver.k8s.io",
+];
+
 const VERBS: [&str; 8] = ["create", "delete", "deletecollection", "get", "list", "patch", "update", "watch"];
 
-/// Groups with their versions, preferred first, in the order of the kind table; the core group is first.
+/// Groups with their versions, preferred first; the core group is first.
 pub(crate) fn group_versions(inner: &Inner) -> Vec<(String, Vec<String>)> {
     let mut groups: Vec<(String, Vec<String>)> = vec![(String::new(), vec!["v1".into()])];
     let mut add = |group: &str, version: &str| {
@@ -29,6 +60,9 @@ pub(crate) fn group_versions(inner: &Inner) -> Vec<(String, Vec<String>)> {
         kind.versions.iter().for_each(|version| add(&kind.group, version));
     }
     REVIEWS.iter().for_each(|review| add(review.0, "v1"));
+    groups.sort_by_key(|(group, _)| {
+        (ORDER.iter().position(|known| known == group).unwrap_or(ORDER.len()), group.clone())
+    });
     groups
 }
 
@@ -70,13 +104,13 @@ fn group_value(group: &str, versions: &[String]) -> Value {
 }
 
 /// `/apis/GROUP`.
-pub(crate) fn group(inner: &Inner, group: &str) -> Result<Answer> {
+pub(crate) fn group(inner: &Inner, group: &str) -> Option<Answer> {
     let all = group_versions(inner);
-    let (name, versions) = all.iter().find(|known| known.0 == group).ok_or_else(resources::missing)?;
+    let (name, versions) = all.iter().find(|known| known.0 == group)?;
     let mut value = group_value(name, versions);
     value["kind"] = "APIGroup".into();
     value["apiVersion"] = "v1".into();
-    Ok(respond::json(StatusCode::OK, &value))
+    Some(respond::json(StatusCode::OK, &value))
 }
 
 /// `/api/v1`, `/apis/GROUP/VERSION`.
@@ -89,7 +123,7 @@ pub(crate) fn resources(inner: &Inner, group: &str, version: &str) -> Result<Ans
     for kind in served(inner, group, version) {
         list.push(json!({
             "name": kind.plural, "singularName": kind.singular, "namespaced": kind.namespaced, "kind": kind.kind,
-            "verbs": VERBS, "shortNames": kind.short_names, "categories": kind.categories,
+            "verbs": verbs(&kind), "shortNames": kind.short_names, "categories": kind.categories,
         }));
         for sub in &kind.subresources {
             let of = subresource(&kind, sub, group, version);
@@ -219,7 +253,7 @@ fn aggregate_version(inner: &Inner, group: &str, version: &str) -> Value {
             .collect();
         let mut entry = json!({
             "resource": kind.plural, "responseKind": gvk(group, version, &kind.kind), "scope": scope(kind.namespaced),
-            "singularResource": kind.singular, "verbs": VERBS,
+            "singularResource": kind.singular, "verbs": verbs(&kind),
         });
         for (field, value) in [
             ("shortNames", json!(kind.short_names)),

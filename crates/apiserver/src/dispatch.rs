@@ -53,13 +53,15 @@ async fn route(inner: Arc<Inner>, user: User, parts: Parts, body: Body) -> Resul
         ["livez" | "readyz" | "healthz", rest @ ..] => Ok(information::health(segments[0], rest, &query)),
         ["api"] => Ok(discovery::core(&inner, &parts.headers)),
         ["apis"] => Ok(discovery::groups(&inner, &parts.headers)),
-        ["apis", group] => discovery::group(&inner, group),
+        ["apis", group] => Ok(discovery::group(&inner, group)
+            .unwrap_or_else(|| respond::text(StatusCode::NOT_FOUND, "404 page not found\n"))),
         ["openapi", "v2"] => information::openapi_v2(&inner, &parts.headers),
         ["openapi", "v3"] => Ok(respond::json(StatusCode::OK, &information::openapi_v3_index(&inner))),
         ["openapi", "v3", rest @ ..] => information::openapi_v3(&inner, &rest.join("/")),
         [".well-known", "openid-configuration"] => information::token_issuer(&inner),
         ["openid", "v1", "jwks"] => information::token_keys(&inner),
-        _ => Err(resources::missing()),
+        // What there is, for whoever looks for it.
+        _ => Ok(respond::json(StatusCode::NOT_FOUND, &information::paths(&inner))),
     }
 }
 
@@ -81,7 +83,8 @@ async fn in_group(
         }
         _ => {
             let mut problems = Vec::new();
-            let given = crate::body::read(&parts.headers, body, &mut problems).await?;
+            let given =
+                crate::body::read(&parts.headers, body, reviews::kind(&target), &mut problems).await?;
             let review = reviews::answer(&inner, &target, &parts, &user, given)?;
             Ok(respond::bytes(StatusCode::CREATED, output::to_bytes(&review)))
         }

@@ -46,7 +46,12 @@ pub(crate) fn list(call: &Call) -> Result<Answer> {
         return Ok(from.map_or_else(respond::not_found, |from| from.expired()));
     };
     let filter = Filter::new(call)?;
-    let limit = call.query.number::<usize>("limit")?.filter(|limit| *limit > 0).unwrap_or(usize::MAX);
+    let limit = call
+        .query
+        .number::<i64>("limit")?
+        .and_then(|limit| usize::try_from(limit).ok())
+        .filter(|limit| *limit > 0)
+        .unwrap_or(usize::MAX);
     let (resource, namespace) = (call.resource(), call.target.namespace.as_str());
     let after = from.as_ref().map(|from| (from.after.0.as_str(), from.after.1.as_str()));
     let mut all = view.after(&resource, namespace, after).filter(|object| filter.matches(object));

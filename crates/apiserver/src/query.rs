@@ -36,7 +36,8 @@ impl Query {
 
     pub(crate) fn optional_flag(&self, name: &str) -> Option<bool> {
         let given = self.0.iter().any(|(known, _)| known == name);
-        given.then(|| matches!(self.text(name), "1" | "t" | "T" | "true" | "TRUE" | "True"))
+        // As upstream reads it: whatever is not a no is a yes.
+        given.then(|| !(self.text(name) == "0" || self.text(name).eq_ignore_ascii_case("false")))
     }
 
     pub(crate) fn number<T: std::str::FromStr>(&self, name: &str) -> Result<Option<T>> {
@@ -44,9 +45,9 @@ impl Query {
         if text.is_empty() {
             return Ok(None);
         }
-        text.parse()
-            .map(Some)
-            .map_err(|_| ApiError::bad_request(format!("invalid value for {name}: {text:?}")))
+        text.parse().map(Some).map_err(|_| {
+            ApiError::bad_request(format!("{name}: strconv.ParseInt: parsing {text:?}: invalid syntax"))
+        })
     }
 
     pub(crate) fn dry_run(&self) -> Result<bool> {

@@ -6,7 +6,7 @@ use crate::query::Query;
 use crate::request::Target;
 use crate::respond::{self, Answer};
 use crate::server::Inner;
-use crate::{authorize, events, list, reviews, streams, watch};
+use crate::{authorize, discovery, events, list, reviews, streams, watch};
 use access::User;
 use api::{
     ApiError, DeleteOptions, FieldFilter, FieldSelector, FieldValidation, Key, Kind, Object, PatchKind,
@@ -84,11 +84,18 @@ pub(crate) async fn handle(call: Call, body: Body) -> Result<Answer> {
 }
 
 pub(crate) fn missing() -> ApiError {
-    ApiError::new(404, "NotFound", "the server could not find the requested resource")
+    generic(404, "NotFound", "the server could not find the requested resource")
 }
 
 fn not_allowed() -> ApiError {
-    ApiError::new(405, "MethodNotAllowed", "the server does not allow this method on the requested resource")
+    generic(405, "MethodNotAllowed", "the server does not allow this method on the requested resource")
+}
+
+/// What is about no object has empty details, as upstream has it.
+fn generic(code: u16, reason: &'static str, message: &str) -> ApiError {
+    let mut error = ApiError::new(code, reason, message);
+    error.details = json!({});
+    error
 }
 
 /// The subresource that `kubectl debug` writes.
@@ -165,7 +172,7 @@ impl Filter {
 /// The body of a write, with the URL's namespace in it.
 async fn object_of(call: &Call, body: Body, options: &WriteOptions) -> Result<Value> {
     let mut problems = Vec::new();
-    let mut object = body::read(&call.parts.headers, body, &mut problems).await?;
+    let mut object = body::read(&call.parts.headers, body, &call.kind.kind, &mut problems).await?;
     strictly(options, problems, &call.kind)?;
     if !object.is_object() {
         return Err(ApiError::bad_request("the body of the request must be an object"));
@@ -236,10 +243,24 @@ async fn replace(call: Call, body: Body, subresource: &str) -> Result<Answer> {
     let api = &call.inner.api;
     if subresource == "scale" {
         let mut problems = Vec::new();
-        let scale = body::read(&call.parts.headers, body, &mut problems).await?;
+        let scale = body::read(&call.parts.headers, body, "Scale", &mut problems).await?;
+        let kind = scale["kind"].as_str().unwrap_or("Scale");
+        if kind != "Scale" {
+            let version = scale["apiVersion"].as_str().unwrap_or("v1").rsplit('/').next().unwrap_or_default();
+            let text = format!("{kind} in version {version:?} cannot be handled as a Scale");
+            return Err(ApiError::bad_request(text));
+        }
+        if scale["metadata"]["name"].as_str().is_some_and(|name| !name.is_empty() && name != call.target.name)
+        {
+            let name = scale["metadata"]["name"].as_str().unwrap_or_default();
+            return Err(ApiError::bad_request(format!(
+                "the name of the object ({name}) does not match the name on the URL ({})",
+                call.target.name
+            )));
+        }
         let change = json!({
             "metadata": { "resourceVersion": scale["metadata"]["resourceVersion"] },
-            "spec": { "replicas": scale["spec"]["replicas"].as_i64().unwrap_or(0) },
+            "spec": { "replicas": scale["spec"].get("replicas").cloned().unwrap_or(json!(0)) },
         });
         let made = api.patch(&call.key(), PatchKind::Merge, "scale", &change, &options)?;
         return Ok(respond::with_warnings(respond::json(StatusCode::OK, &made), &options.warnings));
@@ -269,11 +290,8 @@ async fn patch(call: Call, body: Body, subresource: &str) -> Result<Answer> {
         Media::StrategicPatch => PatchKind::Strategic,
         Media::Apply => PatchKind::Apply { force: call.query.flag("force") },
         Media::Json | Media::Yaml | Media::Protobuf => {
-            return Err(ApiError::new(
-                415,
-                "UnsupportedMediaType",
-                "the body of the request was in an unknown format - accepted media types include: \
-                 application/json-patch+json, application/merge-patch+json, \
+            return Err(body::unknown_format(
+                "application/json-patch+json, application/merge-patch+json, \
                  application/strategic-merge-patch+json, application/apply-patch+yaml",
             ));
         }
@@ -284,7 +302,7 @@ async fn patch(call: Call, body: Body, subresource: &str) -> Result<Answer> {
         ));
     }
     let mut problems = Vec::new();
-    let mut patch = body::read(&call.parts.headers, body, &mut problems).await?;
+    let mut patch = body::read(&call.parts.headers, body, &call.kind.kind, &mut problems).await?;
     strictly(&options, problems, &call.kind)?;
     if call.kind.group == events::GROUP && patch.is_object() {
         patch = events::to_core(&patch);
@@ -309,7 +327,7 @@ async fn patch(call: Call, body: Body, subresource: &str) -> Result<Answer> {
 
 async fn delete_options(call: &Call, body: Body) -> Result<DeleteOptions> {
     let mut problems = Vec::new();
-    let given = body::read(&call.parts.headers, body, &mut problems).await?;
+    let given = body::read(&call.parts.headers, body, "DeleteOptions", &mut problems).await?;
     let preconditions = &given["preconditions"];
     let text = |value: &Value| value.as_str().map(str::to_string);
     let propagation = given["propagationPolicy"].as_str().unwrap_or(call.query.text("propagationPolicy"));
@@ -340,11 +358,27 @@ async fn delete(call: Call, body: Body) -> Result<Answer> {
     Ok(deleted(&call, &last))
 }
 
+/// Kinds of which a delete answers with the object, as upstream's clients are told by its OpenAPI.
+const SHOWS_WHAT_WENT: [&str; 12] = [
+    "namespaces",
+    "persistentvolumeclaims",
+    "persistentvolumes",
+    "pods",
+    "podtemplates",
+    "resourcequotas",
+    "serviceaccounts",
+    "services",
+    "storage.k8s.io/csidrivers",
+    "storage.k8s.io/csinodes",
+    "storage.k8s.io/storageclasses",
+    "storage.k8s.io/volumeattachments",
+];
+
 /// The object if it still waits for something, else that it is gone.
 fn deleted(call: &Call, last: &Object) -> Answer {
     let uid = &last["metadata"]["uid"];
     let waits = call.get().is_ok_and(|now| &now["metadata"]["uid"] == uid);
-    if waits {
+    if waits || SHOWS_WHAT_WENT.contains(&call.resource().as_str()) {
         return respond::json(StatusCode::OK, &call.output().for_write().object(last));
     }
     let mut details = json!({ "name": call.target.name, "kind": call.kind.plural, "uid": uid });
@@ -358,7 +392,8 @@ fn deleted(call: &Call, last: &Object) -> Answer {
 }
 
 async fn delete_collection(call: Call, body: Body) -> Result<Answer> {
-    if call.kind.namespaced && call.target.namespace.is_empty() {
+    let everywhere = call.kind.namespaced && call.target.namespace.is_empty();
+    if everywhere || !discovery::verbs(&call.kind).contains(&"deletecollection") {
         return Err(not_allowed());
     }
     let options = delete_options(&call, body).await?;
@@ -383,9 +418,17 @@ fn success(code: StatusCode) -> Answer {
     respond::json(code, &status)
 }
 
+fn named_as_the_url(call: &Call, body: &Value, what: &str) -> Result<()> {
+    if body["metadata"]["name"] == call.target.name.as_str() {
+        return Ok(());
+    }
+    Err(ApiError::bad_request(format!("name in URL does not match name in {what} object")))
+}
+
 async fn evict(call: Call, body: Body) -> Result<Answer> {
     let mut problems = Vec::new();
-    let eviction = body::read(&call.parts.headers, body, &mut problems).await?;
+    let eviction = body::read(&call.parts.headers, body, "Eviction", &mut problems).await?;
+    named_as_the_url(&call, &eviction, "Eviction")?;
     let options = &eviction["deleteOptions"];
     let options = DeleteOptions {
         uid: options["preconditions"]["uid"].as_str().map(str::to_string),
@@ -400,7 +443,8 @@ async fn evict(call: Call, body: Body) -> Result<Answer> {
 async fn bind(call: Call, body: Body) -> Result<Answer> {
     let options = call.write_options()?;
     let mut problems = Vec::new();
-    let binding = body::read(&call.parts.headers, body, &mut problems).await?;
+    let binding = body::read(&call.parts.headers, body, "Binding", &mut problems).await?;
+    named_as_the_url(&call, &binding, "Binding")?;
     let change = json!({ "target": binding["target"] });
     call.inner.api.patch(&call.key(), PatchKind::Merge, "binding", &change, &options)?;
     Ok(success(StatusCode::CREATED))
@@ -409,7 +453,7 @@ async fn bind(call: Call, body: Body) -> Result<Answer> {
 async fn finalize(call: Call, body: Body) -> Result<Answer> {
     let options = call.write_options()?;
     let mut problems = Vec::new();
-    let namespace = body::read(&call.parts.headers, body, &mut problems).await?;
+    let namespace = body::read(&call.parts.headers, body, &call.kind.kind, &mut problems).await?;
     let finalizers = namespace["spec"]["finalizers"].as_array().cloned().unwrap_or_default();
     let change = json!({ "spec": { "finalizers": finalizers } });
     let made = call.inner.api.patch(&call.key(), PatchKind::Merge, "finalize", &change, &options)?;

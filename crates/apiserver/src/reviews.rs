@@ -27,6 +27,11 @@ pub(crate) fn is_review(target: &Target) -> bool {
         && REVIEWS.iter().any(|review| review.0 == target.group && review.1 == target.plural)
 }
 
+/// What a body at this place should be.
+pub(crate) fn kind(target: &Target) -> &'static str {
+    REVIEWS.iter().find(|review| review.1 == target.plural).map_or("", |review| review.2)
+}
+
 pub(crate) fn answer(
     inner: &Inner,
     target: &Target,
@@ -50,11 +55,11 @@ pub(crate) fn answer(
         "selfsubjectrulesreviews" => rules(inner, user, text(&review["spec"]["namespace"])),
         "tokenreviews" => token_review(inner, &review["spec"])?,
         "selfsubjectaccessreviews" => {
-            invalid_if(&review, &attribute_problems(&review["spec"]))?;
+            invalid_if(&attribute_problems(&review["spec"]))?;
             access(inner, user, &review["spec"])
         }
         _ => {
-            invalid_if(&review, &problems(&review, target))?;
+            invalid_if(&problems(&review, target))?;
             access(inner, &subject(&review["spec"]), &review["spec"])
         }
     };
@@ -93,6 +98,7 @@ type Cause = (String, String, String);
 
 fn cause(field: &str, value: &Value, detail: &str) -> Cause {
     let shown = match value {
+        Value::Null => "\"null\"".to_string(),
         Value::Object(_) => "{}".to_string(),
         other => other.to_string(),
     };
@@ -135,12 +141,12 @@ fn problems(review: &Value, target: &Target) -> Vec<Cause> {
     causes
 }
 
-fn invalid_if(review: &Value, causes: &[Cause]) -> Result<()> {
+fn invalid_if(causes: &[Cause]) -> Result<()> {
     if causes.is_empty() {
         return Ok(());
     }
-    let kind = review["kind"].as_str().unwrap_or("SubjectAccessReview");
-    Err(ApiError::invalid("authorization.k8s.io/subjectaccessreviews", kind, "", causes))
+    // Upstream does not name the kind here.
+    Err(ApiError::invalid("authorization.k8s.io/subjectaccessreviews", "", "", causes))
 }
 
 fn access(inner: &Inner, user: &User, spec: &Value) -> Value {
@@ -202,7 +208,7 @@ pub(crate) async fn token(call: Call, body: Body) -> Result<Answer> {
     };
     call.get()?;
     let mut problems = Vec::new();
-    let request = body::read(&call.parts.headers, body, &mut problems).await?;
+    let request = body::read(&call.parts.headers, body, "TokenRequest", &mut problems).await?;
     let answer = issue(&call.target.namespace, &call.target.name, &request)?;
     Ok(respond::json(StatusCode::CREATED, &answer))
 }

@@ -278,6 +278,9 @@ fn with(head: &str, detail: &str) -> String {
 }
 
 /// A value as Go prints it: maps in the order of their keys.
+/// How Go prints a pointer to nothing: as this text, in quotes.
+const NIL: &str = "null";
+
 fn shown(value: &Value) -> String {
     let mut value = value.clone();
     sort_labels(&mut value);

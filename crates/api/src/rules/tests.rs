@@ -86,7 +86,7 @@ fn rules_refuse_in_upstreams_words() {
     refused(
         json!({ "max": "text", "min": 11 }),
         expect![[
-            r#"Thing.example.com "t" is invalid: [spec.max: Invalid value: "string": spec.max in body must be of type integer: "string", <nil>: Invalid value: null: some validation rules were not checked because the object was invalid; correct the existing errors to complete validation]"#
+            r#"Thing.example.com "t" is invalid: [spec.max: Invalid value: "string": spec.max in body must be of type integer: "string", <nil>: Invalid value: "null": some validation rules were not checked because the object was invalid; correct the existing errors to complete validation]"#
         ]],
     );
     refused(

@@ -328,10 +328,10 @@ fn lists(schema: &Value, field: &str, errors: &mut Errors) {
     let at = format!("{field}.x-kubernetes-list-map-keys");
     if *kind != "map" {
         if !keys.is_empty() {
-            let kind = if kind.is_null() { &Value::Null } else { kind };
+            let kind = if kind.is_null() { super::NIL.into() } else { kind.clone() };
             errors.invalid(
                 &format!("{field}.x-kubernetes-list-type"),
-                kind,
+                &kind,
                 "must be map if x-kubernetes-list-map-keys is non-empty",
             );
         }

@@ -6,6 +6,12 @@ use serde_json::Value;
 pub(super) fn check(resource: &str, object: &Value, old: Option<&Value>, errors: &mut Errors) {
     let metadata = &object["metadata"];
     let format = format_of(resource);
+    if let Some(prefix) = metadata["generateName"].as_str().filter(|prefix| !prefix.is_empty()) {
+        // What is appended starts with a letter or digit, so that a dash at the end is well.
+        for problem in format(&format!("{}a", prefix.trim_end_matches('-'))) {
+            errors.invalid("metadata.generateName", &metadata["generateName"], &problem);
+        }
+    }
     if text(&metadata["name"]).is_empty() {
         if text(&metadata["generateName"]).is_empty() {
             errors.required("metadata.name", "name or generateName is required");
@@ -13,14 +19,9 @@ pub(super) fn check(resource: &str, object: &Value, old: Option<&Value>, errors:
     } else {
         errors.format("metadata.name", &metadata["name"], format);
     }
-    if let Some(prefix) = metadata["generateName"].as_str().filter(|prefix| !prefix.is_empty()) {
-        // What is appended starts with a letter or digit, so that a dash at the end is well.
-        for problem in format(&format!("{}a", prefix.trim_end_matches('-'))) {
-            errors.invalid("metadata.generateName", &metadata["generateName"], &problem);
-        }
-    }
     labels(&metadata["labels"], "metadata.labels", errors);
     annotations(&metadata["annotations"], "metadata.annotations", errors);
+    owners(list(&metadata["ownerReferences"]), errors);
     for (index, finalizer) in list(&metadata["finalizers"]).iter().enumerate() {
         let field = format!("metadata.finalizers[{index}]");
         errors.format(&field, finalizer, names::qualified);
@@ -34,6 +35,36 @@ pub(super) fn check(resource: &str, object: &Value, old: Option<&Value>, errors:
             if !new.is_null() && !old.is_null() {
                 errors.immutable(&format!("metadata.{field}"), new, old);
             }
+        }
+    }
+}
+
+fn owners(references: &[Value], errors: &mut Errors) {
+    const FIELD: &str = "metadata.ownerReferences";
+    let mut controller: Option<String> = None;
+    for reference in references {
+        let api_version = text(&reference["apiVersion"]);
+        for (field, what) in [("apiVersion", "version"), ("kind", "kind"), ("name", "name"), ("uid", "uid")] {
+            if text(&reference[field]).is_empty() {
+                let value = reference[field].as_str().unwrap_or_default().into();
+                errors.invalid(&format!("{FIELD}.{field}"), &value, &format!("{what} must not be empty"));
+            }
+        }
+        if api_version == "v1" && reference["kind"] == "Event" {
+            errors.invalid(FIELD, reference, "/v1, Kind=Event is disallowed from being an owner");
+        }
+        if reference["controller"] != true {
+            continue;
+        }
+        let name = format!("{}/{}", text(&reference["kind"]), text(&reference["name"]));
+        match &controller {
+            Some(first) => {
+                let detail = format!(
+                    "Only one reference can have Controller set to true. Found \"true\" in references for {first} and {name}"
+                );
+                errors.invalid(FIELD, &references.into(), &detail);
+            }
+            None => controller = Some(name),
         }
     }
 }

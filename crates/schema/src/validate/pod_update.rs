@@ -46,7 +46,7 @@ fn deadline(new: &Value, old: &Value, errors: &mut Errors) -> bool {
             false
         }
         (None, Some(_)) => {
-            errors.invalid(FIELD, &Value::Null, "must not update from a positive integer to nil value");
+            errors.invalid(FIELD, &super::NIL.into(), "must not update from a positive integer to nil value");
             true
         }
         _ => true,
