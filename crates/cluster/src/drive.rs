@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-use store::{Change, ChangeKind, Key, Object, View};
+use store::{Change, ChangeKind, Key, Mark, Object, Since, View};
 use tokio_util::sync::CancellationToken;
 
 const FIRST_RETRY: Duration = Duration::from_millis(50);
@@ -273,6 +273,10 @@ impl View for World {
 
     fn owned_by(&self, uid: &str) -> Vec<(Key, Object)> {
         self.snapshot.owned_by(uid)
+    }
+
+    fn since(&self, resource: &str, mark: &Mark) -> Since {
+        self.snapshot.since(resource, mark)
     }
 
     fn unowned(&self, resource: &str, namespace: &str) -> Vec<Object> {

@@ -96,7 +96,7 @@ pub fn all() -> Vec<Box<dyn Controller>> {
         Box::new(job::Jobs),
         Box::new(aggregation::Aggregation),
         Box::new(cronjob::CronJobs),
-        Box::new(scheduler::Scheduler),
+        Box::new(scheduler::Scheduler::default()),
         Box::new(secret_tokens::SecretTokens),
         Box::new(endpoints::Endpoints),
         Box::new(mirror::Mirror),

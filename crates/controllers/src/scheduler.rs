@@ -1,25 +1,35 @@
 //! The scheduler of a small cluster: the first node that fits, in the order of names.
 //!
-//! Binds by the `binding` subresource. A pod that fits nowhere gets the PodScheduled condition and the event that
-//! kube-scheduler writes, with a count of nodes a reason.
+//! Binds by the `binding` subresource. A pod that fits nowhere takes the place of less important ones (`preempt`) or gets
+//! the PodScheduled condition and the event that kube-scheduler writes, with a count of nodes a reason. `fit`, `affinity`
+//! and `storage` are the filters; `ledger` knows what is taken.
 
 use crate::access::{self, at, is_deleting, list_at, name, namespace, str_at};
 use crate::{Controller, Outcome, Server, pods, volumes};
 use jiff::Timestamp;
 use serde_json::{Value, json};
-use std::collections::BTreeMap;
-use store::{Change, EventKind, Key, Write};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use store::{Change, EventKind, Key, Object, Write};
 
 mod affinity;
 mod fit;
+mod ledger;
+mod preempt;
+mod storage;
 #[cfg(test)]
 mod tests;
 
-use fit::{Misfit, Placed};
+use fit::{Misfit, Scene};
+use ledger::Ledger;
+use preempt::{Preemption, Preemptor};
 
 const NODES: &str = "nodes";
 
-pub(crate) struct Scheduler;
+#[derive(Default)]
+pub(crate) struct Scheduler {
+    ledger: Mutex<Ledger>,
+}
 
 impl Controller for Scheduler {
     fn name(&self) -> &'static str {
@@ -30,8 +40,9 @@ impl Controller for Scheduler {
         match &*change.key.resource.0 {
             pods::PODS if waits(&change.object) => vec![change.key.clone()],
             // A node that appears or changes, a pod that frees its place, a claim that gets bound.
-            NODES | volumes::CLAIMS => waiting(server),
-            pods::PODS if frees(change) => waiting(server),
+            NODES if node_matters(change) => self.ledger(server).waiting(),
+            volumes::CLAIMS => self.ledger(server).waiting(),
+            pods::PODS if frees(change) => self.ledger(server).waiting(),
             _ => Vec::new(),
         }
     }
@@ -44,70 +55,110 @@ impl Controller for Scheduler {
         }
         if !list_at(&pod, &["spec", "schedulingGates"]).is_empty() {
             let message = "Scheduling is blocked due to non-empty scheduling gates";
-            outcome.writes.extend(unscheduled(&pod, "SchedulingGated", message, now));
+            outcome.writes.extend(unscheduled(&pod, "SchedulingGated", message, None, now));
             return outcome;
         }
         let nodes = server.list(NODES, "");
-        if let Some(reason) = claims(server, &pod) {
-            self.refuse(&pod, nodes.len(), Some(&reason), &[], now, &mut outcome);
-            return outcome;
-        }
-        let placed = Placed::of(server, nodes);
-        let mut misfits = Vec::new();
-        for node in &placed.nodes {
-            match fit::misfit(server, &placed, &pod, node) {
-                None => {
-                    self.assign(key, &pod, node, &mut outcome);
-                    return outcome;
-                }
-                Some(misfit) => misfits.push(misfit),
-            }
-        }
-        self.refuse(&pod, misfits.len(), None, &misfits, now, &mut outcome);
+        let ledger = self.ledger(server);
+        let search = Search { server, ledger: &ledger, nodes: &nodes, pod: &pod, now };
+        search.run(key, &mut outcome);
         outcome
     }
 }
 
 impl Scheduler {
-    fn assign(&self, key: &Key, pod: &Value, node: &Value, outcome: &mut Outcome) {
+    fn ledger(&self, server: &dyn Server) -> MutexGuard<'_, Ledger> {
+        let mut ledger = self.ledger.lock().unwrap_or_else(PoisonError::into_inner);
+        ledger.bring_up(server);
+        ledger
+    }
+}
+
+struct Search<'a> {
+    server: &'a dyn Server,
+    ledger: &'a Ledger,
+    nodes: &'a [Object],
+    pod: &'a Object,
+    now: Timestamp,
+}
+
+impl Search<'_> {
+    fn run(&self, key: &Key, outcome: &mut Outcome) {
+        if let Some(reason) = storage::claims(self.server, self.pod) {
+            return self.refuse(Some(&reason), &[], outcome);
+        }
+        let scene = Scene { ledger: self.ledger, nodes: self.nodes, without: BTreeSet::new() };
+        let mut misfits = Vec::new();
+        // The node that was made room on comes first.
+        let nominated = ledger::nominated_node(self.pod);
+        if let Some(node) = self.nodes.iter().find(|node| name(node) == nominated)
+            && fit::misfit(self.server, &scene, self.pod, node).is_none()
+        {
+            return self.assign(key, node, outcome);
+        }
+        for node in self.nodes {
+            match fit::misfit(self.server, &scene, self.pod, node) {
+                None => return self.assign(key, node, outcome),
+                Some(misfit) => misfits.push(misfit),
+            }
+        }
+        self.refuse(None, &misfits, outcome);
+    }
+
+    fn assign(&self, key: &Key, node: &Value, outcome: &mut Outcome) {
+        if !ledger::nominated_node(self.pod).is_empty() {
+            outcome.write(Write::Merge {
+                key: key.clone(),
+                subresource: "status",
+                patch: json!({"status": {"nominatedNodeName": null}}),
+            });
+        }
         outcome.write(Write::Merge {
             key: key.clone(),
             subresource: "binding",
             patch: json!({"spec": {"nodeName": name(node)}}),
         });
-        let message = format!("Successfully assigned {}/{} to {}", namespace(pod), name(pod), name(node));
-        let pod = access::reference("v1", "Pod", pod);
-        outcome.write(access::event(EventKind::Normal, pod, self.name(), "Scheduled", message));
+        let message =
+            format!("Successfully assigned {}/{} to {}", namespace(self.pod), name(self.pod), name(node));
+        self.say(EventKind::Normal, "Scheduled", message, outcome);
+    }
+
+    fn say(&self, kind: EventKind, reason: &str, message: String, outcome: &mut Outcome) {
+        let regarding = access::reference("v1", "Pod", self.pod);
+        outcome.write(access::event(kind, regarding, "default-scheduler", reason, message));
     }
 
     /// `whole` is a reason that holds for every node.
-    fn refuse(
-        &self,
-        pod: &Value,
-        nodes: usize,
-        whole: Option<&str>,
-        misfits: &[Misfit],
-        now: Timestamp,
-        outcome: &mut Outcome,
-    ) {
-        let message = if nodes == 0 {
-            "no nodes available to schedule pods".to_string()
-        } else {
-            let reasons = whole.map_or_else(|| counted(misfits), str::to_string);
-            format!("0/{nodes} nodes are available: {reasons}. {}", preemption(pod, nodes, misfits))
-        };
-        if let Some(write) = unscheduled(pod, "Unschedulable", &message, now) {
+    fn refuse(&self, whole: Option<&str>, misfits: &[Misfit], outcome: &mut Outcome) {
+        if self.nodes.is_empty() {
+            return self.note("no nodes available to schedule pods".into(), None, outcome);
+        }
+        let reasons = misfits.iter().flat_map(|misfit| &misfit.reasons).map(String::as_str);
+        let reasons = whole.map_or_else(|| counted(reasons), str::to_string);
+        let message = format!("0/{} nodes are available: {reasons}.", self.nodes.len());
+        let preemptor =
+            Preemptor { server: self.server, ledger: self.ledger, nodes: self.nodes, pod: self.pod };
+        match preemptor.decide(misfits) {
+            Preemption::Useless(why) => self.note(format!("{message} preemption: {why}"), None, outcome),
+            Preemption::Room { node, victims } => {
+                self.note(message, Some(&node), outcome);
+                victims.iter().for_each(|victim| preempt::evict(self.pod, victim, &node, self.now, outcome));
+            }
+        }
+    }
+
+    fn note(&self, message: String, nominated: Option<&str>, outcome: &mut Outcome) {
+        if let Some(write) = unscheduled(self.pod, "Unschedulable", &message, nominated, self.now) {
             outcome.write(write);
-            let pod = access::reference("v1", "Pod", pod);
-            outcome.write(access::event(EventKind::Warning, pod, self.name(), "FailedScheduling", message));
+            self.say(EventKind::Warning, "FailedScheduling", message, outcome);
         }
     }
 }
 
 /// `1 Insufficient cpu, 1 Insufficient memory`: each reason with the number of its nodes.
-fn counted(misfits: &[Misfit]) -> String {
+fn counted<'a>(reasons: impl Iterator<Item = &'a str>) -> String {
     let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
-    for reason in misfits.iter().flat_map(|misfit| &misfit.reasons) {
+    for reason in reasons {
         *counts.entry(reason).or_default() += 1;
     }
     let mut lines: Vec<String> = counts.iter().map(|(reason, count)| format!("{count} {reason}")).collect();
@@ -115,27 +166,25 @@ fn counted(misfits: &[Misfit]) -> String {
     lines.join(", ")
 }
 
-/// What kube-scheduler adds about taking other pods away; here nobody is.
-fn preemption(pod: &Value, nodes: usize, misfits: &[Misfit]) -> String {
-    if str_at(pod, &["spec", "preemptionPolicy"]) == "Never" {
-        return "preemption: not eligible due to preemptionPolicy=Never.".into();
-    }
-    let could = misfits.iter().filter(|misfit| misfit.could_preempt).count();
-    let parts = [
-        (could, "No preemption victims found for incoming pod"),
-        (nodes - could, "Preemption is not helpful for scheduling"),
-    ];
-    let said: Vec<String> =
-        parts.iter().filter(|(count, _)| *count > 0).map(|(count, why)| format!("{count} {why}")).collect();
-    format!("preemption: 0/{nodes} nodes are available: {}.", said.join(", "))
-}
-
-/// The condition that says why a pod has no node, unless it says so already.
-fn unscheduled(pod: &Value, reason: &str, message: &str, now: Timestamp) -> Option<Write> {
+/// The condition that says why a pod has no node, unless it says so already, and the node where room is being made.
+fn unscheduled(
+    pod: &Value,
+    reason: &str,
+    message: &str,
+    nominated: Option<&str>,
+    now: Timestamp,
+) -> Option<Write> {
     let mut conditions = list_at(pod, &["status", "conditions"]).to_vec();
     access::set_condition(&mut conditions, "PodScheduled", "False", reason, message, now);
     let mut status = at(pod, &["status"]).clone();
     status["conditions"] = json!(conditions);
+    // A pod that waits for its victims keeps its node.
+    let waits = message.ends_with("a terminating pod on the nominated node.");
+    match (nominated, status.as_object_mut()) {
+        (Some(node), Some(status)) => drop(status.insert("nominatedNodeName".into(), json!(node))),
+        (None, Some(status)) if !waits => drop(status.shift_remove("nominatedNodeName")),
+        _ => {}
+    }
     access::status_write(pods::PODS, pod, status)
 }
 
@@ -163,26 +212,11 @@ fn frees(change: &Change) -> bool {
         || (over(&change.object) && change.previous.as_ref().is_some_and(|old| !over(old)))
 }
 
-fn waiting(server: &dyn Server) -> Vec<Key> {
-    server.list(pods::PODS, "").iter().filter(|p| waits(p)).map(|p| access::key_of(pods::PODS, p)).collect()
-}
-
-/// What is wrong with the pod's claims, for whatever node.
-fn claims(server: &dyn Server, pod: &Value) -> Option<String> {
-    volumes::claims_of(pod).into_iter().find_map(|claim| {
-        match server.get(volumes::CLAIMS, namespace(pod), &claim) {
-            None => Some(format!("persistentvolumeclaim \"{claim}\" not found")),
-            Some(found) if is_deleting(&found) => {
-                Some(format!("persistentvolumeclaim \"{claim}\" is being deleted"))
-            }
-            Some(found) if volumes::is_lost(&found) => Some(format!(
-                "persistentvolumeclaim \"{claim}\" bound to non-existent persistentvolume \"{}\"",
-                str_at(&found, &["spec", "volumeName"])
-            )),
-            Some(found) if volumes::must_be_bound_first(server, &found) => {
-                Some("pod has unbound immediate PersistentVolumeClaims".into())
-            }
-            Some(_) => None,
-        }
-    })
+/// Whether a pod may fit now that did not before: heartbeats of a node are none of it.
+fn node_matters(change: &Change) -> bool {
+    let of = |node: &Value| {
+        let taken = [&["metadata", "labels"][..], &["spec"], &["status", "allocatable"]];
+        taken.map(|path| at(node, path).clone())
+    };
+    change.previous.as_ref().is_none_or(|old| of(old) != of(&change.object))
 }

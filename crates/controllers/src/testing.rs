@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use store::{Change, ChangeKind, Key, Object, View, Write};
 
-pub(crate) use show::lines;
+pub(crate) use show::{line, lines};
 
 #[derive(Default)]
 pub(crate) struct World {

@@ -47,7 +47,7 @@ const NOTES: &[Note] = &[
     note(
         "pods",
         Part,
-        "the scheduler and the node",
+        "the scheduler, the node, the collector of pods",
         "`resize` is refused; options for Windows, and annotations for seccomp and AppArmor, are not checked",
     ),
     note("podtemplates", Part, "", "checked as pods"),
@@ -70,7 +70,7 @@ const NOTES: &[Note] = &[
     note("apps/daemonsets", Part, "the controller of DaemonSets", "pods as pods"),
     note("apps/deployments", Part, "the controller of Deployments", "pods as pods"),
     note("apps/replicasets", Part, "the controller of ReplicaSets", "pods as pods"),
-    note("apps/statefulsets", Part, "the controller of StatefulSets", "claims are never deleted"),
+    note("apps/statefulsets", Part, "the controller of StatefulSets", "pods as pods"),
     note("autoscaling/horizontalpodautoscalers", Upstream, "", "an event on the object says so"),
     note("batch/cronjobs", Part, "the controller of CronJobs", "pods as pods"),
     note(
@@ -97,7 +97,12 @@ const NOTES: &[Note] = &[
     note("rbac.authorization.k8s.io/clusterroles", Upstream, "the API server", ""),
     note("rbac.authorization.k8s.io/rolebindings", Upstream, "the API server", ""),
     note("rbac.authorization.k8s.io/roles", Upstream, "the API server", ""),
-    note("scheduling.k8s.io/priorityclasses", Upstream, "pods get their priority", "nothing is preempted"),
+    note(
+        "scheduling.k8s.io/priorityclasses",
+        Upstream,
+        "pods get their priority, the scheduler preempts by it",
+        "",
+    ),
     note("storage.k8s.io/csidrivers", Upstream, "", ""),
     note("storage.k8s.io/csinodes", Upstream, "", ""),
     note("storage.k8s.io/csistoragecapacities", Upstream, "", ""),

@@ -83,12 +83,27 @@ pub trait View {
     fn list(&self, resource: &str, namespace: &str) -> Vec<Object>;
     /// Objects that have an ownerReference with this uid (all kinds; served from an index).
     fn owned_by(&self, uid: &str) -> Vec<(Key, Object)>;
+    /// What has changed in a kind since; costs what has changed, where there is an index.
+    fn since(&self, resource: &str, _mark: &Mark) -> Since {
+        let changes = self.list(resource, "").into_iter().map(|object| (None, Some(object))).collect();
+        Since { mark: Mark::default(), from_scratch: true, changes }
+    }
     /// Objects of a kind in a namespace that no controller has; for [`ADOPTABLE`] kinds served from an index.
     fn unowned(&self, resource: &str, namespace: &str) -> Vec<Object> {
         let mut free = self.list(resource, namespace);
         free.retain(|object| !is_controlled(object));
         free
     }
+}
+
+/// What has changed in a kind since a [`Mark`] was taken.
+#[derive(Debug, Clone, Default)]
+pub struct Since {
+    pub mark: Mark,
+    /// `changes` are all objects: whoever adds up starts anew.
+    pub from_scratch: bool,
+    /// Each object before and after.
+    pub changes: Vec<(Option<Object>, Option<Object>)>,
 }
 
 /// One intended change, the answer of a controller. Carried out by `api::Api::write`, with optimistic checks.

@@ -3,7 +3,8 @@
 //! The tables are persistent maps: a write copies the few nodes on the way to what it touches, however many objects
 //! there are, and a held snapshot costs a reader nothing.
 
-use crate::{Key, Object, View};
+use crate::{Key, Object, Since, View};
+use imbl::ordmap::DiffItem;
 use imbl::{HashMap, OrdMap, OrdSet};
 use serde_json::Value;
 use std::collections::BTreeSet;
@@ -29,7 +30,7 @@ pub struct Snapshot {
 }
 
 /// A kind's objects as they were, to be compared with the same of another moment; costs nothing to take.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct Mark(Option<Namespaces>);
 
 impl PartialEq for Mark {
@@ -40,6 +41,30 @@ impl PartialEq for Mark {
             (None, None) => true,
             _ => false,
         }
+    }
+}
+
+impl Mark {
+    /// Each object before and after; parts that both have in common are not looked at.
+    fn changes_to(&self, later: &Self) -> Vec<(Option<Object>, Option<Object>)> {
+        let none = Namespaces::new();
+        let empty = Names::new();
+        let (before, after) = (self.0.as_ref().unwrap_or(&none), later.0.as_ref().unwrap_or(&none));
+        let mut changes = Vec::new();
+        if before.ptr_eq(after) {
+            return changes;
+        }
+        let new = after.keys().filter(|name| !before.contains_key(*name));
+        for namespace in before.keys().chain(new) {
+            let old = before.get(namespace).unwrap_or(&empty);
+            let new = after.get(namespace).unwrap_or(&empty);
+            changes.extend(old.diff(new).map(|item| match item {
+                DiffItem::Add(_, new) => (None, Some(new.clone())),
+                DiffItem::Update { old: (_, old), new: (_, new) } => (Some(old.clone()), Some(new.clone())),
+                DiffItem::Remove(_, old) => (Some(old.clone()), None),
+            }));
+        }
+        changes
     }
 }
 
@@ -133,6 +158,11 @@ impl View for Snapshot {
                 Some((key.clone(), object))
             })
             .collect()
+    }
+
+    fn since(&self, resource: &str, mark: &Mark) -> Since {
+        let now = self.mark(resource);
+        Since { changes: mark.changes_to(&now), from_scratch: mark.0.is_none(), mark: now }
     }
 
     fn unowned(&self, resource: &str, namespace: &str) -> Vec<Object> {

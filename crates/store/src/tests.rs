@@ -182,3 +182,55 @@ fn heavy_changes_are_forgotten_sooner() {
     assert_eq!(weights(Limits { weight: 0, ..limits }), [1, 2, 3, 4], "two are kept");
     assert_eq!(weights(Limits { most: 1500, ..limits }), [1, 2, 3, 4, 5], "but never more than so much");
 }
+
+#[test]
+fn what_has_changed_since_a_mark() {
+    let mut store = Store::default();
+    let write = |store: &mut Store, name: &str, value: i64| {
+        let object = json!({"metadata": {"name": name, "namespace": "n"}, "value": value});
+        let change = store.stage(Key::new("pods", "n", name), object);
+        store.commit(&change);
+    };
+    let shown = |since: &crate::Since| -> Vec<String> {
+        let value =
+            |object: &Option<crate::Object>| object.as_ref().map_or("-".into(), |o| o["value"].to_string());
+        let mut lines: Vec<String> =
+            since.changes.iter().map(|(old, new)| format!("{}>{}", value(old), value(new))).collect();
+        lines.sort();
+        lines
+    };
+    (0..300).for_each(|number| write(&mut store, &format!("p{number:03}"), number));
+    let first = store.snapshot().since("pods", &crate::Mark::default());
+    assert!(first.from_scratch && first.changes.len() == 300);
+    assert!(store.snapshot().since("pods", &first.mark).changes.is_empty());
+    write(&mut store, "p100", 1000);
+    write(&mut store, "new", 1);
+    let gone =
+        store.stage_removal(Key::new("pods", "n", "p200"), json!({"metadata": {}})).expect("it is there");
+    store.commit(&gone);
+    let since = store.snapshot().since("pods", &first.mark);
+    assert!(!since.from_scratch);
+    assert_eq!(shown(&since), ["->1", "100>1000", "200>-"]);
+}
+
+#[test]
+fn whom_nobody_controls() {
+    let mut store = Store::default();
+    let write = |store: &mut Store, namespace: &str, name: &str, owners: serde_json::Value| {
+        let object = json!({"metadata": {"name": name, "namespace": namespace, "ownerReferences": owners}});
+        let change = store.stage(Key::new("pods", namespace, name), object);
+        store.commit(&change);
+    };
+    let names = |store: &Store, namespace: &str| -> Vec<String> {
+        let free = store.snapshot().unowned("pods", namespace);
+        free.iter().map(|pod| pod["metadata"]["name"].as_str().unwrap_or_default().to_string()).collect()
+    };
+    write(&mut store, "n", "a", json!([{"uid": "o", "controller": true}]));
+    write(&mut store, "n", "b", json!([{"uid": "o"}]));
+    write(&mut store, "m", "c", json!(null));
+    assert_eq!((names(&store, "n"), names(&store, "m")), (vec!["b".into()], vec!["c".into()]));
+    write(&mut store, "n", "a", json!([]));
+    write(&mut store, "n", "b", json!([{"uid": "o", "controller": true}]));
+    assert_eq!(names(&store, "n"), ["a"]);
+    assert_eq!(names(&store, ""), ["c", "a"]);
+}

@@ -1,6 +1,6 @@
 //! Affinity to nodes, affinity between pods, and topology spread: the required ones.
 
-use super::fit::{Misfit, Placed};
+use super::fit::{self, Misfit, Scene};
 use crate::Server;
 use crate::access::{at, int_at, labels_match, list_at, name, namespace, str_at};
 use serde_json::Value;
@@ -51,15 +51,14 @@ fn expression(e: &Value, found: Option<&str>) -> bool {
 }
 
 /// Required affinity and anti-affinity between pods, both ways.
-pub(super) fn pods(server: &dyn Server, placed: &Placed, pod: &Value, node: &Value) -> Option<Misfit> {
+pub(super) fn pods(server: &dyn Server, scene: &Scene, pod: &Value, node: &Value) -> Option<Misfit> {
     let terms = |of: &Value, kind: &str| list_at(of, &["spec", "affinity", kind, REQUIRED]).to_vec();
     let with = terms(pod, "podAffinity");
-    let matches = |term: &Value| {
-        placed.pods.iter().any(|p| near(placed, term, p, node) && term_fits(server, term, pod, p))
-    };
+    let matches =
+        |term: &Value| scene.pods().any(|p| near(scene, term, p, node) && term_fits(server, term, pod, p));
     // The first of a group that wants to be together may start anywhere.
     let first = || {
-        let nobody = !placed.pods.iter().any(|p| with.iter().all(|term| term_fits(server, term, pod, p)));
+        let nobody = !scene.pods().any(|p| with.iter().all(|term| term_fits(server, term, pod, p)));
         nobody && with.iter().all(|term| term_fits(server, term, pod, pod))
     };
     let keyed = with.iter().all(|term| domain(term, node).is_some());
@@ -69,10 +68,10 @@ pub(super) fn pods(server: &dyn Server, placed: &Placed, pod: &Value, node: &Val
     if terms(pod, "podAntiAffinity").iter().any(matches) {
         return Some(Misfit::crowded("node(s) didn't match pod anti-affinity rules"));
     }
-    let refused = placed.pods.iter().any(|p| {
+    let refused = scene.repelling().any(|p| {
         terms(p, "podAntiAffinity")
             .iter()
-            .any(|term| near(placed, term, p, node) && term_fits(server, term, p, pod))
+            .any(|term| near(scene, term, p, node) && term_fits(server, term, p, pod))
     });
     refused.then(|| Misfit::crowded("node(s) didn't satisfy existing pods anti-affinity rules"))
 }
@@ -82,8 +81,8 @@ fn domain<'a>(term: &Value, node: &'a Value) -> Option<&'a str> {
 }
 
 /// Whether the pod's node is in the same domain of the term's topology as this node.
-fn near(placed: &Placed, term: &Value, pod: &Value, node: &Value) -> bool {
-    let theirs = placed.nodes.iter().find(|n| name(n) == str_at(pod, &["spec", "nodeName"]));
+fn near(scene: &Scene, term: &Value, pod: &Value, node: &Value) -> bool {
+    let theirs = scene.nodes.iter().find(|n| name(n) == str_at(pod, &["spec", "nodeName"]));
     theirs.is_some_and(|theirs| domain(term, node).is_some() && domain(term, theirs) == domain(term, node))
 }
 
@@ -99,11 +98,29 @@ fn term_fits(server: &dyn Server, term: &Value, owner: &Value, pod: &Value) -> b
                 .get("namespaces", "", namespace(pod))
                 .is_some_and(|ns| labels_match(selector, at(&ns, &["metadata", "labels"])))
     };
-    here && labels_match(at(term, &["labelSelector"]), at(pod, &["metadata", "labels"]))
+    let labels = at(pod, &["metadata", "labels"]);
+    here && labels_match(at(term, &["labelSelector"]), labels)
+        && same_labels(term, "matchLabelKeys", owner, labels)
+        && differing_labels(term, owner, labels)
+}
+
+/// Labels that the owner has must be the same on both, for the keys that are listed.
+fn same_labels(rule: &Value, list: &str, owner: &Value, labels: &Value) -> bool {
+    list_at(rule, &[list]).iter().filter_map(Value::as_str).all(|key| {
+        let own = at(owner, &["metadata", "labels", key]);
+        own.is_null() || own == at(labels, &[key])
+    })
+}
+
+fn differing_labels(term: &Value, owner: &Value, labels: &Value) -> bool {
+    list_at(term, &["mismatchLabelKeys"]).iter().filter_map(Value::as_str).all(|key| {
+        let own = at(owner, &["metadata", "labels", key]);
+        own.is_null() || own != at(labels, &[key])
+    })
 }
 
 /// Topology spread constraints that forbid scheduling.
-pub(super) fn spread(placed: &Placed, pod: &Value, node: &Value) -> Option<Misfit> {
+pub(super) fn spread(scene: &Scene, pod: &Value, node: &Value) -> Option<Misfit> {
     const UNFIT: &str = "node(s) didn't match pod topology spread constraints";
     let all = list_at(pod, &["spec", "topologySpreadConstraints"]).iter();
     for constraint in all.filter(|c| str_at(c, &["whenUnsatisfiable"]) != "ScheduleAnyway") {
@@ -112,9 +129,9 @@ pub(super) fn spread(placed: &Placed, pod: &Value, node: &Value) -> Option<Misfi
         };
         let selector = at(constraint, &["labelSelector"]);
         let mut counts: BTreeMap<&str, i64> = BTreeMap::new();
-        for other in placed.nodes.iter().filter(|n| self::node(pod, n).is_none()) {
+        for other in scene.nodes.iter().filter(|n| is_eligible(constraint, pod, n)) {
             if let Some(domain) = domain(constraint, other) {
-                let there = placed.on(other).filter(|p| counts_for(pod, selector, p)).count();
+                let there = scene.on(other).filter(|p| counts_for(constraint, pod, p)).count();
                 *counts.entry(domain).or_default() += there as i64;
             }
         }
@@ -130,10 +147,20 @@ pub(super) fn spread(placed: &Placed, pod: &Value, node: &Value) -> Option<Misfi
     None
 }
 
-fn counts_for(pod: &Value, selector: &Value, other: &Object) -> bool {
+/// Whether a node's domain counts: its labels must do by default, its taints if that is asked for.
+fn is_eligible(constraint: &Value, pod: &Value, node: &Value) -> bool {
+    let labels = str_at(constraint, &["nodeAffinityPolicy"]) == "Ignore" || self::node(pod, node).is_none();
+    let taints = str_at(constraint, &["nodeTaintsPolicy"]) != "Honor"
+        || list_at(node, &["spec", "taints"]).iter().all(|taint| !fit::blocks(pod, taint));
+    labels && taints
+}
+
+fn counts_for(constraint: &Value, pod: &Value, other: &Object) -> bool {
+    let labels = at(other, &["metadata", "labels"]);
     namespace(other) == namespace(pod)
         && at(other, &["metadata", "deletionTimestamp"]).is_null()
-        && labels_match(selector, at(other, &["metadata", "labels"]))
+        && labels_match(at(constraint, &["labelSelector"]), labels)
+        && same_labels(constraint, "matchLabelKeys", pod, labels)
 }
 
 #[cfg(test)]

@@ -1,10 +1,12 @@
 //! Whether a pod may run on a node: the filters of kube-scheduler in its order and in its words.
 
-use super::affinity;
-use crate::access::{at, int_at, list_at, name, str_at};
-use crate::{Server, pods};
+use super::ledger::Ledger;
+use super::{Preemptor, affinity, storage};
+use crate::Server;
+use crate::access::{at, int_at, list_at, name, str_at, uid};
 use schema::usage;
 use serde_json::Value;
+use std::collections::BTreeSet;
 use store::Object;
 
 /// Why a node does not do.
@@ -25,36 +27,66 @@ impl Misfit {
     }
 }
 
-/// What the filters look at: all pods that have a node and are not at their end.
-pub(super) struct Placed {
-    pub(super) pods: Vec<Object>,
-    pub(super) nodes: Vec<Object>,
+/// What the filters look at: the pods on their nodes, but for some whose absence is imagined.
+pub(super) struct Scene<'a> {
+    pub(super) ledger: &'a Ledger,
+    pub(super) nodes: &'a [Object],
+    /// Uids.
+    pub(super) without: BTreeSet<String>,
 }
 
-impl Placed {
-    pub(super) fn of(server: &dyn Server, nodes: Vec<Object>) -> Self {
-        let mut pods = server.list(pods::PODS, "");
-        pods.retain(|p| {
-            !str_at(p, &["spec", "nodeName"]).is_empty()
-                && !matches!(str_at(p, &["status", "phase"]), "Succeeded" | "Failed")
-        });
-        Self { pods, nodes }
+impl<'a> Scene<'a> {
+    fn there(&self, pod: &Object) -> bool {
+        self.without.is_empty() || !self.without.contains(uid(pod))
     }
 
-    pub(super) fn on<'a>(&'a self, node: &'a Value) -> impl Iterator<Item = &'a Object> {
-        self.pods.iter().filter(|p| str_at(p, &["spec", "nodeName"]) == name(node))
+    pub(super) fn on<'s>(&'s self, node: &Value) -> impl Iterator<Item = &'a Object> + use<'s, 'a> {
+        let found = self.ledger.on(name(node)).into_iter();
+        found.flat_map(|node| node.pods.values()).map(|placed| &placed.pod).filter(|pod| self.there(pod))
+    }
+
+    pub(super) fn pods(&self) -> impl Iterator<Item = &Object> {
+        self.ledger.all().filter(|pod| self.there(pod))
+    }
+
+    pub(super) fn repelling(&self) -> impl Iterator<Item = &Object> {
+        self.ledger.repelling().filter(|pod| self.there(pod))
+    }
+
+    fn ported<'s>(&'s self, node: &Value) -> impl Iterator<Item = &'a Object> + use<'s, 'a> {
+        let found = self.ledger.on(name(node)).into_iter();
+        found.flat_map(|node| node.ported()).filter(|pod| self.there(pod))
+    }
+
+    fn count(&self, node: &Value) -> i64 {
+        let there = self.ledger.on(name(node)).map_or(0, |node| node.pods.len() as i64);
+        if self.without.is_empty() { there } else { self.on(node).count() as i64 }
+    }
+
+    fn used(&self, node: &Value, resource: &str) -> i128 {
+        let Some(node) = self.ledger.on(name(node)) else { return 0 };
+        let imagined = self.without.iter().filter_map(|uid| node.pods.get(uid)?.requests.get(resource));
+        node.used(resource) - imagined.map(|amount| amount.nanos()).sum::<i128>()
     }
 }
 
-/// The first filter that refuses decides.
-pub(super) fn misfit(server: &dyn Server, placed: &Placed, pod: &Value, node: &Value) -> Option<Misfit> {
+/// The first filter that refuses decides. Room that was made for more important pods is theirs, but must not be what makes
+/// this one fit.
+pub(super) fn misfit(server: &dyn Server, scene: &Scene, pod: &Value, node: &Value) -> Option<Misfit> {
+    let own = Preemptor::priority(pod);
+    let reserved: Vec<&Object> = scene
+        .ledger
+        .nominated_on(name(node))
+        .filter(|other| uid(other) != uid(pod) && Preemptor::priority(other) >= own)
+        .collect();
     unschedulable(pod, node)
         .or_else(|| tainted(pod, node))
         .or_else(|| affinity::node(pod, node))
-        .or_else(|| ports(placed, pod, node))
-        .or_else(|| resources(placed, pod, node))
-        .or_else(|| affinity::spread(placed, pod, node))
-        .or_else(|| affinity::pods(server, placed, pod, node))
+        .or_else(|| ports(scene, &reserved, pod, node))
+        .or_else(|| resources(scene, &reserved, pod, node))
+        .or_else(|| storage::misfit(server, scene, pod, node))
+        .or_else(|| affinity::spread(scene, pod, node))
+        .or_else(|| affinity::pods(server, scene, pod, node))
 }
 
 fn unschedulable(pod: &Value, node: &Value) -> Option<Misfit> {
@@ -82,7 +114,7 @@ pub(super) fn blocks(pod: &Value, taint: &Value) -> bool {
 }
 
 /// (address, protocol, port) of each port of the host that a pod takes.
-fn host_ports(pod: &Value) -> impl Iterator<Item = (&str, &str, i64)> {
+pub(super) fn host_ports(pod: &Value) -> impl Iterator<Item = (&str, &str, i64)> {
     let host_network = at(pod, &["spec", "hostNetwork"]) == &Value::Bool(true);
     let lists = ["containers", "initContainers"].into_iter();
     lists.flat_map(|list| list_at(pod, &["spec", list])).flat_map(|c| list_at(c, &["ports"])).filter_map(
@@ -99,13 +131,13 @@ fn or<'a>(text: &'a str, default: &'a str) -> &'a str {
     if text.is_empty() { default } else { text }
 }
 
-fn ports(placed: &Placed, pod: &Value, node: &Value) -> Option<Misfit> {
+fn ports(scene: &Scene, reserved: &[&Object], pod: &Value, node: &Value) -> Option<Misfit> {
     let wanted: Vec<_> = host_ports(pod).collect();
     if wanted.is_empty() {
         return None;
     }
     let any = |address: &str| address == "0.0.0.0";
-    let taken = placed.on(node).any(|other| {
+    let taken = scene.ported(node).chain(reserved.iter().copied()).any(|other| {
         host_ports(other).any(|(address, protocol, number)| {
             wanted
                 .iter()
@@ -116,11 +148,11 @@ fn ports(placed: &Placed, pod: &Value, node: &Value) -> Option<Misfit> {
 }
 
 /// Whether the requests of all pods on the node leave room for this one's; everything that lacks is told.
-fn resources(placed: &Placed, pod: &Value, node: &Value) -> Option<Misfit> {
+fn resources(scene: &Scene, reserved: &[&Object], pod: &Value, node: &Value) -> Option<Misfit> {
     let allocatable = usage::amounts(at(node, &["status", "allocatable"]));
     let mut lacks = Misfit { reasons: Vec::new(), could_preempt: true };
     if let Some(most) = allocatable.get("pods")
-        && placed.on(node).count() as i64 >= most.value()
+        && scene.count(node) + reserved.len() as i64 >= most.value()
     {
         lacks.reasons.push("Too many pods".into());
     }
@@ -131,10 +163,10 @@ fn resources(placed: &Placed, pod: &Value, node: &Value) -> Option<Misfit> {
         let place = ["cpu", "memory", "ephemeral-storage"].iter().position(|known| known == *name);
         (place.unwrap_or(usize::MAX), (*name).clone())
     });
-    let others: Vec<usage::Amounts> = if wanted.is_empty() {
+    let reserved: Vec<usage::Amounts> = if wanted.is_empty() {
         Vec::new()
     } else {
-        placed.on(node).map(|p| usage::of_pod(p, "requests")).collect()
+        reserved.iter().map(|pod| usage::of_pod(pod, "requests")).collect()
     };
     for name in names {
         let core = matches!(name.as_str(), "cpu" | "memory" | "ephemeral-storage");
@@ -144,9 +176,9 @@ fn resources(placed: &Placed, pod: &Value, node: &Value) -> Option<Misfit> {
             None if core => continue,
             None => 0,
         };
-        let used: i128 = others.iter().filter_map(|amounts| amounts.get(name)).map(|a| a.nanos()).sum();
+        let kept: i128 = reserved.iter().filter_map(|amounts| amounts.get(name)).map(|a| a.nanos()).sum();
         let want = wanted[name].nanos();
-        if used + want > room {
+        if scene.used(node, name) + kept + want > room {
             lacks.could_preempt &= want <= room;
             lacks.reasons.push(format!("Insufficient {name}"));
         }
