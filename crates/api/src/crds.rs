@@ -1,6 +1,7 @@
 //! CustomResourceDefinitions: what the server answers to them, and the kinds that they define.
 
-use crate::Api;
+pub(crate) mod naming;
+
 use crate::metadata::{default_to, field_map, text, timestamp};
 use schema::Kind;
 use serde_json::{Value, json};
@@ -9,7 +10,7 @@ use store::{Snapshot, View};
 pub(crate) const RESOURCE: &str = "apiextensions.k8s.io/customresourcedefinitions";
 
 /// Fills in what upstream's own controllers would: names, and the conditions that say that it is served.
-pub(crate) fn admit(api: &Api, definition: &mut Value, now: jiff::Timestamp) {
+pub(crate) fn admit(view: &Snapshot, definition: &mut Value, now: jiff::Timestamp) {
     let spec = &mut definition["spec"];
     let kind = spec["names"]["kind"].as_str().unwrap_or_default().to_string();
     if spec["names"].is_object() {
@@ -19,52 +20,62 @@ pub(crate) fn admit(api: &Api, definition: &mut Value, now: jiff::Timestamp) {
     if spec.is_object() {
         default_to(spec, "conversion", json!({ "strategy": "None" }));
     }
-    let names = spec["names"].clone();
-    let stored = spec["versions"].as_array().into_iter().flatten();
+    remember_stored(definition);
+    naming::grant(view, definition, now);
+    approval(definition, now);
+}
+
+/// `status.storedVersions` grows by each version that becomes the stored one; only people take versions out.
+fn remember_stored(definition: &mut Value) {
+    let versions = definition["spec"]["versions"].as_array().into_iter().flatten();
     let stored: Vec<Value> =
-        stored.filter(|v| v["storage"] == true).filter_map(|v| v.get("name").cloned()).collect();
-    let accepted = conflict(api, definition)
-        .map_or(("True", "NoConflicts", "no conflicts found".to_string()), |problem| {
-            ("False", "KindConflict", problem)
-        });
-    let established = match accepted.0 {
-        "True" => ("True", "InitialNamesAccepted", "the initial names have been accepted"),
-        _ => ("False", "NotAccepted", "not all names are accepted"),
-    };
+        versions.filter(|v| v["storage"] == true).filter_map(|v| v.get("name").cloned()).collect();
     let status = field_map(definition, "status");
-    status.insert("acceptedNames".into(), names);
-    let mut versions = status.get("storedVersions").and_then(Value::as_array).cloned().unwrap_or_default();
-    versions.extend(stored.into_iter().filter(|version| !versions.contains(version)).collect::<Vec<_>>());
-    status.insert("storedVersions".into(), versions.into());
-    let conditions = status.entry("conditions").or_insert_with(|| json!([]));
-    condition(conditions, "NamesAccepted", accepted.0, accepted.1, &accepted.2, now);
-    condition(conditions, "Established", established.0, established.1, established.2, now);
+    let mut known = status.get("storedVersions").and_then(Value::as_array).cloned().unwrap_or_default();
+    known.extend(stored.into_iter().filter(|version| !known.contains(version)).collect::<Vec<_>>());
+    status.insert("storedVersions".into(), known.into());
 }
 
-fn conflict(api: &Api, definition: &Value) -> Option<String> {
-    let spec = &definition["spec"];
-    let group = spec["group"].as_str().unwrap_or_default();
-    let kind = spec["names"]["kind"].as_str().unwrap_or_default();
-    let plural = spec["names"]["plural"].as_str().unwrap_or_default();
-    let kinds = api.kinds();
-    let mut others = kinds
-        .all()
-        .iter()
-        .filter(|other| other.group == group && other.plural != plural && other.kind == kind);
-    others.next().map(|_| format!("{kind:?} is already in use"))
-}
-
-fn condition(list: &mut Value, kind: &str, status: &str, reason: &str, message: &str, now: jiff::Timestamp) {
-    let Some(list) = list.as_array_mut() else { return };
-    let same = |known: &Value| known["type"] == kind && known["status"] == status;
-    if list.iter().any(same) {
+/// Groups of Kubernetes' own: whether its maintainers have had a look.
+fn approval(definition: &mut Value, now: jiff::Timestamp) {
+    let group = definition["spec"]["group"].as_str().unwrap_or_default();
+    if !(group.ends_with(".k8s.io") || group.ends_with(".kubernetes.io")) {
         return;
     }
-    list.retain(|known| known["type"] != kind);
-    list.push(json!({
-        "lastTransitionTime": timestamp(now), "message": message, "reason": reason,
-        "status": status, "type": kind,
-    }));
+    let given = &definition["metadata"]["annotations"]["api-approved.kubernetes.io"];
+    let given = given.as_str().unwrap_or_default().to_string();
+    // Other annotations are refused by the validation.
+    let (state, reason, message) = if given.starts_with("unapproved") {
+        ("False", "UnapprovedAnnotation", format!("not approved: {given:?}"))
+    } else {
+        ("True", "ApprovedAnnotation", format!("approved in {given}"))
+    };
+    condition(definition, "KubernetesAPIApprovalPolicyConformant", state, reason, &message, now);
+}
+
+fn condition(
+    definition: &mut Value,
+    kind: &str,
+    status: &str,
+    reason: &str,
+    message: &str,
+    now: jiff::Timestamp,
+) {
+    let conditions = field_map(definition, "status").entry("conditions").or_insert_with(|| json!([]));
+    let Some(list) = conditions.as_array_mut() else { return };
+    let Some(known) = list.iter_mut().find(|known| known["type"] == kind) else {
+        list.push(json!({
+            "lastTransitionTime": timestamp(now), "message": message, "reason": reason,
+            "status": status, "type": kind,
+        }));
+        return;
+    };
+    if known["status"] != status {
+        known["lastTransitionTime"] = timestamp(now).into();
+        known["status"] = status.into();
+    }
+    known["reason"] = reason.into();
+    known["message"] = message.into();
 }
 
 /// The kinds that the stored definitions describe.
@@ -80,7 +91,7 @@ fn is_established(definition: &Value) -> bool {
 
 fn kind(definition: &Value) -> Kind {
     let spec = &definition["spec"];
-    let names = &spec["names"];
+    let names = &definition["status"]["acceptedNames"];
     let word = |value: &Value| value.as_str().unwrap_or_default().to_string();
     let words = |value: &Value| value.as_array().into_iter().flatten().map(word).collect::<Vec<_>>();
     let mut versions: Vec<&Value> =

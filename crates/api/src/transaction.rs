@@ -69,6 +69,9 @@ impl<'a> Transaction<'a> {
             tracing::info!(kind = %object["metadata"]["name"], "a custom kind is no longer served");
         }
         self.compact_if_grown();
+        if defines_kinds {
+            crds::naming::settle(self, &object)?;
+        }
         Ok(object)
     }
 

@@ -173,7 +173,7 @@ fn initial(tx: &Transaction<'_>, kind: &Kind, object: &mut Value) -> Result<()> 
             admit::default_ingress_class(&view, object);
             object["status"] = json!({ "loadBalancer": {} });
         }
-        crds::RESOURCE => crds::admit(tx.api, object, tx.now),
+        crds::RESOURCE => crds::admit(&view, object, tx.now),
         _ if kind.subresources.iter().any(|sub| sub == "status") && tx.api.is_builtin(&kind.resource()) => {
             metadata::field_map(object, "status");
         }
@@ -340,7 +340,7 @@ fn changed(tx: &Transaction<'_>, kind: &Kind, next: &mut Value, previous: &Value
             services::allocate(&tx.api.inner.range, &tx.view(), next, Some(previous))
                 .map_err(|causes| ApiError::invalid("services", "Service", text(next, "name"), &causes))?;
         }
-        crds::RESOURCE => crds::admit(tx.api, next, tx.now),
+        crds::RESOURCE => crds::admit(&tx.view(), next, tx.now),
         _ => {}
     }
     Ok(())
