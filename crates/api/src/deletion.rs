@@ -1,5 +1,6 @@
 //! Deleting: preconditions, grace periods, finalizers.
 
+use crate::admission::{self, Attributes, Operation};
 use crate::metadata::{self, text};
 use crate::transaction::Transaction;
 use crate::{ApiError, DeleteOptions, Key, Object, Result};
@@ -13,6 +14,29 @@ const ORPHAN: &str = "orphan";
 const IMMORTAL: [&str; 3] = ["default", "kube-public", "kube-system"];
 
 pub(crate) fn delete(
+    tx: &mut Transaction<'_>,
+    kind: &Kind,
+    key: &Key,
+    options: &DeleteOptions,
+) -> Result<Object> {
+    if let Some(current) = tx.view().get(key.resource.as_str(), &key.namespace, &key.name) {
+        let attributes = Attributes {
+            operation: Operation::Delete,
+            kind,
+            subresource: "",
+            namespace: admission::namespace(key),
+            name: &key.name,
+            old: Some(&current),
+            dry_run: tx.dry_run,
+            origin: &options.origin,
+        };
+        admission::admit(tx, &attributes, None)?;
+    }
+    admitted(tx, kind, key, options)
+}
+
+/// As [`delete`], for what admission is not asked about.
+pub(crate) fn admitted(
     tx: &mut Transaction<'_>,
     kind: &Kind,
     key: &Key,

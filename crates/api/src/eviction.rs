@@ -3,16 +3,48 @@
 //! The budget's count is taken down in the transaction of the deletion, so that evictions which race never take more
 //! pods than it allows; the controller counts anew afterwards.
 
+use crate::admission::{self, Attributes, Operation};
 use crate::metadata::{self, field_map, text};
 use crate::transaction::Transaction;
-use crate::{ApiError, Key, Result, Selector};
+use crate::{ApiError, DeleteOptions, Key, Result, Selector, deletion};
+use schema::Kind;
 use serde_json::{Value, json};
 use store::{Object, View};
 
 const BUDGETS: &str = "policy/poddisruptionbudgets";
 const REFUSED: &str = "Cannot evict pod as it would violate the pod's disruption budget.";
 
-pub(crate) fn admit(tx: &mut Transaction<'_>, namespace: &str, name: &str) -> Result<()> {
+/// An eviction is admitted as one, and not as the deletion that it comes to.
+pub(crate) fn evict(
+    tx: &mut Transaction<'_>,
+    kind: &Kind,
+    namespace: &str,
+    name: &str,
+    options: &DeleteOptions,
+) -> Result<Object> {
+    if tx.view().get("pods", namespace, name).is_some() {
+        let attributes = Attributes {
+            operation: Operation::Create,
+            kind,
+            subresource: "eviction",
+            namespace,
+            name,
+            old: None,
+            dry_run: tx.dry_run,
+            origin: &options.origin,
+        };
+        let mut eviction = json!({ "apiVersion": "policy/v1", "kind": "Eviction",
+            "metadata": { "name": name, "namespace": namespace } });
+        if !options.origin.options.is_empty() {
+            eviction["deleteOptions"] = options.origin.options.clone().into();
+        }
+        admission::admit(tx, &attributes, Some(eviction))?;
+    }
+    admit(tx, namespace, name)?;
+    deletion::admitted(tx, kind, &Key::new("pods", namespace, name), options)
+}
+
+fn admit(tx: &mut Transaction<'_>, namespace: &str, name: &str) -> Result<()> {
     let view = tx.view();
     let Some(pod) = view.get("pods", namespace, name) else { return Err(ApiError::not_found("pods", name)) };
     let over = matches!(pod["status"]["phase"].as_str(), Some("Succeeded" | "Failed" | "Pending"));

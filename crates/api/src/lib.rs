@@ -3,6 +3,7 @@
 //! One handle, [`Api`], cheap to clone. A write is defaulted, validated, checked against the current version,
 //! journalled (the bytes are with the operating system before the call returns) and published to watchers.
 
+mod admission;
 mod admit;
 mod apply;
 mod changes;
@@ -40,6 +41,7 @@ use std::sync::Arc;
 use transaction::Transaction;
 use write::Part;
 
+pub use admission::{Operation, Origin, UserInfo};
 pub use changes::Changes;
 pub use error::{ApiError, Result, qualified};
 pub use kinds::{Kinds, split_api_version};
@@ -202,8 +204,7 @@ impl Api {
     pub fn evict(&self, namespace: &str, name: &str, options: &DeleteOptions) -> Result<Object> {
         let kind = self.kind("pods")?;
         let mut transaction = Transaction::begin(self, options.dry_run);
-        eviction::admit(&mut transaction, namespace, name)?;
-        deletion::delete(&mut transaction, &kind, &Key::new("pods", namespace, name), options)
+        eviction::evict(&mut transaction, &kind, namespace, name, options)
     }
 
     /// Carries out what a controller or the node wants.

@@ -1,5 +1,6 @@
 //! What a caller may ask of a write.
 
+use crate::Origin;
 use parking_lot::Mutex;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -48,6 +49,7 @@ pub struct WriteOptions {
     pub warnings: Warnings,
     /// The version that a patch speaks of, such as `autoscaling/v1`; empty: the stored one.
     pub api_version: String,
+    pub origin: Origin,
 }
 
 impl WriteOptions {
@@ -77,4 +79,5 @@ pub struct DeleteOptions {
     pub grace_seconds: Option<i64>,
     pub propagation: Option<store::Propagation>,
     pub dry_run: bool,
+    pub origin: Origin,
 }

@@ -1,11 +1,12 @@
 //! Patches: the current object with a patch applied goes the way of an update.
 
+use crate::admission::{self, Attributes, Operation};
 use crate::metadata::{self, text};
 use crate::transaction::Transaction;
 use crate::write::{self, Part};
 use crate::{ApiError, Key, Object, PatchKind, Result, WriteOptions, apply, pods, scale};
 use schema::Kind;
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::sync::Arc;
 use store::View;
 
@@ -52,9 +53,16 @@ pub(crate) fn patch(
             Ok(Arc::new(scale::shown(&paths, &stored)))
         }
         "binding" if resource == "pods" => {
-            let mut next = (*current).clone();
             let node =
                 patch["spec"]["nodeName"].as_str().or(patch["target"]["name"].as_str()).unwrap_or_default();
+            let binding = json!({ "apiVersion": "v1", "kind": "Binding",
+                "metadata": { "name": &*key.name, "namespace": &*key.namespace },
+                "target": { "kind": "Node", "name": node } });
+            let attributes =
+                Attributes { operation: Operation::Create, ..about(tx, kind, key, subresource, options) };
+            let binding = admission::admit(tx, &attributes, Some(binding))?.unwrap_or_default();
+            let node = binding["target"]["name"].as_str().unwrap_or_default();
+            let mut next = (*current).clone();
             pods::bind(&mut next, node, &metadata::timestamp(tx.now))?;
             write::finish(tx, kind, key.clone(), next, &current)
         }
@@ -67,9 +75,30 @@ pub(crate) fn patch(
             let mut next = (*current).clone();
             let finalizers = patch["spec"]["finalizers"].clone();
             metadata::field_map(&mut next, "spec").insert("finalizers".into(), finalizers);
+            let attributes = Attributes { old: Some(&current), ..about(tx, kind, key, subresource, options) };
+            admission::admit(tx, &attributes, Some(next.clone()))?;
             write::finish(tx, kind, key.clone(), next, &current)
         }
         _ => Err(ApiError::new(404, "NotFound", "the server could not find the requested resource")),
+    }
+}
+
+fn about<'a>(
+    tx: &Transaction<'_>,
+    kind: &'a Kind,
+    key: &'a Key,
+    subresource: &'a str,
+    options: &'a WriteOptions,
+) -> Attributes<'a> {
+    Attributes {
+        operation: Operation::Update,
+        kind,
+        subresource,
+        namespace: admission::namespace(key),
+        name: &key.name,
+        old: None,
+        dry_run: tx.dry_run,
+        origin: &options.origin,
     }
 }
 

@@ -1,4 +1,4 @@
-//! What the API server itself adds to a pod: service account, its token, tolerations, priority, QoS class.
+//! What the API server itself adds to a pod: service account, its token, tolerations, priority; its QoS class.
 
 use crate::metadata::{default_to, random_suffix, text};
 use crate::{ApiError, Result};
@@ -10,10 +10,7 @@ const TOKEN_PATH: &str = "/var/run/secrets/kubernetes.io/serviceaccount";
 pub(crate) fn admit(view: &Snapshot, pod: &mut Value) -> Result<()> {
     service_account(view, pod)?;
     tolerations(pod);
-    priority(view, pod)?;
-    let class = qos_class(pod);
-    pod["status"] = json!({ "phase": "Pending", "qosClass": class });
-    Ok(())
+    priority(view, pod)
 }
 
 fn service_account(view: &Snapshot, pod: &mut Value) -> Result<()> {
@@ -143,7 +140,7 @@ fn default_priority_class(view: &Snapshot) -> Option<store::Object> {
     classes.filter(|c| c["globalDefault"] == true).min_by_key(|c| c["value"].as_i64().unwrap_or_default())
 }
 
-fn qos_class(pod: &Value) -> &'static str {
+pub(crate) fn qos_class(pod: &Value) -> &'static str {
     let mut any = false;
     let mut guaranteed = true;
     let lists = ["initContainers", "containers"].into_iter();

@@ -12,7 +12,7 @@ const DEEPEST: usize = 120;
 pub(crate) struct Transaction<'a> {
     pub(crate) api: &'a Api,
     state: MutexGuard<'a, State>,
-    dry_run: bool,
+    pub(crate) dry_run: bool,
     pub(crate) now: jiff::Timestamp,
 }
 

@@ -1,8 +1,12 @@
 //! Create and update: the path that every write takes.
 
+mod mutation;
+mod prepare;
+
+use crate::admission::{self, Attributes, Operation};
 use crate::metadata::{self, text};
 use crate::transaction::Transaction;
-use crate::{ApiError, Key, Object, Result, WriteOptions, admit, apply, crds, limits, pods, quota, services};
+use crate::{ApiError, Key, Object, Result, WriteOptions, admit, apply, quota, scale};
 use schema::Kind;
 use serde_json::{Value, json};
 use store::View;
@@ -47,18 +51,28 @@ pub(crate) fn create(
     }
     let view = tx.view();
     admit::fields(tx.api, &view, kind, &mut object, options)?;
-    place(&view, kind, &mut object)?;
+    let nameless = prepare::place(&view, kind, &mut object)?;
     let key = Key::new(&resource, text(&object, "namespace"), text(&object, "name"));
-    if kind.subresources.iter().any(|sub| sub == "status") && !keeps_status_on_create(&resource) {
+    if kind.subresources.iter().any(|sub| sub == "status") && !prepare::keeps_status_on_create(&resource) {
         object.as_object_mut().map(|fields| fields.remove("status"));
     }
     // A Job's default selector is made of its uid.
     metadata::of(&mut object).insert("uid".into(), uuid::Uuid::new_v4().to_string().into());
     admit::defaults(tx.api, &view, kind, &mut object);
-    // What admission adds is nobody's: a manager that does not say it again has not let it go.
-    let mut asked_for = is_added_to(&resource).then(|| object.clone());
-    initial(tx, kind, &mut object)?;
+    let attributes = Attributes {
+        operation: Operation::Create,
+        kind,
+        subresource: "",
+        namespace: admission::namespace(&key),
+        name: if nameless { "" } else { &key.name },
+        old: None,
+        dry_run: tx.dry_run,
+        origin: &options.origin,
+    };
+    let mut asked_for = mutation::of_new(tx, &attributes, &mut object)?;
+    prepare::initial(tx, kind, &mut object)?;
     admit::validate(tx.api, &view, kind, &object, None)?;
+    admission::validate(tx, &attributes, Some(&object))?;
     if view.get(&resource, &key.namespace, &key.name).is_some() {
         return Err(ApiError::already_exists(&resource, &key.name));
     }
@@ -80,106 +94,6 @@ pub(crate) fn create(
         metadata::keep(metadata::of(&mut object), &asked_for["metadata"], "managedFields");
     }
     tx.put(key, object)
-}
-
-/// Kinds whose new objects get fields of the specification from [`initial`].
-fn is_added_to(resource: &str) -> bool {
-    matches!(resource, "pods" | "services" | "persistentvolumeclaims" | "networking.k8s.io/ingresses")
-}
-
-/// A node reports its own status when it registers.
-fn keeps_status_on_create(resource: &str) -> bool {
-    matches!(resource, "nodes")
-}
-
-/// Name and namespace.
-fn place(view: &store::Snapshot, kind: &Kind, object: &mut Value) -> Result<()> {
-    let resource = kind.resource();
-    if kind.namespaced {
-        if text(object, "namespace").is_empty() {
-            metadata::of(object).insert("namespace".into(), "default".into());
-        }
-    } else {
-        metadata::of(object).remove("namespace");
-    }
-    if text(object, "name").is_empty() {
-        let prefix = text(object, "generateName").to_string();
-        if prefix.is_empty() {
-            let cause = (
-                "metadata.name".into(),
-                "FieldValueRequired".into(),
-                "Required value: name or generateName is required".into(),
-            );
-            return Err(ApiError::invalid(&resource, &kind.kind, "", &[cause]));
-        }
-        // The suffix must fit into 63 characters with its prefix, as upstream has it.
-        let prefix: String = prefix.chars().take(58).collect();
-        let namespace = text(object, "namespace").to_string();
-        let free = |name: &String| view.get(&resource, &namespace, name).is_none();
-        let mut names = std::iter::repeat_with(|| format!("{prefix}{}", metadata::random_suffix())).take(8);
-        let Some(name) = names.find(free) else {
-            return Err(ApiError::already_exists(&resource, &prefix));
-        };
-        metadata::of(object).insert("name".into(), name.into());
-    }
-    if kind.namespaced {
-        let namespace = text(object, "namespace");
-        let Some(found) = view.get("namespaces", "", namespace) else {
-            return Err(ApiError::not_found("namespaces", namespace));
-        };
-        if metadata::is_deleting(&found) {
-            let why = format!(
-                "unable to create new content in namespace {namespace} because it is being terminated"
-            );
-            let mut error = ApiError::forbidden(&resource, text(object, "name"), &why);
-            error.details["causes"] = json!([{
-                "reason": "NamespaceTerminating", "field": "metadata.namespace",
-                "message": format!("namespace {namespace} is being terminated"),
-            }]);
-            return Err(error);
-        }
-    }
-    Ok(())
-}
-
-/// What a new object of some kinds gets from the server.
-fn initial(tx: &Transaction<'_>, kind: &Kind, object: &mut Value) -> Result<()> {
-    let view = tx.view();
-    match kind.resource().as_str() {
-        "namespaces" => {
-            let name = text(object, "name").to_string();
-            let labels = metadata::of(object).entry("labels").or_insert_with(|| json!({}));
-            labels["kubernetes.io/metadata.name"] = name.into();
-            metadata::field_map(object, "spec").insert("finalizers".into(), json!(["kubernetes"]));
-            object["status"] = json!({ "phase": "Active" });
-        }
-        "secrets" => admit::string_data(object),
-        "pods" => {
-            limits::admit(&view, "pods", object)?;
-            pods::admit(&view, object)?;
-        }
-        "services" => {
-            services::allocate(&tx.api.inner.range, &view, object, None)
-                .map_err(|causes| ApiError::invalid("services", "Service", text(object, "name"), &causes))?;
-            object["status"] = json!({ "loadBalancer": {} });
-        }
-        "persistentvolumeclaims" => {
-            admit::default_storage_class(&view, object);
-            limits::admit(&view, "persistentvolumeclaims", object)?;
-            object["status"] = json!({ "phase": "Pending" });
-        }
-        "persistentvolumes" => object["status"] = json!({ "phase": "Pending" }),
-        "networking.k8s.io/ingresses" => {
-            admit::default_ingress_class(&view, object);
-            object["status"] = json!({ "loadBalancer": {} });
-        }
-        crds::RESOURCE => crds::admit(&view, object, tx.now),
-        _ if kind.subresources.iter().any(|sub| sub == "status") && tx.api.is_builtin(&kind.resource()) => {
-            metadata::field_map(object, "status");
-        }
-        _ => {}
-    }
-    Ok(())
 }
 
 pub(crate) fn update(
@@ -216,18 +130,35 @@ pub(crate) fn update_with(
     admit::fields(tx.api, &tx.view(), kind, &mut object, options)?;
     let mut next = merge_part(kind, &previous, object, part);
     keep_bookkeeping(&mut next, &previous);
-    if part != Part::Status {
-        admit::defaults(tx.api, &tx.view(), kind, &mut next);
-        changed(tx, kind, &mut next, &previous)?;
-    }
+    let paths = if part == Part::Scale { Some(scale::paths(tx.api, &resource)?) } else { None };
+    let old = paths.as_ref().map(|paths| scale::shown(paths, &previous));
+    let attributes = Attributes {
+        operation: Operation::Update,
+        kind,
+        subresource: part.subresource(),
+        namespace: admission::namespace(&key),
+        name: &key.name,
+        old: Some(old.as_ref().unwrap_or(&previous)),
+        dry_run: tx.dry_run,
+        origin: &options.origin,
+    };
+    let mut asked_for = mutation::of_changed(tx, &attributes, &mut next, &previous, part)?;
     admit::validate(tx.api, &tx.view(), kind, &next, Some(&previous))?;
+    match &paths {
+        Some(paths) => admission::validate(tx, &attributes, Some(&scale::shown(paths, &next)))?,
+        None => admission::validate(tx, &attributes, Some(&next))?,
+    }
     if part != Part::Status && kind.namespaced {
         quota::admit(&tx.view(), &resource, &next, Some(&previous))?;
     }
     match account {
         Account::Open => {
             let manager = &options.field_manager;
-            apply::track(tx, kind, &mut next, Some(&previous), part.subresource(), manager);
+            let asked = asked_for.as_mut().unwrap_or(&mut next);
+            apply::track(tx, kind, asked, Some(&previous), part.subresource(), manager);
+            if let Some(asked_for) = asked_for {
+                metadata::keep(metadata::of(&mut next), &asked_for["metadata"], "managedFields");
+            }
         }
         Account::Kept(managers) => {
             metadata::of(&mut next).insert("managedFields".into(), managers);
@@ -247,19 +178,37 @@ pub(crate) fn ephemeral_containers(
 ) -> Result<Object> {
     check_current(&key, &given, previous)?;
     admit::fields(tx.api, &tx.view(), kind, &mut given, options)?;
-    let mut next = (**previous).clone();
+    let mut next = with_ephemeral(previous, &mut given);
+    admit::defaults(tx.api, &tx.view(), kind, &mut next);
+    let attributes = Attributes {
+        operation: Operation::Update,
+        kind,
+        subresource: "ephemeralcontainers",
+        namespace: &key.namespace,
+        name: &key.name,
+        old: Some(previous),
+        dry_run: tx.dry_run,
+        origin: &options.origin,
+    };
+    mutation::of_ephemeral(tx, &attributes, &mut next, previous)?;
+    let causes = crate::link::validate_ephemeral(&next, previous);
+    if !causes.is_empty() {
+        return Err(ApiError::invalid(&kind.resource(), &kind.kind, &key.name, &causes));
+    }
+    admission::validate(tx, &attributes, Some(&next))?;
+    apply::track(tx, kind, &mut next, Some(previous), "ephemeralcontainers", &options.field_manager);
+    finish(tx, kind, key, next, previous)
+}
+
+/// `previous` with the ephemeral containers of `given`.
+fn with_ephemeral(previous: &Value, given: &mut Value) -> Value {
+    let mut next = previous.clone();
     let spec = metadata::field_map(&mut next, "spec");
     match given["spec"]["ephemeralContainers"].take() {
         Value::Array(list) if !list.is_empty() => spec.insert("ephemeralContainers".into(), list.into()),
         _ => spec.shift_remove("ephemeralContainers"),
     };
-    admit::defaults(tx.api, &tx.view(), kind, &mut next);
-    let causes = crate::link::validate_ephemeral(&next, previous);
-    if !causes.is_empty() {
-        return Err(ApiError::invalid(&kind.resource(), &kind.kind, &key.name, &causes));
-    }
-    apply::track(tx, kind, &mut next, Some(previous), "ephemeralcontainers", &options.field_manager);
-    finish(tx, kind, key, next, previous)
+    next
 }
 
 /// Optimistic concurrency: what the caller says about the object that it has read must still be so.
@@ -329,21 +278,6 @@ fn keep_bookkeeping(next: &mut Value, previous: &Value) {
         metadata::keep(meta, was, "managedFields");
     }
     drop_empty(next);
-}
-
-/// What the server sees to when objects of some kinds change.
-fn changed(tx: &Transaction<'_>, kind: &Kind, next: &mut Value, previous: &Value) -> Result<()> {
-    match kind.resource().as_str() {
-        "secrets" => admit::string_data(next),
-        "persistentvolumeclaims" => limits::admit(&tx.view(), "persistentvolumeclaims", next)?,
-        "services" => {
-            services::allocate(&tx.api.inner.range, &tx.view(), next, Some(previous))
-                .map_err(|causes| ApiError::invalid("services", "Service", text(next, "name"), &causes))?;
-        }
-        crds::RESOURCE => crds::admit(&tx.view(), next, tx.now),
-        _ => {}
-    }
-    Ok(())
 }
 
 /// Stores `next` unless nothing has changed; an object that has only waited for this goes.

@@ -4,6 +4,7 @@
 //! reads and writes, [`output`] gives objects the form that the client asked for. It knows no controllers and no
 //! containers; what needs a container goes through [`api::NodeStreams`].
 
+mod admission;
 mod auth;
 mod authorize;
 mod body;

@@ -76,7 +76,7 @@ impl Query {
             dry_run: self.dry_run()?,
             field_validation,
             warnings: Warnings::default(),
-            api_version: String::new(),
+            ..WriteOptions::default()
         })
     }
 

@@ -6,7 +6,7 @@ use crate::query::Query;
 use crate::request::Target;
 use crate::respond::{self, Answer};
 use crate::server::Inner;
-use crate::{authorize, discovery, events, list, reviews, streams, watch};
+use crate::{admission, authorize, discovery, events, list, reviews, streams, watch};
 use access::User;
 use api::{
     ApiError, DeleteOptions, FieldFilter, FieldSelector, FieldValidation, Key, Kind, Object, PatchKind,
@@ -44,7 +44,8 @@ impl Call {
 
     pub(crate) fn write_options(&self) -> Result<WriteOptions> {
         let options = self.query.write_options(&self.parts.headers)?;
-        Ok(WriteOptions { api_version: self.output().api_version, ..options })
+        let origin = admission::origin(self, &options.warnings);
+        Ok(WriteOptions { api_version: origin.api_version.clone(), origin, ..options })
     }
 
     pub(crate) fn get(&self) -> Result<Object> {
@@ -349,13 +350,14 @@ async fn delete_options(call: &Call, body: Body) -> Result<DeleteOptions> {
         grace_seconds: given["gracePeriodSeconds"].as_i64().or(call.query.number("gracePeriodSeconds")?),
         propagation,
         dry_run: call.query.dry_run()? || given["dryRun"].as_array().is_some_and(|all| !all.is_empty()),
+        origin: admission::of_deletion(call, &Warnings::default(), &given),
     })
 }
 
 async fn delete(call: Call, body: Body) -> Result<Answer> {
     let options = delete_options(&call, body).await?;
     let last = call.inner.api.delete(&call.key(), &options)?;
-    Ok(deleted(&call, &last))
+    Ok(respond::with_warnings(deleted(&call, &last), &options.origin.warnings))
 }
 
 /// Kinds of which a delete answers with the object, as upstream's clients are told by its OpenAPI.
@@ -434,6 +436,7 @@ async fn evict(call: Call, body: Body) -> Result<Answer> {
         uid: options["preconditions"]["uid"].as_str().map(str::to_string),
         grace_seconds: options["gracePeriodSeconds"].as_i64(),
         dry_run: call.query.dry_run()?,
+        origin: admission::of_deletion(&call, &Warnings::default(), options),
         ..DeleteOptions::default()
     };
     call.inner.api.evict(&call.target.namespace, &call.target.name, &options)?;

@@ -1,0 +1,151 @@
+//! Admission: what may change or refuse a write after authorization, before it is stored.
+//!
+//! A write comes here twice, as upstream: [`mutate`] when its object has its defaults and what the server's own rules
+//! add, [`validate`] when the object that results is valid. Both are plain functions of the transaction and of
+//! [`Attributes`], which say what the write is about. What they refuse is the write's error.
+
+mod origin;
+
+pub use origin::{Origin, UserInfo};
+
+use crate::transaction::Transaction;
+use crate::{Key, Result, split_api_version};
+use schema::Kind;
+use serde_json::{Map, Value, json};
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Operation {
+    Create,
+    Update,
+    Delete,
+    Connect,
+}
+
+impl Operation {
+    /// As rules and requests name it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Create => "CREATE",
+            Self::Update => "UPDATE",
+            Self::Delete => "DELETE",
+            Self::Connect => "CONNECT",
+        }
+    }
+}
+
+/// Which time a write comes to [`mutate`]. What it changes in the first may concern those who have been asked before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Pass {
+    First,
+    Again,
+}
+
+/// What a write is about. Objects are in their stored version, or what the subresource has (a Scale, a Binding).
+#[expect(dead_code, reason = "what webhooks and policies are asked with")]
+pub(crate) struct Attributes<'a> {
+    pub(crate) operation: Operation,
+    /// The kind of resource that the request is about.
+    pub(crate) kind: &'a Kind,
+    pub(crate) subresource: &'a str,
+    /// Empty for cluster-scoped kinds; of a Namespace its name, as upstream has it.
+    pub(crate) namespace: &'a str,
+    /// Empty while the server has still to find one.
+    pub(crate) name: &'a str,
+    /// The object before the write.
+    pub(crate) old: Option<&'a Value>,
+    pub(crate) dry_run: bool,
+    pub(crate) origin: &'a Origin,
+}
+
+#[expect(dead_code, reason = "what webhooks and policies are asked with")]
+impl Attributes<'_> {
+    /// The version of the request, such as `apps/v1`.
+    pub(crate) fn api_version(&self) -> String {
+        if self.origin.api_version.is_empty() {
+            self.kind.api_version()
+        } else {
+            self.origin.api_version.clone()
+        }
+    }
+
+    /// Group, version and kind of the object that the request carries.
+    pub(crate) fn object_type(&self) -> (String, String, String) {
+        let of = |group: &str, version: &str, kind: &str| (group.into(), version.into(), kind.into());
+        match (self.kind.resource().as_str(), self.subresource) {
+            (_, "scale") => of("autoscaling", "v1", "Scale"),
+            ("pods", "binding") => of("", "v1", "Binding"),
+            ("pods", "eviction") => of("policy", "v1", "Eviction"),
+            ("pods", "exec") => of("", "v1", "PodExecOptions"),
+            ("pods", "attach") => of("", "v1", "PodAttachOptions"),
+            ("pods", "portforward") => of("", "v1", "PodPortForwardOptions"),
+            ("pods", "proxy") => of("", "v1", "PodProxyOptions"),
+            ("services", "proxy") => of("", "v1", "ServiceProxyOptions"),
+            ("nodes", "proxy") => of("", "v1", "NodeProxyOptions"),
+            ("serviceaccounts", "token") => of("authentication.k8s.io", "v1", "TokenRequest"),
+            _ => {
+                let api_version = self.api_version();
+                let (group, version) = split_api_version(&api_version);
+                of(group, version, &self.kind.kind)
+            }
+        }
+    }
+
+    /// The options of the request as an object; null where a request has none.
+    pub(crate) fn options(&self) -> Value {
+        let kind = match self.operation {
+            Operation::Create => "CreateOptions",
+            Operation::Update => "UpdateOptions",
+            Operation::Delete => "DeleteOptions",
+            Operation::Connect => return Value::Null,
+        };
+        let mut options = Map::new();
+        options.insert("kind".into(), kind.into());
+        options.insert("apiVersion".into(), "meta.k8s.io/v1".into());
+        options.extend(self.origin.options.iter().map(|(name, value)| (name.clone(), value.clone())));
+        if self.dry_run {
+            options.insert("dryRun".into(), json!(["All"]));
+        }
+        options.into()
+    }
+}
+
+/// The object as it shall be, if something changes it.
+pub(crate) fn mutate(
+    _tx: &Transaction<'_>,
+    _attributes: &Attributes<'_>,
+    _object: &Value,
+    _pass: Pass,
+) -> Result<Option<Value>> {
+    Ok(None)
+}
+
+/// `object` is what will be stored, `None` when something is deleted.
+pub(crate) fn validate(
+    _tx: &Transaction<'_>,
+    _attributes: &Attributes<'_>,
+    _object: Option<&Value>,
+) -> Result<()> {
+    Ok(())
+}
+
+/// For writes that store no object of their own: both, one after the other.
+pub(crate) fn admit(
+    tx: &Transaction<'_>,
+    attributes: &Attributes<'_>,
+    object: Option<Value>,
+) -> Result<Option<Value>> {
+    let mut object = object;
+    for pass in [Pass::First, Pass::Again] {
+        match mutate(tx, attributes, object.as_ref().unwrap_or(&Value::Null), pass)? {
+            Some(changed) => object = Some(changed),
+            None => break,
+        }
+    }
+    validate(tx, attributes, object.as_ref())?;
+    Ok(object)
+}
+
+/// The namespace of [`Attributes`]: a Namespace is in itself.
+pub(crate) fn namespace(key: &Key) -> &str {
+    if key.resource.as_str() == "namespaces" { &key.name } else { &key.namespace }
+}
