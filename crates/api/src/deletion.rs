@@ -3,7 +3,7 @@
 use crate::admission::{self, Attributes, Operation};
 use crate::metadata::{self, text};
 use crate::transaction::Transaction;
-use crate::{ApiError, DeleteOptions, Key, Object, Result};
+use crate::{ApiError, DeleteOptions, Key, Object, Result, strategy};
 use schema::Kind;
 use serde_json::{Value, json};
 use store::{Propagation, View};
@@ -49,9 +49,9 @@ pub(crate) fn admitted(
     if resource == "namespaces" && IMMORTAL.contains(&&*key.name) {
         return Err(ApiError::forbidden(resource, &key.name, "this namespace may not be deleted"));
     }
-    check(key, &current, options)?;
+    check(kind, key, &current, options)?;
     let mut next = (*current).clone();
-    set_finalizers(&mut next, options.propagation);
+    set_finalizers(&mut next, options.propagation.or(default_propagation(resource, &current)));
     let grace = grace_seconds(resource, &current, options);
     let waits = grace > 0
         || !metadata::finalizers(&next).is_empty()
@@ -84,20 +84,32 @@ fn remove_instances(tx: &mut Transaction<'_>, definition: &Value) -> Result<()> 
     Ok(())
 }
 
-fn check(key: &Key, current: &Value, options: &DeleteOptions) -> Result<()> {
-    let mut checks = [
-        ("UID", options.uid.as_deref(), text(current, "uid")),
-        ("ResourceVersion", options.resource_version.as_deref(), text(current, "resourceVersion")),
-    ]
-    .into_iter();
-    match checks.find_map(|(what, wanted, is)| wanted.filter(|wanted| *wanted != is).map(|w| (what, w, is))) {
-        None => Ok(()),
-        Some((what, wanted, is)) => {
-            let text =
-                format!("Precondition failed: {what} in precondition: {wanted}, {what} in object meta: {is}");
-            Err(ApiError::conflict(key, &text))
+/// A policy that the object has already is not overruled by its kind's.
+fn default_propagation(resource: &str, current: &Value) -> Option<Propagation> {
+    let finalizers = metadata::finalizers(current);
+    let has_policy = finalizers.iter().any(|finalizer| finalizer == FOREGROUND || finalizer == ORPHAN);
+    strategy::default_propagation(resource).filter(|_| !has_policy)
+}
+
+fn check(kind: &Kind, key: &Key, current: &Value, options: &DeleteOptions) -> Result<()> {
+    let checks = [
+        ("UID", options.uid.as_deref(), text(current, "uid"), "deleted and then recreated"),
+        (
+            "ResourceVersion",
+            options.resource_version.as_deref(),
+            text(current, "resourceVersion"),
+            "modified",
+        ),
+    ];
+    for (what, wanted, is, happened) in checks {
+        if let Some(wanted) = wanted.filter(|wanted| *wanted != is) {
+            let why = format!(
+                "the {what} in the precondition ({wanted}) does not match the {what} in record ({is}). The object might have been {happened}"
+            );
+            return Err(ApiError::kind_conflict(key, &kind.kind, &why));
         }
     }
+    Ok(())
 }
 
 /// How long the object may still take; only pods take time.
@@ -111,7 +123,11 @@ fn grace_seconds(resource: &str, current: &Value, options: &DeleteOptions) -> i6
         return 0;
     }
     let own = current["spec"]["terminationGracePeriodSeconds"].as_i64().unwrap_or(30);
-    options.grace_seconds.unwrap_or(own).max(0)
+    // As upstream: who asks for less than no time gets a second.
+    match options.grace_seconds.unwrap_or(own) {
+        ..0 => 1,
+        seconds => seconds,
+    }
 }
 
 fn set_finalizers(object: &mut Value, propagation: Option<Propagation>) {

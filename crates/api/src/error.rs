@@ -82,6 +82,21 @@ impl ApiError {
         Self::new(503, "ServiceUnavailable", message)
     }
 
+    /// A version that is not reached yet; client-go tells it from other timeouts by the cause.
+    pub fn version_too_large(wanted: u64, current: u64) -> Self {
+        let message = format!("Timeout: Too large resource version: {wanted}, current: {current}");
+        let cause = json!({ "reason": "ResourceVersionTooLarge", "message": "Too large resource version" });
+        let details = json!({ "causes": [cause], "retryAfterSeconds": 1 });
+        Self { code: 504, reason: "Timeout", message, details }
+    }
+
+    /// As [`ApiError::conflict`], where upstream names the object by its kind.
+    pub fn kind_conflict(key: &Key, kind: &str, why: &str) -> Self {
+        let (group, _) = key.resource.as_str().split_once('/').unwrap_or(("", ""));
+        let of = if group.is_empty() { kind.to_string() } else { format!("{group}/{kind}") };
+        Self::conflict(&Key::new(&of, &key.namespace, &key.name), why)
+    }
+
     pub fn too_large(what: impl std::fmt::Display) -> Self {
         Self::new(413, "RequestEntityTooLarge", format!("Request entity too large: {what}"))
     }

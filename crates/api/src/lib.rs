@@ -25,6 +25,7 @@ mod rules;
 mod scale;
 mod selector;
 mod services;
+mod strategy;
 mod streams;
 mod structural;
 #[cfg(test)]

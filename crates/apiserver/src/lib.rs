@@ -1,7 +1,7 @@
 //! The Kubernetes API over HTTP: discovery, tables, watches, exec, logs, port-forward.
 //!
 //! One set of handlers for every kind: [`request`] takes a URL apart, [`dispatch`] finds the handler, [`resources`]
-//! reads and writes, [`output`] gives objects the form that the client asked for. It knows no controllers and no
+//! reads, [`writes`] writes, [`output`] gives objects the form that the client asked for. It knows no controllers and no
 //! containers; what needs a container goes through [`api::NodeStreams`].
 
 mod admission;
@@ -10,6 +10,7 @@ mod authorize;
 mod body;
 mod certificate;
 mod columns;
+mod deletes;
 mod discovery;
 mod dispatch;
 mod events;
@@ -19,6 +20,7 @@ mod information;
 mod link;
 mod list;
 mod openapi;
+mod options;
 mod output;
 mod pretty;
 mod query;
@@ -30,6 +32,7 @@ mod server;
 mod spdy;
 mod streams;
 mod watch;
+mod writes;
 
 pub use access::User;
 pub use auth::{PeerCertificate, TokenRequest, WhoseToken};

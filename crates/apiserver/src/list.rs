@@ -2,6 +2,7 @@
 //!
 //! All parts of a list are of one moment: the snapshot that its first part was taken from is kept for some minutes.
 
+use crate::options;
 use crate::resources::{Call, Filter};
 use crate::respond::{self, Answer};
 use api::{ApiError, Object, Result, Snapshot};
@@ -41,17 +42,14 @@ impl Pages {
 }
 
 pub(crate) fn list(call: &Call) -> Result<Answer> {
+    options::check_list(&call.query, false)?;
     let from = Continue::parse(call.query.text("continue"))?;
     let Some(view) = view(call, from.as_ref())? else {
         return Ok(from.map_or_else(respond::not_found, |from| from.expired()));
     };
     let filter = Filter::new(call)?;
-    let limit = call
-        .query
-        .number::<i64>("limit")?
-        .and_then(|limit| usize::try_from(limit).ok())
-        .filter(|limit| *limit > 0)
-        .unwrap_or(usize::MAX);
+    let limit = call.query.integer("limit")?.and_then(|limit| usize::try_from(limit).ok());
+    let limit = limit.filter(|limit| *limit > 0).unwrap_or(usize::MAX);
     let (resource, namespace) = (call.resource(), call.target.namespace.as_str());
     let after = from.as_ref().map(|from| (from.after.0.as_str(), from.after.1.as_str()));
     let mut all = view.after(&resource, namespace, after).filter(|object| filter.matches(object));
@@ -69,12 +67,26 @@ pub(crate) fn list(call: &Call) -> Result<Answer> {
     Ok(respond::bytes(StatusCode::OK, call.output().list(&objects, metadata)))
 }
 
+fn version(call: &Call) -> Result<Option<u64>> {
+    let invalid = |why| ApiError::bad_request(format!("invalid resource version: {why}"));
+    call.query.version().map_err(invalid)
+}
+
+/// Whether the state is as new as the caller wants it.
+pub(crate) fn reached(call: &Call) -> Result<()> {
+    let current = call.inner.api.version();
+    match version(call)? {
+        Some(wanted) if wanted > current => Err(ApiError::version_too_large(wanted, current)),
+        _ => Ok(()),
+    }
+}
+
 /// The state that the caller wants to see; none if it is not kept any more.
 fn view(call: &Call, from: Option<&Continue>) -> Result<Option<Snapshot>> {
     let now = call.inner.api.view();
-    let wanted: Option<u64> = call.query.number("resourceVersion")?;
+    let wanted = version(call)?;
     if let Some(from) = from {
-        if wanted.is_some_and(|wanted| wanted > 0) {
+        if wanted.is_some() {
             return Err(ApiError::bad_request(
                 "specifying resource version is not allowed when using continue",
             ));
@@ -85,10 +97,7 @@ fn view(call: &Call, from: Option<&Continue>) -> Result<Option<Snapshot>> {
         });
     }
     match wanted {
-        Some(wanted) if wanted > now.version() => {
-            let message = format!("Too large resource version: {wanted}, current: {}", now.version());
-            Err(ApiError::new(504, "Timeout", message))
-        }
+        Some(wanted) if wanted > now.version() => Err(ApiError::version_too_large(wanted, now.version())),
         Some(wanted) if wanted < now.version() && call.query.text("resourceVersionMatch") == "Exact" => {
             let old = "The resourceVersion for the provided list is too old.";
             call.inner.pages.at(wanted).map(Some).ok_or_else(|| ApiError::expired(old))

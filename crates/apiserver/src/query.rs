@@ -1,7 +1,6 @@
 //! The query of a URL.
 
-use api::{ApiError, FieldValidation, Result, Warnings, WriteOptions};
-use http::HeaderMap;
+use api::{ApiError, Result};
 use percent_encoding::percent_decode_str;
 
 #[derive(Debug, Clone, Default)]
@@ -40,55 +39,43 @@ impl Query {
         given.then(|| !(self.text(name) == "0" || self.text(name).eq_ignore_ascii_case("false")))
     }
 
-    pub(crate) fn number<T: std::str::FromStr>(&self, name: &str) -> Result<Option<T>> {
+    pub(crate) fn has(&self, name: &str) -> bool {
+        self.0.iter().any(|(known, _)| known == name)
+    }
+
+    /// A number, or why it is none in the words of Go.
+    pub(crate) fn integer(&self, name: &str) -> Result<Option<i64>> {
         let text = self.text(name);
         if text.is_empty() {
             return Ok(None);
         }
-        text.parse().map(Some).map_err(|_| {
-            ApiError::bad_request(format!("{name}: strconv.ParseInt: parsing {text:?}: invalid syntax"))
+        text.parse().map(Some).map_err(|error| {
+            ApiError::bad_request(format!("{name}: strconv.ParseInt: parsing {text:?}: {}", go_words(&error)))
         })
     }
 
-    pub(crate) fn dry_run(&self) -> Result<bool> {
-        match self.all("dryRun").as_slice() {
-            [] | [""] => Ok(false),
-            all if all.iter().all(|value| *value == "All") => Ok(true),
-            other => {
-                Err(ApiError::bad_request(format!("invalid dryRun: {other:?}: supported values: \"All\"")))
-            }
+    /// `resourceVersion`, or why it is none. Nothing and zero are the same.
+    pub(crate) fn version(&self) -> std::result::Result<Option<u64>, String> {
+        let text = self.text("resourceVersion");
+        if text.is_empty() {
+            return Ok(None);
         }
-    }
-
-    pub(crate) fn write_options(&self, headers: &HeaderMap) -> Result<WriteOptions> {
-        let field_validation = match self.text("fieldValidation") {
-            "" | "Warn" => FieldValidation::Warn,
-            "Ignore" => FieldValidation::Ignore,
-            "Strict" => FieldValidation::Strict,
-            other => {
-                return Err(ApiError::bad_request(format!(
-                    "fieldValidation: Unsupported value: {other:?}: supported values: \"\", \"Ignore\", \"Warn\", \"Strict\""
-                )));
-            }
+        let wrong = |error: std::num::ParseIntError| {
+            let why = go_words(&error);
+            format!("resourceVersion: Invalid value: {text:?}: strconv.ParseUint: parsing {text:?}: {why}")
         };
-        Ok(WriteOptions {
-            field_manager: self.field_manager(headers),
-            dry_run: self.dry_run()?,
-            field_validation,
-            warnings: Warnings::default(),
-            ..WriteOptions::default()
-        })
+        text.parse().map(|version| Some(version).filter(|version| *version > 0)).map_err(wrong)
     }
 
-    /// Upstream takes the program's name from the User-Agent when the client does not say.
-    fn field_manager(&self, headers: &HeaderMap) -> String {
-        let given = self.text("fieldManager");
-        if !given.is_empty() {
-            return given.to_string();
-        }
-        let agent =
-            headers.get(http::header::USER_AGENT).and_then(|value| value.to_str().ok()).unwrap_or_default();
-        agent.split('/').next().filter(|name| !name.is_empty()).unwrap_or("unknown").to_string()
+    pub(crate) fn dry_run(&self) -> bool {
+        self.all("dryRun").contains(&"All")
+    }
+}
+
+fn go_words(error: &std::num::ParseIntError) -> &'static str {
+    match error.kind() {
+        std::num::IntErrorKind::PosOverflow | std::num::IntErrorKind::NegOverflow => "value out of range",
+        _ => "invalid syntax",
     }
 }
 
@@ -98,7 +85,13 @@ fn queries() {
     let query = Query::parse("labelSelector=a%3Db%2Cc+in+%28d%29&watch=1&limit=5&dryRun=All");
     assert_eq!(query.text("labelSelector"), "a=b,c in (d)");
     assert!(query.flag("watch") && !query.flag("follow"));
-    assert_eq!(query.number::<u64>("limit").expect("a number"), Some(5));
-    assert!(query.dry_run().expect("known"));
-    assert!(Query::parse("dryRun=Some").dry_run().is_err());
+    assert_eq!(query.integer("limit").expect("a number"), Some(5));
+    assert!(query.dry_run());
+    let wrong = Query::parse("limit=many").integer("limit").expect_err("no number");
+    assert_eq!(wrong.message, "limit: strconv.ParseInt: parsing \"many\": invalid syntax");
+    for (text, expected) in [("", Ok(None)), ("0", Ok(None)), ("7", Ok(Some(7)))] {
+        assert_eq!(Query::parse(&format!("resourceVersion={text}")).version(), expected);
+    }
+    let huge = Query::parse("resourceVersion=99999999999999999999").version().expect_err("too large");
+    assert!(huge.ends_with("value out of range"), "{huge}");
 }

@@ -30,8 +30,10 @@ pub(crate) fn text(code: StatusCode, text: impl Into<String>) -> Answer {
 pub(crate) fn failure(error: &ApiError) -> Answer {
     let code = StatusCode::from_u16(error.code).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let mut answer = json(code, &error.status());
-    if error.code == 429 || error.code == 503 {
-        answer.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+    let told = error.details["retryAfterSeconds"].as_u64();
+    let otherwise = matches!(error.code, 429 | 503).then_some(1);
+    if let Some(seconds) = told.or(otherwise) {
+        answer.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
     }
     answer
 }

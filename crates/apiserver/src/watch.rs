@@ -1,5 +1,6 @@
 //! Watches: a stream of events, a JSON object a line, each sent as soon as it has happened.
 
+use crate::options;
 use crate::output::{Form, Output, to_bytes};
 use crate::resources::{Call, Filter};
 use crate::respond::Answer;
@@ -45,6 +46,7 @@ struct Watch {
 
 pub(crate) fn start(call: &Call) -> Result<Answer> {
     let api = &call.inner.api;
+    options::check_list(&call.query, true)?;
     let start = start_of(call)?;
     let view = api.view();
     let since = match start {
@@ -52,14 +54,13 @@ pub(crate) fn start(call: &Call) -> Result<Answer> {
         Start::After(version) => version,
     };
     if since > view.version() {
-        let message = format!("Too large resource version: {since}, current: {}", view.version());
-        return Err(ApiError::new(504, "Timeout", message));
+        return Err(ApiError::version_too_large(since, view.version()));
     }
     let mut changes = api.changes_of(since, &call.resource(), &call.target.namespace);
     // A version that is too old is refused at once; later it can only be told in the stream.
     let first = changes.try_next().map_err(|error| ApiError::expired(error.to_string()))?;
     let bookmarks = call.query.flag("allowWatchBookmarks");
-    let seconds: Option<u64> = call.query.number("timeoutSeconds")?;
+    let seconds = call.query.integer("timeoutSeconds")?.and_then(|seconds| u64::try_from(seconds).ok());
     let mut watch = Watch {
         output: call.output(),
         filter: Filter::new(call)?,
@@ -93,23 +94,17 @@ pub(crate) fn start(call: &Call) -> Result<Answer> {
 }
 
 fn start_of(call: &Call) -> Result<Start> {
-    let version = call.query.text("resourceVersion");
-    let matching = call.query.text("resourceVersionMatch");
-    match call.query.optional_flag("sendInitialEvents") {
-        Some(true) => {
-            if matching != "NotOlderThan" {
-                return Err(ApiError::bad_request(
-                    "resourceVersionMatch: Forbidden: resourceVersionMatch is required for watch unless sendInitialEvents is not set",
-                ));
-            }
-            Ok(Start::State { bookmark_at_end: call.query.flag("allowWatchBookmarks") })
-        }
-        Some(false) if version.is_empty() || version == "0" => Ok(Start::After(call.inner.api.version())),
-        None if version.is_empty() || version == "0" => Ok(Start::State { bookmark_at_end: false }),
-        _ => version.parse().map(Start::After).map_err(|_| {
-            ApiError::bad_request(format!("resourceVersion: Invalid value: {version:?}: must be a number"))
-        }),
-    }
+    let version = call.query.version().map_err(|why| {
+        let cause =
+            ("resourceVersion".into(), "FieldValueInvalid".into(), why.replacen("resourceVersion: ", "", 1));
+        ApiError::invalid(&call.kind.resource(), &call.kind.plural, "", &[cause])
+    })?;
+    Ok(match (call.query.optional_flag("sendInitialEvents"), version) {
+        (Some(true), _) => Start::State { bookmark_at_end: call.query.flag("allowWatchBookmarks") },
+        (Some(false), None) => Start::After(call.inner.api.version()),
+        (None, None) => Start::State { bookmark_at_end: false },
+        (_, Some(version)) => Start::After(version),
+    })
 }
 
 impl Watch {

@@ -13,7 +13,7 @@ pub(crate) async fn handle(call: Call) -> Result<Answer> {
     let pod = call.get()?;
     let query = &call.query;
     let text = |name: &str| Some(query.text(name).to_string()).filter(|text| !text.is_empty());
-    let whole = |name: &str| -> Result<Option<i64>> { query.number(name) };
+    let whole = |name: &str| -> Result<Option<i64>> { query.integer(name) };
     let wanted = Wanted {
         tail_lines: whole("tailLines")?,
         limit_bytes: whole("limitBytes")?,

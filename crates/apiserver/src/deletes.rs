@@ -1,0 +1,104 @@
+//! Deleting objects, one or all, and evicting pods.
+
+use crate::resources::{Call, Filter, not_allowed, success};
+use crate::respond::{self, Answer};
+use crate::writes::named_as_the_url;
+use crate::{admission, body, discovery, list, options};
+use api::{DeleteOptions, Key, Object, Result, View, Warnings};
+use axum::body::Body;
+use http::StatusCode;
+use serde_json::{Value, json};
+
+/// Kinds of which a delete answers with the object, as upstream's clients are told by its OpenAPI.
+const SHOWS_WHAT_WENT: [&str; 12] = [
+    "namespaces",
+    "persistentvolumeclaims",
+    "persistentvolumes",
+    "pods",
+    "podtemplates",
+    "resourcequotas",
+    "serviceaccounts",
+    "services",
+    "storage.k8s.io/csidrivers",
+    "storage.k8s.io/csinodes",
+    "storage.k8s.io/storageclasses",
+    "storage.k8s.io/volumeattachments",
+];
+
+async fn given_options(call: &Call, body: Body) -> Result<DeleteOptions> {
+    let given = body::read(&call.parts.headers, body, "DeleteOptions", &mut Vec::new()).await?;
+    let options = options::of_delete(&call.query, &given)?;
+    let origin = admission::of_deletion(call, &warnings(call, &options), &given);
+    Ok(DeleteOptions { origin, ..options })
+}
+
+pub(crate) async fn one(call: Call, body: Body) -> Result<Answer> {
+    let options = given_options(&call, body).await?;
+    let last = call.inner.api.delete(&call.key(), &options)?;
+    Ok(respond::with_warnings(gone(&call, &last), &options.origin.warnings))
+}
+
+/// Who deletes a Job and does not say so leaves its pods, as upstream.
+fn warnings(call: &Call, options: &DeleteOptions) -> Warnings {
+    let warnings = Warnings::default();
+    if call.resource() == "batch/jobs" && options.propagation.is_none() {
+        warnings.push(
+            "child pods are preserved by default when jobs are deleted; set propagationPolicy=Background to remove \
+             them or set propagationPolicy=Orphan to suppress this warning",
+        );
+    }
+    warnings
+}
+
+/// The object if it still waits for something, else that it is gone.
+fn gone(call: &Call, last: &Object) -> Answer {
+    let uid = &last["metadata"]["uid"];
+    let waits = call.get().is_ok_and(|now| &now["metadata"]["uid"] == uid);
+    if waits || SHOWS_WHAT_WENT.contains(&call.resource().as_str()) {
+        return respond::json(StatusCode::OK, &call.output().for_write().object(last));
+    }
+    let mut details = json!({ "name": call.target.name, "kind": call.kind.plural, "uid": uid });
+    if !call.kind.group.is_empty() {
+        details["group"] = call.kind.group.clone().into();
+    }
+    let status = json!({
+        "kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "details": details,
+    });
+    respond::json(StatusCode::OK, &status)
+}
+
+pub(crate) async fn all(call: Call, body: Body) -> Result<Answer> {
+    let everywhere = call.kind.namespaced && call.target.namespace.is_empty();
+    if everywhere || !discovery::verbs(&call.kind).contains(&"deletecollection") {
+        return Err(not_allowed());
+    }
+    options::check_list(&call.query, false)?;
+    let options = given_options(&call, body).await?;
+    let filter = Filter::new(&call)?;
+    let view = call.inner.api.view();
+    let mut gone = Vec::new();
+    for object in view.list(&call.resource(), &call.target.namespace).iter().filter(|o| filter.matches(o)) {
+        let (namespace, name) = list::place(object);
+        match call.inner.api.delete(&Key::new(&call.resource(), &namespace, &name), &options) {
+            Ok(last) => gone.push(last),
+            // Somebody was quicker.
+            Err(error) if error.code == 404 => {}
+            Err(error) => return Err(error),
+        }
+    }
+    let metadata = json!({ "resourceVersion": call.inner.api.version().to_string() });
+    let answer = respond::bytes(StatusCode::OK, call.output().for_write().list(&gone, metadata));
+    Ok(respond::with_warnings(answer, &options.origin.warnings))
+}
+
+pub(crate) async fn evict(call: Call, body: Body) -> Result<Answer> {
+    let eviction = body::read(&call.parts.headers, body, "Eviction", &mut Vec::new()).await?;
+    named_as_the_url(&call, &eviction, "Eviction")?;
+    // The options of an eviction are those of its body, but for the dry run.
+    let given = eviction.get("deleteOptions").filter(|given| given.is_object());
+    let mut options = options::of_delete(&call.query, given.unwrap_or(&json!({})))?;
+    options.dry_run |= call.query.dry_run();
+    options.origin = admission::of_deletion(&call, &Warnings::default(), given.unwrap_or(&Value::Null));
+    call.inner.api.evict(&call.target.namespace, &call.target.name, &options)?;
+    Ok(success(StatusCode::CREATED))
+}
