@@ -182,7 +182,7 @@ const flows = {
     await until(async () => (await apps.readNamespacedDeployment(at)).status.availableReplicas === 1);
     const scale = await apps.readNamespacedDeploymentScale(at);
     scale.spec.replicas = 0;
-    say((await apps.replaceNamespacedDeploymentScale({ ...at, body: scale })).spec.replicas);
+    say((await apps.replaceNamespacedDeploymentScale({ ...at, body: scale })).spec.replicas ?? 'none');
     await until(async () => !(await apps.readNamespacedDeployment(at)).status.replicas);
     say((await apps.deleteNamespacedDeployment(at)).status);
   },
