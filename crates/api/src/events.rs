@@ -5,9 +5,10 @@ use crate::transaction::Transaction;
 use crate::{Key, Result};
 use serde_json::{Value, json};
 use std::time::Duration;
-use store::{EventKind, View};
+use store::{EventKind, Term, View};
 
 const KEPT: Duration = Duration::from_secs(3600);
+const PAUSE: Duration = Duration::from_secs(60);
 
 pub(crate) struct Event {
     pub(crate) regarding: Value,
@@ -26,7 +27,9 @@ pub(crate) fn record(tx: &mut Transaction<'_>, event: Event) -> Result<()> {
     if view.get("namespaces", "", namespace).is_none_or(|found| crate::metadata::is_deleting(&found)) {
         return Ok(());
     }
-    let again = view.list("events", namespace).into_iter().find(|known| {
+    let named = |field: &str| regarding[field].as_str().filter(|text| !text.is_empty());
+    let what = named("uid").or_else(|| named("name")).unwrap_or_default();
+    let again = view.select("events", namespace, &[Term::Regards(what)]).into_iter().find(|known| {
         known["reason"] == event.reason.as_str()
             && known["message"] == event.message.as_str()
             && ["kind", "name", "uid", "fieldPath"]
@@ -66,8 +69,12 @@ pub(crate) fn record(tx: &mut Transaction<'_>, event: Event) -> Result<()> {
     prune(tx)
 }
 
-/// Removes what has not happened for an hour. Called when a new event is stored, so that it costs nothing at rest.
+/// Removes what has not happened for an hour. Called when a new event is stored, so that it costs nothing at rest; all
+/// events are looked at once a minute.
 fn prune(tx: &mut Transaction<'_>) -> Result<()> {
+    if !tx.is_due_for_pruning(PAUSE) {
+        return Ok(());
+    }
     let Ok(oldest) = tx.now.checked_sub(KEPT) else { return Ok(()) };
     let oldest = timestamp(oldest);
     for event in tx.view().list("events", "") {

@@ -97,11 +97,14 @@ struct Inner {
     feed: RwLock<changes::Feed>,
     shapes: apply::Custom,
     rules: rules::Known,
+    quotas: quota::Memo,
 }
 
 struct State {
     store: store::Store,
     journal: journal::Journal,
+    /// When old events were last looked for.
+    pruned: Option<jiff::Timestamp>,
 }
 
 impl Api {
@@ -121,7 +124,8 @@ impl Api {
             shapes: apply::Custom::default(),
             rules: rules::Known::default(),
             snapshot: RwLock::new(snapshot.clone()),
-            state: Mutex::new(State { store, journal }),
+            state: Mutex::new(State { store, journal, pruned: None }),
+            quotas: quota::Memo::default(),
         };
         let api = Api { inner: Arc::new(inner) };
         api.reload_kinds(&snapshot);

@@ -5,17 +5,57 @@
 
 use crate::metadata::text;
 use crate::{ApiError, Result};
+use parking_lot::Mutex;
 use schema::quantity::Quantity;
 use schema::usage::{self, Amounts};
 use serde_json::Value;
-use std::collections::BTreeMap;
-use store::{Snapshot, View};
+use std::collections::{BTreeMap, HashMap};
+use store::{Fold, Snapshot, View};
 
 const QUOTAS: &str = "resourcequotas";
 /// What each container must state if a quota limits it.
 const STATED: [&str; 6] = ["cpu", "memory", "requests.cpu", "requests.memory", "limits.cpu", "limits.memory"];
 
-pub(crate) fn admit(view: &Snapshot, resource: &str, object: &Value, previous: Option<&Value>) -> Result<()> {
+/// What the objects of a kind use of each quota, by the quota's uid and the kind; kept up by what has changed.
+#[derive(Default)]
+pub(crate) struct Memo(Mutex<HashMap<String, Counted>>);
+
+struct Counted {
+    spec: Value,
+    kinds: HashMap<String, Fold<Amounts>>,
+}
+
+/// More quotas than this are not remembered: those that are gone stay in the memo.
+const MOST_REMEMBERED: usize = 1000;
+
+impl Memo {
+    fn used(&self, view: &Snapshot, quota: &Value, resource: &str) -> Amounts {
+        let mut known = self.0.lock();
+        let uid = text(quota, "uid");
+        let fresh = || Counted { spec: quota["spec"].clone(), kinds: HashMap::new() };
+        if known.len() >= MOST_REMEMBERED && !known.contains_key(uid) {
+            known.clear();
+        }
+        let counted = known.entry(uid.to_string()).or_insert_with(fresh);
+        // Its scopes may be others now.
+        if counted.spec != quota["spec"] {
+            *counted = fresh();
+        }
+        let sum = counted.kinds.entry(resource.to_string()).or_default();
+        let step = |used: &mut Amounts, before: Option<&Value>, after: Option<&Value>| {
+            usage::recount(used, quota, resource, before, after);
+        };
+        sum.of(view, resource, text(quota, "namespace"), step).clone()
+    }
+}
+
+pub(crate) fn admit(
+    memo: &Memo,
+    view: &Snapshot,
+    resource: &str,
+    object: &Value,
+    previous: Option<&Value>,
+) -> Result<()> {
     if previous.is_some() && !matches!(resource, "services" | "persistentvolumeclaims" | "pods") {
         return Ok(());
     }
@@ -34,7 +74,7 @@ pub(crate) fn admit(view: &Snapshot, resource: &str, object: &Value, previous: O
                 return refuse(format!("failed quota: {{quota}}: must specify {}", missing.join("; ")));
             }
         }
-        if let Some(why) = exceeded(view, &quota, &hard, resource, object, previous) {
+        if let Some(why) = exceeded(memo, view, &quota, &hard, resource, object, previous) {
             return refuse(format!("exceeded quota: {{quota}}, {why}"));
         }
     }
@@ -69,6 +109,7 @@ fn unstated(hard: &Amounts, pod: &Value) -> Vec<String> {
 }
 
 fn exceeded(
+    memo: &Memo,
     view: &Snapshot,
     quota: &Value,
     hard: &Amounts,
@@ -87,17 +128,7 @@ fn exceeded(
     if asked.is_empty() {
         return None;
     }
-    let mut used = Amounts::new();
-    for other in view.list(resource, text(object, "namespace")) {
-        if usage::in_scope(quota, resource, &other) {
-            for (name, amount) in usage::of_object(resource, &other) {
-                if asked.contains_key(&name) {
-                    let sum = used.get(&name).map_or(amount, |old| old.plus(amount));
-                    used.insert(name, sum);
-                }
-            }
-        }
-    }
+    let used = memo.used(view, quota, resource);
     let of = |amounts: &Amounts, name: &str| amounts.get(name).copied().unwrap_or_else(Quantity::zero);
     let over: Vec<&String> = asked
         .keys()

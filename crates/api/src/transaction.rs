@@ -4,6 +4,7 @@ use crate::{Api, ApiError, Change, Key, Object, Result, Snapshot, State, crds};
 use parking_lot::MutexGuard;
 use serde_json::Value;
 use std::sync::Arc;
+use std::time::Duration;
 use store::ChangeKind;
 
 /// Objects are read back from the journal's text, whose reader goes no deeper than 128.
@@ -23,6 +24,15 @@ impl<'a> Transaction<'a> {
 
     pub(crate) fn view(&self) -> Snapshot {
         self.state.store.snapshot()
+    }
+
+    /// Whether so much time has passed since old events were last looked for; they are, then.
+    pub(crate) fn is_due_for_pruning(&mut self, pause: Duration) -> bool {
+        let due = self.state.pruned.is_none_or(|last| self.now.duration_since(last).unsigned_abs() >= pause);
+        if due {
+            self.state.pruned = Some(self.now);
+        }
+        due
     }
 
     /// Stores an object and returns it as stored; in a dry run, as it would have been stored.

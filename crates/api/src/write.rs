@@ -77,7 +77,7 @@ pub(crate) fn create(
         return Err(ApiError::already_exists(&resource, &key.name));
     }
     if kind.namespaced {
-        quota::admit(&view, &resource, &object, None)?;
+        quota::admit(&tx.api.inner.quotas, &view, &resource, &object, None)?;
     }
     drop_empty(&mut object);
     asked_for.iter_mut().for_each(drop_empty);
@@ -149,7 +149,7 @@ pub(crate) fn update_with(
         None => admission::validate(tx, &attributes, Some(&next))?,
     }
     if part != Part::Status && kind.namespaced {
-        quota::admit(&tx.view(), &resource, &next, Some(&previous))?;
+        quota::admit(&tx.api.inner.quotas, &tx.view(), &resource, &next, Some(&previous))?;
     }
     match account {
         Account::Open => {

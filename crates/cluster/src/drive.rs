@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-use store::{Change, ChangeKind, Key, Mark, Object, Since, View};
+use store::{Change, ChangeKind, Key, Mark, Object, Since, Term, View};
 use tokio_util::sync::CancellationToken;
 
 const FIRST_RETRY: Duration = Duration::from_millis(50);
@@ -279,8 +279,12 @@ impl View for World {
         self.snapshot.since(resource, mark)
     }
 
-    fn unowned(&self, resource: &str, namespace: &str) -> Vec<Object> {
-        self.snapshot.unowned(resource, namespace)
+    fn since_in(&self, resource: &str, namespace: &str, mark: &Mark) -> Since {
+        self.snapshot.since_in(resource, namespace, mark)
+    }
+
+    fn select(&self, resource: &str, namespace: &str, terms: &[Term<'_>]) -> Vec<Object> {
+        self.snapshot.select(resource, namespace, terms)
     }
 }
 

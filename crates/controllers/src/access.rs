@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 use std::hash::{DefaultHasher, Hash, Hasher};
-use store::{EventKind, Key, Resource, Write};
+use store::{EventKind, Key, Object, Resource, Term, View, Write};
 
 /// The value at a path of field names, or null.
 pub fn at<'a>(value: &'a Value, path: &[&str]) -> &'a Value {
@@ -92,6 +92,52 @@ pub fn labels_match(selector: &Value, labels: &Value) -> bool {
                 _ => false,
             }
         })
+}
+
+/// What a LabelSelector asks for that an index can answer: its pairs, or one expression's only value.
+fn equalities(selector: &Value) -> Vec<Term<'_>> {
+    let pairs = at(selector, &["matchLabels"]).as_object().into_iter().flatten();
+    let pairs = pairs.filter_map(|(key, value)| Some(Term::Label(key, value.as_str()?)));
+    let alone = list_at(selector, &["matchExpressions"]).iter().filter_map(|e| {
+        let [value] = list_at(e, &["values"]) else { return None };
+        (str_at(e, &["operator"]) == "In").then_some(Term::Label(str_at(e, &["key"]), value.as_str()?))
+    });
+    pairs.chain(alone).collect()
+}
+
+/// The objects of a kind in a namespace whose labels a LabelSelector selects and that say `also`.
+pub(crate) fn selected(
+    view: &dyn View,
+    resource: &str,
+    namespace: &str,
+    selector: &Value,
+    also: &[Term<'_>],
+) -> Vec<Object> {
+    if selector.is_null() {
+        return Vec::new();
+    }
+    let mut terms = equalities(selector);
+    terms.extend_from_slice(also);
+    let mut found = view.select(resource, namespace, &terms);
+    found.retain(|object| labels_match(selector, at(object, &["metadata", "labels"])));
+    found
+}
+
+/// The same for a plain map.
+pub(crate) fn map_selected(
+    view: &dyn View,
+    resource: &str,
+    namespace: &str,
+    selector: &Value,
+    also: &[Term<'_>],
+) -> Vec<Object> {
+    let Some(pairs) = selector.as_object().filter(|pairs| !pairs.is_empty()) else { return Vec::new() };
+    let pairs = pairs.iter().filter_map(|(key, value)| Some(Term::Label(key, value.as_str()?)));
+    let mut terms: Vec<Term<'_>> = pairs.collect();
+    terms.extend_from_slice(also);
+    let mut found = view.select(resource, namespace, &terms);
+    found.retain(|object| map_selects(selector, at(object, &["metadata", "labels"])));
+    found
 }
 
 /// A plain map selector (Service, ReplicationController): all pairs must be there; an empty one selects nothing.

@@ -41,8 +41,7 @@ impl Controller for Disruption {
         let mut outcome = Outcome::default();
         let Some(budget) = server.get(BUDGETS, &key.namespace, &key.name) else { return outcome };
         let selector = at(&budget, &["spec", "selector"]);
-        let mut chosen = server.list(pods::PODS, namespace(&budget));
-        chosen.retain(|pod| labels_match(selector, at(pod, &["metadata", "labels"])));
+        let chosen = access::selected(server, pods::PODS, namespace(&budget), selector, &[]);
         let (expected, desired) = wanted(server, &budget, &chosen);
         let healthy = chosen.iter().filter(|pod| !is_deleting(pod) && pods::is_ready(pod)).count() as i64;
         let allowed = if expected > 0 { (healthy - desired).max(0) } else { 0 };

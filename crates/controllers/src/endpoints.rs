@@ -4,7 +4,7 @@ use crate::access::{self, at, is_deleting, list_at, map_selects, name, namespace
 use crate::{Controller, Outcome, Server, pods};
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
-use store::{Change, ChangeKind, Key, Object, Resource, Write};
+use store::{Change, ChangeKind, Key, Object, Resource, Term, Write};
 
 pub(crate) const SERVICES: &str = "services";
 pub(crate) const SLICES: &str = "discovery.k8s.io/endpointslices";
@@ -71,15 +71,11 @@ impl Controller for Endpoints {
         if is_deleting(&service) || selector.as_object().is_none_or(serde_json::Map::is_empty) {
             return outcome;
         }
-        let chosen: Vec<Object> = server
-            .list(pods::PODS, namespace(&service))
-            .into_iter()
-            .filter(|p| {
-                map_selects(selector, at(p, &["metadata", "labels"]))
-                    && !str_at(p, &["status", "podIP"]).is_empty()
-                    && !matches!(str_at(p, &["status", "phase"]), "Succeeded" | "Failed")
-            })
-            .collect();
+        let mut chosen = access::map_selected(server, pods::PODS, namespace(&service), selector, &[]);
+        chosen.retain(|pod| {
+            !str_at(pod, &["status", "podIP"]).is_empty()
+                && !matches!(str_at(pod, &["status", "phase"]), "Succeeded" | "Failed")
+        });
         write_slice(server, &service, &chosen, &mut outcome);
         write_endpoints(server, &service, &chosen, &mut outcome);
         outcome
@@ -191,14 +187,9 @@ pub(crate) fn write_slices(
     groups: &[(&'static str, Vec<Value>, Vec<Value>)],
     outcome: &mut Outcome,
 ) {
-    let mut existing: Vec<Object> = server
-        .list(SLICES, &service.namespace)
-        .into_iter()
-        .filter(|s| {
-            str_at(s, &["metadata", "labels", "kubernetes.io/service-name"]) == &*service.name
-                && str_at(s, &["metadata", "labels", MANAGED_BY]) == manager
-        })
-        .collect();
+    let of_service =
+        [Term::Label("kubernetes.io/service-name", &service.name), Term::Label(MANAGED_BY, manager)];
+    let mut existing = server.select(SLICES, &service.namespace, &of_service);
     let (labels, owner) = owner.unwrap_or_default();
     for (family, ports, endpoints) in groups {
         let parts: Vec<&[Value]> =

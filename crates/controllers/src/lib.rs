@@ -90,7 +90,7 @@ pub fn all() -> Vec<Box<dyn Controller>> {
         Box::new(replicaset::REPLICA_SETS),
         Box::new(replicaset::REPLICATION_CONTROLLERS),
         Box::new(disruption::Disruption),
-        Box::new(quota::Quotas),
+        Box::new(quota::Quotas::default()),
         Box::new(statefulset::StatefulSets),
         Box::new(daemonset::DaemonSets),
         Box::new(job::Jobs),

@@ -8,7 +8,7 @@ use crate::{Controller, Outcome, Server, pods};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 use std::time::Duration;
-use store::{Change, ChangeKind, Key, Object, Propagation, Resource, Write};
+use store::{Change, ChangeKind, Key, Object, Propagation, Resource, Term, Write};
 
 const NODES: &str = "nodes";
 /// How many pods may be at their end.
@@ -45,9 +45,8 @@ impl Controller for PodGc {
                 keys
             }
             NODES if gone || out_of_service(&change.object) => {
-                let here = |pod: &&Object| str_at(pod, &["spec", "nodeName"]) == &*change.key.name;
-                let all = server.list(pods::PODS, "");
-                all.iter().filter(here).map(|pod| access::key_of(pods::PODS, pod)).collect()
+                let here = server.select(pods::PODS, "", &[Term::Node(&change.key.name)]);
+                here.iter().map(|pod| access::key_of(pods::PODS, pod)).collect()
             }
             _ => Vec::new(),
         }

@@ -5,7 +5,7 @@ use crate::{Server, access};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 use std::time::Duration;
-use store::{Key, Object, Propagation, Resource, Write};
+use store::{Key, Object, Propagation, Resource, Term, Write};
 
 pub(crate) const PODS: &str = "pods";
 
@@ -54,8 +54,14 @@ pub(crate) fn controlled_pods(server: &dyn Server, owner_uid: &str) -> Vec<Objec
 
 /// Pods in the owner's namespace that its selector wants and that nobody controls: they are adopted.
 pub(crate) fn orphans(server: &dyn Server, owner: &Value) -> Vec<Object> {
-    let mut free = server.unowned(PODS, namespace(owner));
-    free.retain(|pod| is_active(pod) && selects(owner, at(pod, &["metadata", "labels"])));
+    let selector = at(owner, &["spec", "selector"]);
+    let select = if str_at(owner, &["kind"]) == "ReplicationController" {
+        access::map_selected
+    } else {
+        access::selected
+    };
+    let mut free = select(server, PODS, namespace(owner), selector, &[Term::Free]);
+    free.retain(|pod| is_active(pod));
     free
 }
 

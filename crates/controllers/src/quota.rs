@@ -5,12 +5,23 @@ use crate::{Controller, Outcome, Server};
 use jiff::Timestamp;
 use schema::quantity::Quantity;
 use schema::usage::{self, Amounts};
-use serde_json::json;
-use store::{Change, Key};
+use serde_json::{Value, json};
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Mutex, PoisonError};
+use store::{Change, Fold, Key};
 
 const QUOTAS: &str = "resourcequotas";
 
-pub(crate) struct Quotas;
+/// What the objects of a kind use of each quota, kept up by what has changed.
+#[derive(Default)]
+pub(crate) struct Quotas {
+    counted: Mutex<HashMap<Key, Counted>>,
+}
+
+struct Counted {
+    spec: Value,
+    kinds: BTreeMap<String, Fold<Amounts>>,
+}
 
 impl Controller for Quotas {
     fn name(&self) -> &'static str {
@@ -42,19 +53,30 @@ impl Controller for Quotas {
 
     fn reconcile(&self, server: &dyn Server, key: &Key, _now: Timestamp) -> Outcome {
         let mut outcome = Outcome::default();
-        let Some(quota) = server.get(QUOTAS, &key.namespace, &key.name) else { return outcome };
+        let mut counted = self.counted.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(quota) = server.get(QUOTAS, &key.namespace, &key.name) else {
+            counted.remove(key);
+            return outcome;
+        };
         let hard = usage::amounts(at(&quota, &["spec", "hard"]));
         let mut used: Amounts = hard.keys().map(|name| (name.clone(), Quantity::zero())).collect();
+        let spec = at(&quota, &["spec"]);
+        let fresh = || Counted { spec: spec.clone(), kinds: BTreeMap::new() };
+        let counted = counted.entry(key.clone()).or_insert_with(fresh);
+        // Its scopes may be others now.
+        if counted.spec != *spec {
+            *counted = fresh();
+        }
         for resource in server.namespaced_resources() {
             if !usage::concerns(&hard, &resource) {
                 continue;
             }
-            for object in server.list(&resource, &key.namespace) {
-                if usage::in_scope(&quota, &resource, &object) {
-                    for (name, amount) in usage::of_object(&resource, &object) {
-                        used.entry(name).and_modify(|sum| *sum = sum.plus(amount));
-                    }
-                }
+            let sum = counted.kinds.entry(resource.clone()).or_default();
+            let step = |used: &mut Amounts, before: Option<&Value>, after: Option<&Value>| {
+                usage::recount(used, &quota, &resource, before, after);
+            };
+            for (name, amount) in sum.of(server, &resource, &key.namespace, step) {
+                used.entry(name.clone()).and_modify(|sum| *sum = sum.plus(*amount));
             }
         }
         let status = json!({"hard": at(&quota, &["spec", "hard"]), "used": usage::to_value(&used)});
@@ -89,7 +111,7 @@ mod tests {
         }
         world.put("configmaps", json!({"metadata": {"name": "m", "namespace": "default"}}));
         world.put("configmaps", json!({"metadata": {"name": "m", "namespace": "other"}}));
-        let outcome = Quotas.reconcile(&world, &key, Timestamp::UNIX_EPOCH);
+        let outcome = Quotas::default().reconcile(&world, &key, Timestamp::UNIX_EPOCH);
         let [store::Write::UpdateStatus { object, .. }] = &outcome.writes[..] else { panic!("one status") };
         let want = json!({"count/configmaps": "1", "pods": "2", "requests.cpu": "500m", "secrets": "0"});
         assert_eq!(object["status"]["used"], want);

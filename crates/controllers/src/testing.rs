@@ -1,5 +1,6 @@
 //! A small world for controller tests: objects in a map, writes carried out as `api` would.
 
+mod cost;
 mod show;
 
 use crate::{Controller, Server, all};

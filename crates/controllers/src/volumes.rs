@@ -9,7 +9,7 @@ use crate::garbage::drop_finalizer;
 use crate::{Controller, Outcome, Server, pods};
 use jiff::Timestamp;
 use serde_json::{Value, json};
-use store::{Change, EventKind, Key, Object, Resource, Write};
+use store::{Change, EventKind, Key, Object, Resource, Term, Write};
 
 pub(crate) const CLAIMS: &str = "persistentvolumeclaims";
 const VOLUMES: &str = "persistentvolumes";
@@ -52,14 +52,9 @@ fn name_of(volume: &Value) -> &str {
 }
 
 fn users(server: &dyn Server, claim: &Value) -> Vec<Object> {
-    server
-        .list(pods::PODS, namespace(claim))
-        .into_iter()
-        .filter(|p| {
-            !matches!(str_at(p, &["status", "phase"]), "Succeeded" | "Failed")
-                && claims_of(p).iter().any(|c| c == name(claim))
-        })
-        .collect()
+    let mut users = server.select(pods::PODS, namespace(claim), &[Term::Claim(name(claim))]);
+    users.retain(|pod| !matches!(str_at(pod, &["status", "phase"]), "Succeeded" | "Failed"));
+    users
 }
 
 impl Controller for PersistentVolumeClaims {

@@ -7,7 +7,7 @@ use pod::Event;
 use std::collections::HashSet;
 use std::path::Path;
 use std::sync::Arc;
-use store::{Change, ChangeKind, Object, View};
+use store::{Change, ChangeKind, Object, Term, View};
 
 /// Each pod that is bound to this node gets its task, with what the runtime has of it.
 pub(crate) async fn take_over(shared: &Arc<Shared>, view: &api::Snapshot, leftovers: &Leftovers) {
@@ -36,8 +36,7 @@ pub(crate) async fn run(shared: Arc<Shared>, version: u64) {
 }
 
 pub(crate) fn ours(shared: &Shared, view: &dyn View) -> Vec<Object> {
-    let all = view.list("pods", "").into_iter();
-    all.filter(|pod| pod["spec"]["nodeName"] == shared.config.name.as_str()).collect()
+    view.select("pods", "", &[Term::Node(&shared.config.name)])
 }
 
 async fn begin(shared: &Arc<Shared>, pod: Object, leftovers: Option<&Leftovers>) {

@@ -69,6 +69,28 @@ pub fn of_pod(pod: &Value, which: &str) -> Amounts {
     total
 }
 
+/// Takes what a quota's objects use up to a change of one of them: it leaves as it was and comes as it is.
+pub fn recount(
+    used: &mut Amounts,
+    quota: &Value,
+    resource: &str,
+    before: Option<&Value>,
+    after: Option<&Value>,
+) {
+    let counts = |object: Option<&Value>| -> Amounts {
+        let object = object.filter(|object| in_scope(quota, resource, object));
+        object.map(|object| of_object(resource, object)).unwrap_or_default()
+    };
+    let (before, after) = (counts(before), counts(after));
+    if before == after {
+        return;
+    }
+    for (name, amount) in before {
+        used.entry(name).and_modify(|sum| *sum = sum.minus(amount));
+    }
+    add(used, &after);
+}
+
 /// What an object counts for in quotas.
 pub fn of_object(resource: &str, object: &Value) -> Amounts {
     let mut used = Amounts::new();

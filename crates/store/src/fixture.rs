@@ -43,7 +43,7 @@ impl View for Fixture {
     }
 
     fn owned_by(&self, uid: &str) -> Vec<(Key, Object)> {
-        let owned = |object: &Object| crate::snapshot::owner_uids(object).any(|owner| owner == uid);
+        let owned = |object: &Object| crate::index::owner_uids(object).any(|owner| owner == uid);
         let mut found: Vec<_> = self
             .objects
             .iter()

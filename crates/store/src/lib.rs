@@ -5,7 +5,9 @@
 //! with [`Write`]s, which `api` carries out.
 
 mod fixture;
+mod fold;
 mod history;
+mod index;
 mod snapshot;
 #[cfg(test)]
 mod tests;
@@ -16,7 +18,9 @@ use serde_json::Value;
 use std::sync::Arc;
 
 pub use fixture::Fixture;
+pub use fold::Fold;
 pub use history::{Expired, History, Interest, Limits, Record};
+pub use index::Term;
 pub use snapshot::{Mark, Snapshot};
 pub use versioned::Store;
 
@@ -83,16 +87,27 @@ pub trait View {
     fn list(&self, resource: &str, namespace: &str) -> Vec<Object>;
     /// Objects that have an ownerReference with this uid (all kinds; served from an index).
     fn owned_by(&self, uid: &str) -> Vec<(Key, Object)>;
+    /// Objects of a kind in a namespace (an empty one means all of them) that say all of these; costs what says the rarest
+    /// of them, where there is an index. In the order of `list`.
+    fn select(&self, resource: &str, namespace: &str, terms: &[Term<'_>]) -> Vec<Object> {
+        let mut found = self.list(resource, namespace);
+        found.retain(|object| index::says_all(resource, object, terms));
+        found
+    }
     /// What has changed in a kind since; costs what has changed, where there is an index.
     fn since(&self, resource: &str, _mark: &Mark) -> Since {
         let changes = self.list(resource, "").into_iter().map(|object| (None, Some(object))).collect();
         Since { mark: Mark::default(), from_scratch: true, changes }
     }
+    /// [`View::since`] of one namespace, for a mark that is always asked about the same one.
+    fn since_in(&self, resource: &str, namespace: &str, _mark: &Mark) -> Since {
+        let all = self.list(resource, namespace).into_iter();
+        let changes = all.map(|object| (None, Some(object))).collect();
+        Since { mark: Mark::default(), from_scratch: true, changes }
+    }
     /// Objects of a kind in a namespace that no controller has; for [`ADOPTABLE`] kinds served from an index.
     fn unowned(&self, resource: &str, namespace: &str) -> Vec<Object> {
-        let mut free = self.list(resource, namespace);
-        free.retain(|object| !is_controlled(object));
-        free
+        self.select(resource, namespace, &[Term::Free])
     }
 }
 

@@ -3,11 +3,10 @@
 //! The tables are persistent maps: a write copies the few nodes on the way to what it touches, however many objects
 //! there are, and a held snapshot costs a reader nothing.
 
+use crate::index::{self, Indexes, Term};
 use crate::{Key, Object, Since, View};
 use imbl::ordmap::DiffItem;
-use imbl::{HashMap, OrdMap, OrdSet};
-use serde_json::Value;
-use std::collections::BTreeSet;
+use imbl::{HashMap, OrdMap};
 use std::ops::Bound;
 use std::sync::Arc;
 
@@ -18,9 +17,7 @@ type Namespaces = OrdMap<Arc<str>, Names>;
 pub(crate) struct Tables {
     pub(crate) version: u64,
     kinds: HashMap<Arc<str>, Namespaces>,
-    owners: HashMap<String, OrdSet<Key>>,
-    /// Objects of adoptable kinds without a controller.
-    unowned: OrdSet<Key>,
+    indexes: Indexes,
 }
 
 /// All objects as they were at [`Snapshot::version`].
@@ -48,7 +45,6 @@ impl Mark {
     /// Each object before and after; parts that both have in common are not looked at.
     fn changes_to(&self, later: &Self) -> Vec<(Option<Object>, Option<Object>)> {
         let none = Namespaces::new();
-        let empty = Names::new();
         let (before, after) = (self.0.as_ref().unwrap_or(&none), later.0.as_ref().unwrap_or(&none));
         let mut changes = Vec::new();
         if before.ptr_eq(after) {
@@ -56,15 +52,24 @@ impl Mark {
         }
         let new = after.keys().filter(|name| !before.contains_key(*name));
         for namespace in before.keys().chain(new) {
-            let old = before.get(namespace).unwrap_or(&empty);
-            let new = after.get(namespace).unwrap_or(&empty);
-            changes.extend(old.diff(new).map(|item| match item {
-                DiffItem::Add(_, new) => (None, Some(new.clone())),
-                DiffItem::Update { old: (_, old), new: (_, new) } => (Some(old.clone()), Some(new.clone())),
-                DiffItem::Remove(_, old) => (Some(old.clone()), None),
-            }));
+            self.changes_in(later, namespace, &mut changes);
         }
         changes
+    }
+
+    fn changes_in(&self, later: &Self, namespace: &str, changes: &mut Vec<(Option<Object>, Option<Object>)>) {
+        let empty = Names::new();
+        let names =
+            |mark: &Self| mark.0.as_ref().and_then(|all| all.get(namespace)).unwrap_or(&empty).clone();
+        let (old, new) = (names(self), names(later));
+        if old.ptr_eq(&new) {
+            return;
+        }
+        changes.extend(old.diff(&new).map(|item| match item {
+            DiffItem::Add(_, new) => (None, Some(new.clone())),
+            DiffItem::Update { old: (_, old), new: (_, new) } => (Some(old.clone()), Some(new.clone())),
+            DiffItem::Remove(_, old) => (Some(old.clone()), None),
+        }));
     }
 }
 
@@ -150,14 +155,23 @@ impl View for Snapshot {
     }
 
     fn owned_by(&self, uid: &str) -> Vec<(Key, Object)> {
-        let Some(owned) = self.tables.owners.get(uid) else { return Vec::new() };
-        owned
-            .iter()
-            .filter_map(|key| {
-                let object = self.get(key.resource.as_str(), &key.namespace, &key.name)?;
-                Some((key.clone(), object))
-            })
-            .collect()
+        let keys = self.tables.indexes.owned_by(uid).into_iter();
+        keys.filter_map(|key| {
+            let object = self.get(key.resource.as_str(), &key.namespace, &key.name)?;
+            Some((key, object))
+        })
+        .collect()
+    }
+
+    fn select(&self, resource: &str, namespace: &str, terms: &[Term<'_>]) -> Vec<Object> {
+        let mut found = match self.tables.indexes.narrowest(resource, namespace, terms) {
+            Some(keys) => {
+                keys.iter().filter_map(|key| self.get(resource, &key.namespace, &key.name)).collect()
+            }
+            None => self.list(resource, namespace),
+        };
+        found.retain(|object| index::says_all(resource, object, terms));
+        found
     }
 
     fn since(&self, resource: &str, mark: &Mark) -> Since {
@@ -165,24 +179,12 @@ impl View for Snapshot {
         Since { changes: mark.changes_to(&now), from_scratch: mark.0.is_none(), mark: now }
     }
 
-    fn unowned(&self, resource: &str, namespace: &str) -> Vec<Object> {
-        debug_assert!(crate::ADOPTABLE.contains(&resource), "{resource} has no index");
-        in_place(&self.tables.unowned, resource, namespace)
-            .filter_map(|key| self.get(resource, &key.namespace, &key.name))
-            .collect()
+    fn since_in(&self, resource: &str, namespace: &str, mark: &Mark) -> Since {
+        let now = self.mark(resource);
+        let mut changes = Vec::new();
+        mark.changes_in(&now, namespace, &mut changes);
+        Since { changes, from_scratch: mark.0.is_none(), mark: now }
     }
-}
-
-/// The keys of one kind in one namespace; an empty namespace means all of them.
-fn in_place<'a>(
-    keys: &'a OrdSet<Key>,
-    resource: &'a str,
-    namespace: &'a str,
-) -> impl Iterator<Item = &'a Key> {
-    let first = Key::new(resource, namespace, "");
-    keys.range(first..).take_while(move |key| {
-        key.resource.as_str() == resource && (namespace.is_empty() || &*key.namespace == namespace)
-    })
 }
 
 impl Tables {
@@ -201,40 +203,7 @@ impl Tables {
         if names.is_empty() {
             kind.remove(&key.namespace);
         }
-        self.reindex(key, previous.as_deref(), object.as_deref());
+        self.indexes.note(key, previous.as_deref(), object.as_deref());
         previous
     }
-
-    fn reindex(&mut self, key: &Key, before: Option<&Value>, after: Option<&Value>) {
-        if crate::ADOPTABLE.contains(&key.resource.as_str()) {
-            let free = |object: Option<&Value>| object.is_some_and(|object| !crate::is_controlled(object));
-            match (free(before), free(after)) {
-                (false, true) => drop(self.unowned.insert(key.clone())),
-                (true, false) => drop(self.unowned.remove(key)),
-                _ => {}
-            }
-        }
-        let uids = |object: Option<&Value>| -> BTreeSet<String> {
-            object.map(|object| owner_uids(object).map(str::to_string).collect()).unwrap_or_default()
-        };
-        let (before, after) = (uids(before), uids(after));
-        if before == after {
-            return;
-        }
-        for uid in before.difference(&after) {
-            if let Some(owned) = self.owners.get_mut(uid) {
-                owned.remove(key);
-                if owned.is_empty() {
-                    self.owners.remove(uid);
-                }
-            }
-        }
-        for uid in after.difference(&before) {
-            self.owners.entry(uid.clone()).or_default().insert(key.clone());
-        }
-    }
-}
-
-pub(crate) fn owner_uids(object: &Value) -> impl Iterator<Item = &str> {
-    object["metadata"]["ownerReferences"].as_array().into_iter().flatten().filter_map(|o| o["uid"].as_str())
 }

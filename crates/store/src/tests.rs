@@ -234,3 +234,48 @@ fn whom_nobody_controls() {
     assert_eq!(names(&store, "n"), ["a"]);
     assert_eq!(names(&store, ""), ["c", "a"]);
 }
+
+#[test]
+fn who_says_what() {
+    let mut store = Store::default();
+    let mut write = |namespace: &str, number: usize, pod: serde_json::Value| {
+        let change = store.stage(Key::new("pods", namespace, &format!("p{number:03}")), pod);
+        store.commit(&change);
+    };
+    let pod = |number: usize, namespace: &str, app: &str| {
+        json!({
+            "metadata": {"name": format!("p{number:03}"), "namespace": namespace, "labels": {"app": app, "n": number.to_string()}},
+            "spec": {
+                "nodeName": format!("node{}", number % 2),
+                "volumes": [{"name": "v", "persistentVolumeClaim": {"claimName": app}}, {"name": "e", "ephemeral": {}}],
+            },
+        })
+    };
+    (0..60).for_each(|number| write("a", number, pod(number, "a", "web")));
+    (0..5).for_each(|number| write("b", number, pod(number, "b", "web")));
+    // Labels that are changed leave the index, from either kind of set.
+    (0..50).for_each(|number| write("a", number, pod(number, "a", "db")));
+    write("a", 0, pod(0, "a", "odd"));
+    let view = store.snapshot();
+    let fixture = view
+        .all()
+        .into_iter()
+        .fold(Fixture::default(), |all, (_, object)| all.with("pods", (*object).clone()));
+    let questions: [(&str, &[Term<'_>], usize); 10] = [
+        ("a", &[Term::Label("app", "web")], 10),
+        ("", &[Term::Label("app", "web")], 15),
+        ("a", &[Term::Label("app", "db"), Term::Label("n", "7")], 1),
+        ("a", &[Term::Label("app", "web"), Term::Label("n", "7")], 0),
+        ("a", &[Term::Label("none", "")], 0),
+        ("a", &[Term::Node("node1")], 30),
+        ("", &[Term::Node("node1")], 32),
+        ("a", &[Term::Claim("odd")], 1),
+        ("b", &[Term::Claim("p003-e")], 1),
+        ("b", &[], 5),
+    ];
+    for (namespace, terms, count) in questions {
+        let found = view.select("pods", namespace, terms);
+        assert_eq!(found.len(), count, "{namespace} {terms:?}");
+        assert_eq!(found, fixture.select("pods", namespace, terms), "{namespace} {terms:?}");
+    }
+}
