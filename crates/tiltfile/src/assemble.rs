@@ -5,17 +5,20 @@ mod deps;
 mod images;
 mod objects;
 
+use crate::Position;
 use crate::builtins::git_ignores;
 use crate::call::{Failure, Result, fail};
 use crate::config;
 use crate::env::{Env, K8sResourceOptions, LocalDef};
 use crate::manifest::{self, Id};
 use crate::plan::{
-    Ignore, K8sResource, Link, Plan, PodReadiness, Resource, ResourceKind, Step, TriggerMode, UNCATEGORIZED,
+    Ignore, K8sResource, Link, Plan, PodReadiness, Resource, ResourceKind, TriggerMode, UNCATEGORIZED,
 };
+use crate::values::K8sObjectId;
 use serde_json::Value;
 use starlark::environment::FrozenModule;
 use starlark::values::OwnedFrozenValue;
+use std::collections::{BTreeMap, HashSet};
 
 /// A resource in the making.
 #[derive(Debug, Default)]
@@ -37,7 +40,6 @@ pub(crate) struct Draft {
 
 /// The plan of all that was registered. `main` is the main Tiltfile, evaluated (not there if it called `exit()`).
 pub(crate) fn assemble(env: &Env<'_>, main: &FrozenModule) -> Result<Plan> {
-    check_steps(env)?;
     let (mut drafts, mut rest) = objects::workloads(env, main)?;
     objects::apply_options(env, &mut drafts, &mut rest)?;
     objects::join_services(&mut drafts, &mut rest);
@@ -52,6 +54,7 @@ pub(crate) fn assemble(env: &Env<'_>, main: &FrozenModule) -> Result<Plan> {
     let default_mode = env.reg().trigger_mode.as_ref().map_or(TriggerMode::Auto, |(mode, _)| *mode);
     let mut services = compose::services(env, &drafts, default_mode)?;
     let built = images::find(env, &mut drafts, &mut services)?;
+    check_steps(env)?;
     let mut plan = Plan { images: built, ..Plan::default() };
     let mut names = Vec::new();
     for draft in drafts {
@@ -85,31 +88,22 @@ pub(crate) fn assemble(env: &Env<'_>, main: &FrozenModule) -> Result<Plan> {
     Ok(plan)
 }
 
-/// Every live update step must be part of some image.
+/// Every live update step must be part of some image. Steps that one place makes count as one.
 fn check_steps(env: &Env<'_>) -> Result<()> {
     let reg = env.reg();
-    let unused: Vec<String> = reg
-        .steps
-        .iter()
-        .filter(|s| !s.used)
-        .map(|s| {
-            let what = match &s.step {
-                Step::InitialSync => "initial_sync",
-                Step::FallBackOn(_) => "fall_back_on",
-                Step::Sync { .. } => "sync",
-                Step::Run { .. } => "run",
-                Step::RestartContainer => "restart_container",
-            };
-            format!("\t{what} at {}", s.position)
-        })
-        .collect();
+    let used: HashSet<&Position> = reg.steps.iter().filter(|s| s.used).map(|s| &s.position).collect();
+    let mut unused: BTreeMap<&Position, String> = BTreeMap::new();
+    for step in reg.steps.iter().filter(|s| !used.contains(&s.position)) {
+        let text = format!("{}: value '{}' of type '{}'", step.position, step.text, step.kind);
+        unused.insert(&step.position, text);
+    }
     if unused.is_empty() {
         return Ok(());
     }
     fail!(
         "found {} live_update steps that were created but not used in a live_update:\n{}",
         unused.len(),
-        unused.join("\n")
+        unused.into_values().collect::<Vec<_>>().join("\n\t")
     )
 }
 
@@ -245,18 +239,28 @@ pub(crate) fn call_name_function(
     for object in objects {
         let id = Id::of(object);
         let name = name_by_function(env, &function, &id).map_err(|e| {
-            failed(format!("error determining resource name for '{}': {}", id.fragment(4), e.message))
+            failed(format!("error determining resource name for '{}': {}", object_id(&id), e.message))
         })?;
         if let Some(other) = names.iter().position(|n| *n == name) {
             fail!(
-                "workload_to_resource_function: both '{}' and '{}' mapped to resource name '{name}'",
-                Id::of(objects[other]).fragment(4),
-                id.fragment(4)
+                "{position}: error applying workload_to_resource_function: both '{}' and '{}' mapped to resource name '{name}'",
+                object_id(&id),
+                object_id(&Id::of(objects[other]))
             );
         }
         names.push(name);
     }
     Ok(Some(names))
+}
+
+/// What the function gets to see of an object; errors show it too.
+fn object_id(id: &Id) -> K8sObjectId {
+    K8sObjectId {
+        name: id.name.clone(),
+        kind: id.kind.clone(),
+        namespace: if id.namespace.is_empty() { "default".to_owned() } else { id.namespace.clone() },
+        group: id.group.clone(),
+    }
 }
 
 fn name_by_function(env: &Env<'_>, function: &OwnedFrozenValue, id: &Id) -> Result<String> {
@@ -265,12 +269,7 @@ fn name_by_function(env: &Env<'_>, function: &OwnedFrozenValue, id: &Id) -> Resu
         eval.extra = Some(env);
         crate::limits::set(&mut eval, env);
         let heap = scratch.heap();
-        let argument = heap.alloc(crate::values::K8sObjectId {
-            name: id.name.clone(),
-            kind: id.kind.clone(),
-            namespace: if id.namespace.is_empty() { "default".to_owned() } else { id.namespace.clone() },
-            group: if id.group.is_empty() { "core".to_owned() } else { id.group.clone() },
-        });
+        let argument = heap.alloc(object_id(id));
         let function = heap.access_owned_frozen_value(function);
         let result = eval
             .eval_function(function, &[argument], &[])

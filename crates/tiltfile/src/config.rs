@@ -1,8 +1,8 @@
 //! `config.*`: settings that a Tiltfile takes from the command line and from `tilt_config.json`.
 
-use crate::call::{Call, Failure, Result, fail, strings_of};
+use crate::call::{Call, Failure, Result, fail};
 use crate::env::Env;
-use crate::values::{self, iterable};
+use crate::values;
 use serde_json::{Map, Value as Json};
 use starlark::values::Value;
 use std::path::PathBuf;
@@ -249,14 +249,7 @@ fn bad_args(definitions: &[Definition], what: &str) -> Failure {
 
 pub(crate) fn set_enabled_resources<'v>(call: &mut Call<'v, '_, '_, '_>) -> Result<Value<'v>> {
     let args = call.args()?;
-    let value = args.get("resources").expect("it is required");
-    let Some(items) = iterable(value, call.heap()) else {
-        return Err(args.wrong(
-            "resources",
-            format_args!("value should be a List or Tuple of strings, but is of type {}", value.get_type()),
-        ));
-    };
-    let names = strings_of(&items).map_err(|e| args.wrong("resources", e))?;
+    let names = args.string_list("resources")?;
     call.env().reg_mut().config.enabled = Some(names);
     call.none()
 }

@@ -74,6 +74,22 @@ pub(crate) struct Registry {
     pub(crate) team_set: bool,
 }
 
+impl Registry {
+    /// Nothing made so far may have the name.
+    pub(crate) fn check_conflict(&self, name: &str) -> crate::call::Result<()> {
+        if self.custom_deploys.iter().any(|d| d.name == name) {
+            crate::call::fail!("k8s_resource named {name:?} already exists");
+        }
+        if self.locals.iter().any(|l| l.name == name) {
+            crate::call::fail!("local_resource named {name:?} already exists");
+        }
+        if self.compose.iter().flat_map(|p| &p.services).any(|s| s.resource == name) {
+            crate::call::fail!("dc_resource named {name:?} already exists");
+        }
+        Ok(())
+    }
+}
+
 #[derive(Debug, Clone)]
 pub(crate) struct ImageDef {
     pub(crate) written: String,
@@ -176,6 +192,9 @@ pub(crate) struct StepDef {
     pub(crate) step: Step,
     pub(crate) position: Position,
     pub(crate) used: bool,
+    /// As `type()` and `str()` have it.
+    pub(crate) kind: &'static str,
+    pub(crate) text: std::sync::Arc<str>,
 }
 
 #[derive(Debug, Clone)]
@@ -293,6 +312,8 @@ impl<'a> Env<'a> {
 
 /// The text of an error of the operating system as Go prints it: `open /x: no such file or directory`.
 pub(crate) fn io_text(operation: &str, path: &Path, e: &std::io::Error) -> String {
+    // a directory can be opened
+    let operation = if e.kind() == std::io::ErrorKind::IsADirectory { "read" } else { operation };
     let what = match e.kind() {
         std::io::ErrorKind::NotFound => "no such file or directory".to_owned(),
         std::io::ErrorKind::PermissionDenied => "permission denied".to_owned(),

@@ -152,6 +152,8 @@ fn without_tabs(source: String) -> String {
     let spaces = source.lines().any(|l| l.starts_with(' '));
     let mut out = String::with_capacity(source.len());
     let (mut quote, mut triple, mut comment, mut indent) = (None, false, false, Some(0));
+    // in brackets indentation means nothing, and one space is enough
+    let mut brackets = 0usize;
     let mut rest = source.as_str();
     while let Some(c) = rest.chars().next() {
         let mut taken = c.len_utf8();
@@ -168,6 +170,8 @@ fn without_tabs(source: String) -> String {
                 quote = Some(c);
             }
             (None, '#') => comment = true,
+            (None, '(' | '[' | '{') if !comment => brackets += 1,
+            (None, ')' | ']' | '}') if !comment => brackets = brackets.saturating_sub(1),
             _ => {}
         }
         if c == '\n' {
@@ -175,7 +179,7 @@ fn without_tabs(source: String) -> String {
             indent = Some(0);
         }
         match (c, indent) {
-            ('\t', Some(column)) if quote.is_none() && spaces => {
+            ('\t', Some(column)) if quote.is_none() && spaces && brackets == 0 => {
                 let width = 8 - column % 8;
                 out.extend(std::iter::repeat_n(' ', width));
                 indent = Some(column + width);

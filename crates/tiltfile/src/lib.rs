@@ -104,7 +104,7 @@ pub struct Warning {
 }
 
 /// A place in a Tiltfile; line and column count from 1.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 pub struct Position {
     pub file: PathBuf,
     pub line: usize,

@@ -25,9 +25,10 @@ fn flatten(object: Value, out: &mut Vec<Value>) -> Result<(), String> {
     if object.is_null() {
         return Ok(());
     }
-    let Some(kind) = object.get("kind").and_then(Value::as_str) else {
-        return Err("Object 'Kind' is missing".to_owned());
-    };
+    let (kind, version) = version_and_kind(&object)?;
+    if kind.is_empty() {
+        return Err(format!("Object 'Kind' is missing in '{}'", sorted(&object)));
+    }
     if kind.ends_with("List") && object.get("items").is_some_and(Value::is_array) {
         let Some(Value::Array(items)) = object.get("items").cloned() else { return Ok(()) };
         for item in items {
@@ -41,11 +42,51 @@ fn flatten(object: Value, out: &mut Vec<Value>) -> Result<(), String> {
             Id::of(&object).name
         ));
     }
-    if text(&object, "apiVersion").is_empty() {
-        return Err(format!("Object 'apiVersion' is missing in {kind}"));
+    if version.is_empty() {
+        return Err(format!("Object 'apiVersion' is missing in '{}'", sorted(&object)));
     }
     out.push(object);
     Ok(())
+}
+
+/// The two fields that every object has, or what Go's decoder says of something else.
+fn version_and_kind(object: &Value) -> Result<(&str, &str), String> {
+    const WANTED: &str = r#"struct { APIVersion string "json:\"apiVersion,omitempty\""; Kind string "json:\"kind,omitempty\"" }"#;
+    let failed = |what: &Value, whither: &str| {
+        let kind = match what {
+            Value::Null => "null",
+            Value::Bool(_) => "bool",
+            Value::Number(_) => "number",
+            Value::String(_) => "string",
+            Value::Array(_) => "array",
+            Value::Object(_) => "object",
+        };
+        format!(
+            "couldn't get version/kind; json parse error: json: cannot unmarshal {kind} into Go {whither}"
+        )
+    };
+    let Some(fields) = object.as_object() else {
+        return Err(failed(object, &format!("value of type {WANTED}")));
+    };
+    let field = |name: &str| match fields.get(name) {
+        None | Some(Value::Null) => Ok(""),
+        Some(Value::String(text)) => Ok(text.as_str()),
+        Some(other) => Err(failed(other, &format!("struct field .{name} of type string"))),
+    };
+    Ok((field("kind")?, field("apiVersion")?))
+}
+
+/// As Go writes it: the keys of maps in order.
+fn sorted(value: &Value) -> String {
+    match value {
+        Value::Array(items) => format!("[{}]", items.iter().map(sorted).collect::<Vec<_>>().join(",")),
+        Value::Object(map) => {
+            let map: BTreeMap<&String, &Value> = map.iter().collect();
+            let fields = map.into_iter().map(|(k, v)| format!("{}:{}", Value::from(k.as_str()), sorted(v)));
+            format!("{{{}}}", fields.collect::<Vec<_>>().join(","))
+        }
+        other => other.to_string(),
+    }
 }
 
 pub(crate) fn text<'o>(object: &'o Value, field: &str) -> &'o str {

@@ -1,5 +1,7 @@
 //! Small notations: Go durations, image references, host names.
 
+pub(crate) mod url;
+
 /// A duration as Go's `time.ParseDuration` reads it, in milliseconds.
 pub(crate) fn go_duration_ms(text: &str) -> Result<u64, String> {
     let invalid = || format!("time: invalid duration {text:?}");
@@ -62,6 +64,7 @@ pub struct ImageRef {
 impl ImageRef {
     pub fn parse(text: &str) -> Result<ImageRef, String> {
         const BAD: &str = "invalid reference format";
+        const LONGEST_NAME: usize = 255;
         if text.is_empty() {
             return Err(BAD.to_owned());
         }
@@ -75,43 +78,41 @@ impl ImageRef {
             }
             None => (text, None),
         };
-        let last_slash = rest.rfind('/').map_or(0, |i| i + 1);
-        let (name, tag) = match rest[last_slash..].find(':') {
-            Some(colon) => (&rest[..last_slash + colon], Some(&rest[last_slash + colon + 1..])),
-            None => (rest, None),
-        };
-        if let Some(tag) = tag {
-            let word = |c: char| c.is_ascii_alphanumeric() || c == '_';
-            if !tag.starts_with(word)
-                || tag.len() > 128
-                || !tag.chars().all(|c| word(c) || c == '.' || c == '-')
-            {
-                return Err(BAD.to_owned());
-            }
-        }
-        let (domain, path) = match name.split_once('/') {
+        let (domain, path) = match rest.split_once('/') {
             Some((first, path))
                 if first.contains(['.', ':'])
                     || first == "localhost"
                     || first.chars().any(|c| c.is_ascii_uppercase()) =>
             {
-                (first, path)
+                (first, path.to_owned())
             }
-            _ => ("docker.io", name),
+            _ if rest.contains('/') => ("docker.io", rest.to_owned()),
+            _ => ("docker.io", format!("library/{rest}")),
         };
-        if path.chars().any(|c| c.is_ascii_uppercase()) {
+        let domain = if domain == "index.docker.io" { "docker.io" } else { domain };
+        let path = match path.contains('/') || domain != "docker.io" {
+            true => path,
+            false => format!("library/{path}"),
+        };
+        let (path, tag) = match path.split_once(':') {
+            Some((path, tag)) => (path.to_owned(), Some(tag.to_owned())),
+            None => (path, None),
+        };
+        if path.chars().any(char::is_uppercase) {
             return Err(format!("{BAD}: repository name ({path}) must be lowercase"));
         }
-        if !path.split('/').all(is_path_component) {
+        let word = |c: char| c.is_ascii_alphanumeric() || c == '_';
+        let is_tag = |tag: &String| {
+            tag.starts_with(word) && tag.len() <= 128 && tag.chars().all(|c| word(c) || c == '.' || c == '-')
+        };
+        if !tag.as_ref().is_none_or(is_tag) || !path.split('/').all(is_path_component) {
             return Err(BAD.to_owned());
         }
-        let domain = if domain == "index.docker.io" { "docker.io" } else { domain };
-        let path = if domain == "docker.io" && !path.contains('/') {
-            format!("library/{path}")
-        } else {
-            path.to_owned()
-        };
-        Ok(ImageRef { name: format!("{domain}/{path}"), tag: tag.map(str::to_owned), digest })
+        let name = format!("{domain}/{path}");
+        if name.len() > LONGEST_NAME {
+            return Err(format!("repository name must not be more than {LONGEST_NAME} characters"));
+        }
+        Ok(ImageRef { name, tag, digest })
     }
 
     /// The name as people write it, without `docker.io/library/`.
@@ -124,16 +125,19 @@ impl ImageRef {
 
     /// As people write it, with tag and digest.
     pub fn familiar(&self) -> String {
-        let mut text = self.familiar_name().to_owned();
-        if let Some(tag) = &self.tag {
-            text.push(':');
-            text.push_str(tag);
-        }
-        if let Some(digest) = &self.digest {
-            text.push('@');
-            text.push_str(digest);
-        }
-        text
+        format!("{}{}", self.familiar_name(), self.suffix())
+    }
+
+    fn suffix(&self) -> String {
+        let tag = self.tag.as_ref().map(|tag| format!(":{tag}")).unwrap_or_default();
+        let digest = self.digest.as_ref().map(|digest| format!("@{digest}")).unwrap_or_default();
+        tag + &digest
+    }
+}
+
+impl std::fmt::Display for ImageRef {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}{}", self.name, self.suffix())
     }
 }
 

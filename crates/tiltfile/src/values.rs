@@ -4,7 +4,7 @@ pub(crate) mod module;
 pub(crate) mod probe;
 
 use crate::builtins;
-use crate::call::{Call, Failure};
+use crate::call::{Call, Failure, go_quote};
 use allocative::Allocative;
 use starlark::environment::GlobalsBuilder;
 use starlark::eval::{Arguments, Evaluator};
@@ -87,15 +87,17 @@ impl<'v> StarlarkValue<'v> for Blob {
 
 macro_rules! opaque {
     ($($name:ident $type:literal),*) => {$(
-        /// Stands for an entry of the registry.
-        #[derive(Debug, Clone, Copy, ProvidesStaticType, NoSerialize, StarlarkPagablePanic, Allocative)]
+        /// Stands for an entry of the registry, and prints as `text`.
+        #[derive(Debug, Clone, ProvidesStaticType, NoSerialize, StarlarkPagablePanic, Allocative)]
         pub(crate) struct $name {
             pub(crate) index: usize,
+            #[allocative(skip)]
+            pub(crate) text: Arc<str>,
         }
         starlark_simple_value!($name);
         impl fmt::Display for $name {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                write!(f, "<{}>", $type)
+                f.write_str(&self.text)
             }
         }
         #[starlark_value(type = $type)]
@@ -131,11 +133,43 @@ pub(crate) struct PortForwardValue {
 starlark_simple_value!(PortForwardValue);
 impl fmt::Display for PortForwardValue {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "port_forward({}, {})", self.forward.local, self.forward.container)
+        write!(
+            f,
+            "port_forward(local_port={}, container_port={}, name={})",
+            self.forward.local,
+            self.forward.container,
+            go_quote(&self.forward.name)
+        )
     }
 }
 #[starlark_value(type = "port_forward")]
 impl<'v> StarlarkValue<'v> for PortForwardValue {}
+
+/// What `link()` returns. To a Tiltfile it is a struct.
+#[derive(Debug, Clone, ProvidesStaticType, NoSerialize, StarlarkPagablePanic, Allocative)]
+pub(crate) struct LinkValue {
+    #[allocative(skip)]
+    pub(crate) link: crate::plan::Link,
+}
+starlark_simple_value!(LinkValue);
+impl fmt::Display for LinkValue {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "\"link\"(name = {}, url = {})", go_quote(&self.link.name), go_quote(&self.link.url))
+    }
+}
+#[starlark_value(type = "struct")]
+impl<'v> StarlarkValue<'v> for LinkValue {
+    fn get_attr(&self, attribute: &str, heap: Heap<'v>) -> Option<Value<'v>> {
+        match attribute {
+            "name" => Some(heap.alloc(self.link.name.as_str())),
+            "url" => Some(heap.alloc(self.link.url.as_str())),
+            _ => None,
+        }
+    }
+    fn dir_attr(&self) -> Vec<String> {
+        ["name", "url"].map(str::to_owned).to_vec()
+    }
+}
 
 /// `TRIGGER_MODE_AUTO` and `TRIGGER_MODE_MANUAL`.
 #[derive(Debug, Clone, Copy, ProvidesStaticType, NoSerialize, StarlarkPagablePanic, Allocative)]
@@ -421,6 +455,14 @@ pub(crate) fn sequence(v: Value<'_>) -> Option<Vec<Value<'_>>> {
 /// The items of a list, tuple or set.
 pub(crate) fn iterable<'v>(v: Value<'v>, heap: Heap<'v>) -> Option<Vec<Value<'v>>> {
     sequence(v).or_else(|| (v.get_type() == "set").then(|| v.iterate(heap).ok().map(Iterator::collect))?)
+}
+
+/// The items of what starlark-go calls a sequence: of a dict the keys; a string is none.
+pub(crate) fn go_sequence<'v>(v: Value<'v>, heap: Heap<'v>) -> Option<Vec<Value<'v>>> {
+    sequence(v).or_else(|| {
+        let iterates = matches!(v.get_type(), "set" | "dict" | "range");
+        iterates.then(|| v.iterate(heap).ok().map(Iterator::collect))?
+    })
 }
 
 /// The text of a string or blob.

@@ -3,7 +3,7 @@
 use super::Draft;
 use super::compose::Service;
 use crate::builtins::check_paths;
-use crate::call::{Result, distance, fail};
+use crate::call::{Failure, Result, distance, fail};
 use crate::env::{Env, ImageDef, Registry};
 use crate::plan::{ImageBuild, ImageKind, ResourceKind, Step};
 use crate::text::ImageRef;
@@ -66,14 +66,16 @@ pub(super) fn find(env: &Env<'_>, drafts: &mut [Draft], services: &mut [Service]
             if !draft.k8s.deployed_images.contains(&index) {
                 draft.k8s.deployed_images.push(index);
             }
-            add_with_bases(index, &bases, &mut draft.image_defs, &mut Vec::new(), &reg)?;
+            add_with_bases(index, &bases, &mut draft.image_defs, &mut Vec::new(), &reg)
+                .map_err(|e| of_resource(&draft.name, e))?;
         }
     }
     let mut of_services: Vec<Vec<usize>> = Vec::new();
     for service in services.iter() {
         let mut all = Vec::new();
         if let Some(index) = service.image_def {
-            add_with_bases(index, &bases, &mut all, &mut Vec::new(), &reg)?;
+            add_with_bases(index, &bases, &mut all, &mut Vec::new(), &reg)
+                .map_err(|e| of_resource(&service.resource.name, e))?;
         }
         of_services.push(all);
     }
@@ -133,7 +135,7 @@ fn named_images(known: &Index<'_>, draft: &mut Draft, seen: &mut Vec<ImageRef>) 
             let reference = match ImageRef::parse(&text) {
                 Ok(reference) => reference,
                 Err(e) => fail!(
-                    "error parsing image reference {text:?} in {} {}: {e}",
+                    "finding image in {}/{}: parsing {text}: {e}",
                     manifest::text(object, "kind"),
                     manifest::Id::of(object).name
                 ),
@@ -171,6 +173,10 @@ fn base_images(known: &Index<'_>) -> Result<Vec<Vec<usize>>> {
     Ok(all)
 }
 
+fn of_resource(name: &str, e: Failure) -> Failure {
+    Failure::new(format!("getting image build info for {name}: {}", e.message))
+}
+
 /// Bases first.
 fn add_with_bases(
     index: usize,
@@ -180,7 +186,7 @@ fn add_with_bases(
     reg: &Registry,
 ) -> Result<()> {
     if path.contains(&index) {
-        fail!("Image dependency cycle: {}", reg.images[index].reference.familiar());
+        fail!("Image dependency cycle: {}", reg.images[index].reference);
     }
     if out.contains(&index) {
         return Ok(());

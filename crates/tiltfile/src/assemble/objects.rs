@@ -1,10 +1,11 @@
 //! Objects find their resource.
 
-use super::{Draft, call_name_function};
-use crate::call::{Result, fail};
-use crate::env::{Env, K8sResourceOptions};
+use super::{Draft, call_name_function, object_id};
+use crate::call::{Failure, Result, fail};
+use crate::env::{Env, K8sResourceOptions, Registry};
 use crate::manifest::{self, Id};
 use crate::plan::UNCATEGORIZED;
+use crate::text::ImageRef;
 use serde_json::Value;
 use starlark::environment::FrozenModule;
 use std::collections::{BTreeMap, HashMap};
@@ -24,21 +25,50 @@ pub(super) fn workloads(env: &Env<'_>, main: &FrozenModule) -> Result<(Vec<Draft
             }
         }
     }
+    check_images(env, &work)?;
     let objects: Vec<&Value> = work.iter().collect();
     let names = match call_name_function(env, main, &objects)? {
         Some(names) => names,
         None => unique_names(&objects.iter().map(|o| Id::of(o)).collect::<Vec<_>>()),
     };
-    let drafts = work
-        .into_iter()
-        .zip(names)
-        .map(|(object, name)| {
-            let mut draft = Draft { name, workload: Some(Id::of(&object)), ..Draft::default() };
-            draft.k8s.objects.push(object);
-            draft
-        })
-        .collect();
+    let mut drafts = Vec::new();
+    let reg = env.reg();
+    for (object, name) in work.into_iter().zip(names) {
+        let id = Id::of(&object);
+        reg.check_conflict(&name).map_err(|e| {
+            Failure::new(format!("error making resource for workload {}: {}", object_id(&id), e.message))
+        })?;
+        let mut draft = Draft { name, workload: Some(id), ..Draft::default() };
+        draft.k8s.objects.push(object);
+        drafts.push(draft);
+    }
     Ok((drafts, rest))
+}
+
+/// Images of containers must be references. Kinds of which the Tiltfile or Tilt knows beforehand come last.
+fn check_images(env: &Env<'_>, objects: &[Value]) -> Result<()> {
+    let reg = env.reg();
+    let known = |object: &&Value| {
+        matches!(manifest::text(object, "kind"), "Job" | "CronJob")
+            || reg.kinds.iter().any(|k| k.selector.matches(object))
+            || reg.locators.iter().any(|l| l.selector.matches(object))
+    };
+    let (last, first): (Vec<&Value>, Vec<&Value>) = objects.iter().partition(known);
+    let bad = |object: &&Value| {
+        let images = manifest::container_images(object).into_iter();
+        images.filter_map(|i| ImageRef::parse(i).err().map(|e| format!("parsing {i}: {e}"))).next()
+    };
+    for object in first {
+        if let Some(e) = bad(&object) {
+            fail!("finding images in {}: {e}", Id::of(object).name);
+        }
+    }
+    for object in last {
+        if let Some(e) = bad(&object) {
+            fail!("finding image in {}/{}: {e}", manifest::text(object, "kind"), Id::of(object).name);
+        }
+    }
+    Ok(())
 }
 
 /// For each the shortest of `name`, `name:kind`, … that no other has.
@@ -74,6 +104,7 @@ pub(super) fn apply_options(env: &Env<'_>, drafts: &mut Vec<Draft>, rest: &mut V
                 Some(index) if drafts[index].workload.is_none() && option.objects.is_empty() => index,
                 Some(_) => fail!("k8s_resource named {:?} already exists", option.new_name),
                 None => {
+                    env.reg().check_conflict(&option.new_name)?;
                     drafts.push(Draft {
                         name: option.new_name.clone(),
                         manually_grouped: true,
@@ -92,17 +123,23 @@ pub(super) fn apply_options(env: &Env<'_>, drafts: &mut Vec<Draft>, rest: &mut V
         }
         if !option.workload.is_empty() && !option.new_name.is_empty() && drafts[index].name != option.new_name
         {
-            if drafts.iter().any(|d| d.name == option.new_name) {
-                fail!(
-                    "k8s_resource specified to rename {:?} to {:?}, but there already exists a resource with that name",
-                    drafts[index].name,
-                    option.new_name
-                );
-            }
+            check_free(&env.reg(), drafts, &option.new_name).map_err(|e| {
+                Failure::new(format!(
+                    "{}: k8s_resource specified to rename {:?} to {:?}: {}",
+                    option.position, drafts[index].name, option.new_name, e.message
+                ))
+            })?;
             drafts[index].name.clone_from(&option.new_name);
         }
     }
     Ok(())
+}
+
+fn check_free(reg: &Registry, drafts: &[Draft], name: &str) -> Result<()> {
+    if drafts.iter().any(|d| d.name == name) {
+        fail!("k8s_resource named {name:?} already exists");
+    }
+    reg.check_conflict(name)
 }
 
 fn existing(drafts: &[Draft], option: &K8sResourceOptions) -> Result<usize> {

@@ -2,7 +2,7 @@
 
 use super::images::dockerignore;
 use super::local::{links, trigger_mode_arg};
-use crate::call::{Call, Failure, Result, fail, one_or_many};
+use crate::call::{Call, Failure, Result, fail, go_quote};
 use crate::compose::{self, Files, Request};
 use crate::env::{ComposeProjectDef, ComposeServiceDef, Env};
 use crate::plan::{ComposeBuild, ComposeProject, Ignore};
@@ -37,9 +37,9 @@ pub(crate) fn docker_compose<'v>(call: &mut Call<'v, '_, '_, '_>) -> Result<Valu
         dir: env.dir(),
         ..Request::default()
     };
-    let wait = args.boolean("wait", false)?;
+    let wait = args.optional_boolean("wait")?.unwrap_or(false);
     let mut dir = None;
-    for item in one_or_many(args.get("configPaths").expect("it is required")) {
+    for item in args.one_or_many(args.get("configPaths").expect("it is required")) {
         if let Some(blob) = Blob::from_value(item) {
             request.files.push((blob_path(env, &blob.text), blob.text.to_string()));
             continue;
@@ -185,29 +185,24 @@ fn add(env: &Env<'_>, known: Option<usize>, mut definition: ComposeProjectDef) -
 
 pub(crate) fn dc_resource<'v>(call: &mut Call<'v, '_, '_, '_>) -> Result<Value<'v>> {
     let args = call.args()?;
-    let name = args.segment("name")?;
+    let (name, project, new_name) = (args.text("name")?, args.text("project_name")?, args.text("new_name")?);
+    let (trigger_mode, links, labels) = (trigger_mode_arg(&args)?, links(&args)?, args.labels("labels")?);
+    let infer_links = args.optional_boolean("infer_links")?;
+    let auto_init = args.optional_boolean("auto_init")?;
+    args.sequence("resource_deps")?;
     if name.is_empty() {
         fail!("dc_resource: `name` must not be empty");
     }
-    let image = match args.some("image") {
+    let image = match args.get("image") {
         None => None,
         Some(value) => Some(image_of(call, value)?),
     };
-    let (project, new_name) = (args.text("project_name")?, args.segment("new_name")?);
-    let (trigger_mode, links, labels) = (trigger_mode_arg(&args)?, links(&args)?, args.labels("labels")?);
-    let resource_deps = args.string_list("resource_deps")?;
-    let infer_links = args.some("infer_links").map(|_| args.boolean("infer_links", true)).transpose()?;
-    let auto_init = args.some("auto_init").map(|_| args.boolean("auto_init", true)).transpose()?;
     let (project, index) = find(call.env(), &name, &project)?;
     if !new_name.is_empty() && new_name != name {
-        let reg = call.env().reg();
-        if reg.compose.iter().flat_map(|p| &p.services).any(|s| s.resource == new_name) {
-            fail!("dc_resource named {new_name:?} already exists");
-        }
-        if reg.locals.iter().any(|l| l.name == new_name) {
-            fail!("local_resource named {new_name:?} already exists");
-        }
+        call.env().reg().check_conflict(&new_name)?;
     }
+    let resource_deps =
+        args.strings_in_sequence("resource_deps", format_args!("dc_resource: resource_deps"))?;
     let mut reg = call.env().reg_mut();
     let service = &mut reg.compose[project].services[index];
     service.chosen_image = image.or(service.chosen_image.take());
@@ -236,7 +231,7 @@ fn image_of<'v>(call: &Call<'v, '_, '_, '_>, value: Value<'v>) -> Result<ImageRe
     let Some(text) = value.unpack_str() else {
         fail!("image arg must be a string; got {}", crate::call::go_type(value));
     };
-    ImageRef::parse(text).map_err(|e| Failure::new(format!("can't parse {text:?}: {e}")))
+    ImageRef::parse(text).map_err(Failure::new)
 }
 
 /// Project and place of the service that a resource's name means.
@@ -258,11 +253,13 @@ fn find(env: &Env<'_>, name: &str, project: &str) -> Result<(usize, usize)> {
     match found.as_slice() {
         [one] => Ok(*one),
         [] => fail!(
-            "no Docker Compose service found with name {name:?}. Found these instead:\n\t{}",
+            "no Docker Compose service found with name {}. Found these instead:\n\t{}",
+            go_quote(name),
             all.join("; ")
         ),
         _ => fail!(
-            "found multiple resources named {name:?}, please specify which one with project_name= argument"
+            "found multiple resources named {}, please specify which one with project_name= argument",
+            go_quote(name)
         ),
     }
 }

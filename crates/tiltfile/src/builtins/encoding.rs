@@ -29,7 +29,7 @@ fn input(call: &mut Call<'_, '_, '_, '_>, name: &'static str) -> Result<(String,
         Some(blob) => blob.source.clone(),
         None => call.name.to_owned(),
     };
-    Ok((source, args.stringable(name)?.unwrap_or_default()))
+    Ok((source, args.stringable(name)?))
 }
 
 pub(crate) fn read_json<'v>(call: &mut Call<'v, '_, '_, '_>) -> Result<Value<'v>> {

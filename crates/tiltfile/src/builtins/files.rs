@@ -1,6 +1,6 @@
 //! Files and commands: `local`, `read_file`, `listdir`, `kustomize`, `helm`, …
 
-use crate::call::{Call, Failure, Result, fail, go_type};
+use crate::call::{Call, Failure, Result, fail, go_quote, go_type};
 use crate::env::io_text;
 use crate::host::{HelmRequest, HostError, KustomizeRequest, LocalCommand};
 use crate::limits::check_interrupted;
@@ -17,11 +17,19 @@ pub(crate) fn local<'v>(call: &mut Call<'v, '_, '_, '_>) -> Result<Value<'v>> {
     let quiet = args.boolean("quiet", false)?;
     let echo_off = args.boolean("echo_off", false)?;
     env.check_context(true)?;
-    let Some(command) = args.command("command", "dir", "env")? else { fail!("empty cmd") };
-    if command.argv.iter().all(String::is_empty) {
-        fail!("empty cmd");
-    }
-    let stdin = args.stringable("stdin")?.map(String::into_bytes);
+    let Some(command) = args.command("command", "dir", "env")? else {
+        if !echo_off {
+            env.say(Level::Info, "local: ");
+        }
+        fail!(
+            "command \"\" failed.\nerror: empty cmd{}",
+            if quiet { "\nstdout: \"\"\nstderr: \"\"" } else { "" }
+        )
+    };
+    let stdin = match args.some("stdin") {
+        None => None,
+        Some(_) => Some(args.stringable("stdin")?.into_bytes()),
+    };
     let mut variables: Vec<(String, Option<String>)> =
         env.environ.with(|v| v.changed.clone()).into_iter().collect();
     variables.push(("TILT_HOST".to_owned(), Some(env.settings.web_host.clone())));
@@ -70,18 +78,17 @@ pub(crate) fn local<'v>(call: &mut Call<'v, '_, '_, '_>) -> Result<Value<'v>> {
 /// The command as the user wrote it.
 pub(super) fn shown_command(argv: &[String]) -> String {
     match argv {
-        [sh, c, script] if sh == "sh" && c == "-c" => script.clone(),
-        _ => argv
-            .iter()
-            .map(|a| shlex::try_quote(a).map(std::borrow::Cow::into_owned).unwrap_or_else(|_| a.clone()))
-            .collect::<Vec<_>>()
-            .join(" "),
+        [sh, c, script] if sh == "sh" && c == "-c" && !script.contains('\n') => script.clone(),
+        _ => {
+            let shown = |arg: &String| if arg.contains(' ') { go_quote(arg) } else { arg.clone() };
+            argv.iter().map(shown).collect::<Vec<_>>().join(" ")
+        }
     }
 }
 
 pub(crate) fn read_file<'v>(call: &mut Call<'v, '_, '_, '_>) -> Result<Value<'v>> {
     let args = call.args()?;
-    let path = args.path("paths")?.ok_or_else(|| Failure::new("paths must be given"))?;
+    let path = args.required_path("paths")?;
     let default = match args.some("default") {
         None => None,
         Some(v) => match text_of(v) {
@@ -110,7 +117,7 @@ pub(crate) fn watch_file<'v>(call: &mut Call<'v, '_, '_, '_>) -> Result<Value<'v
 
 pub(crate) fn listdir<'v>(call: &mut Call<'v, '_, '_, '_>) -> Result<Value<'v>> {
     let args = call.args()?;
-    let dir = args.path("dir")?.ok_or_else(|| Failure::new("dir must be given"))?;
+    let dir = args.required_path("dir")?;
     let recursive = args.boolean("recursive", false)?;
     if recursive {
         call.env().reads(dir.clone());
@@ -155,7 +162,7 @@ pub(crate) fn blob<'v>(call: &mut Call<'v, '_, '_, '_>) -> Result<Value<'v>> {
 
 pub(crate) fn local_git_repo<'v>(call: &mut Call<'v, '_, '_, '_>) -> Result<Value<'v>> {
     let args = call.args()?;
-    let path = args.path("paths")?.ok_or_else(|| Failure::new("paths must be given"))?;
+    let path = args.required_path("paths")?;
     let env = call.env();
     if env.host.kind(&path).is_none() {
         fail!("{} isn't a valid git repo: {}", path.display(), "it doesn't exist");
@@ -172,7 +179,7 @@ fn host_failure(e: HostError) -> Failure {
 
 pub(crate) fn kustomize<'v>(call: &mut Call<'v, '_, '_, '_>) -> Result<Value<'v>> {
     let args = call.args()?;
-    let dir = args.path("paths")?.ok_or_else(|| Failure::new("paths must be given"))?;
+    let dir = args.required_path("paths")?;
     let program = args.text("kustomize_bin")?;
     let request = KustomizeRequest {
         dir: dir.clone(),
@@ -192,12 +199,12 @@ pub(crate) fn kustomize<'v>(call: &mut Call<'v, '_, '_, '_>) -> Result<Value<'v>
 pub(crate) fn helm<'v>(call: &mut Call<'v, '_, '_, '_>) -> Result<Value<'v>> {
     let args = call.args()?;
     let env = call.env();
-    let chart = args.path("paths")?.ok_or_else(|| Failure::new("paths must be given"))?;
-    let shown = args.get("paths").and_then(text_of).unwrap_or_default().to_owned();
+    let chart = args.required_path("paths")?;
+    let shown = go_quote(&chart.to_string_lossy());
     match env.host.kind(&chart) {
-        None => fail!("Could not read Helm chart directory {shown:?}: does not exist"),
+        None => fail!("Could not read Helm chart directory {shown}: does not exist"),
         Some(FileKind::Directory) if env.host.kind(&chart.join("Chart.yaml")).is_some() => {}
-        Some(_) => fail!("helm() may only be called on directories with Chart.yaml: {shown:?}"),
+        Some(_) => fail!("helm() may only be called on directories with Chart.yaml: {shown}"),
     }
     let name = match args.text("name")? {
         name if name.is_empty() => "chart".to_owned(),

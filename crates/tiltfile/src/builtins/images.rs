@@ -1,7 +1,7 @@
 //! `docker_build`, `custom_build`, `default_registry`.
 
 use super::live_update;
-use crate::call::{Args, Call, Failure, Result, argv_of, fail, go_type, one_or_many};
+use crate::call::{Args, Call, Failure, Result, argv_of, fail, go_quote, go_type};
 use crate::env::{Env, ImageDef, io_text};
 use crate::ignore::read_patterns;
 use crate::plan::{CustomBuild, DockerBuild, Dockerfile, Ignore, ImageBuild, ImageKind, Registry};
@@ -14,8 +14,8 @@ pub(crate) fn docker_build<'v>(call: &mut Call<'v, '_, '_, '_>) -> Result<Value<
     let args = call.args()?;
     let env = call.env();
     let (written, reference) = image_ref(&args)?;
-    let Some(context) = args.path("context")? else { fail!("docker_build: missing argument for context") };
-    if args.some("cache").is_some() {
+    let context = args.required_path("context")?;
+    if args.get("cache").is_some() {
         env.warn(
             "docker_build(cache=...) is obsolete, and currently a no-op.\nYou should switch to live_update to optimize your builds.",
             Some(call.position()),
@@ -40,7 +40,7 @@ pub(crate) fn docker_build<'v>(call: &mut Call<'v, '_, '_, '_>) -> Result<Value<
         source: "Dockerfile".to_owned(),
         patterns: Vec::new(),
     });
-    let platform = match args.text("platform")? {
+    let platform = match args.stringable("platform")? {
         platform if platform.is_empty() => env.getenv("DOCKER_DEFAULT_PLATFORM").unwrap_or_default(),
         platform => platform,
     };
@@ -53,7 +53,7 @@ pub(crate) fn docker_build<'v>(call: &mut Call<'v, '_, '_, '_>) -> Result<Value<
         context_ignores,
         ssh: args.strings("ssh")?,
         secret: args.strings("secret")?,
-        network: args.text("network")?,
+        network: args.stringable("network")?,
         extra_tags,
         cache_from: args.strings("cache_from")?,
         pull: args.boolean("pull", false)?,
@@ -69,28 +69,17 @@ pub(crate) fn custom_build<'v>(call: &mut Call<'v, '_, '_, '_>) -> Result<Value<
     let args = call.args()?;
     let env = call.env();
     let (written, reference) = image_ref(&args)?;
-    let deps = args.paths("deps").map_err(|e| Failure::new(format!("Argument 3 (deps): {e}")))?;
-    if args.some("command").and_then(|v| v.unpack_str()).is_some_and(str::is_empty) {
-        fail!("Argument 2 (command) can't be empty");
-    }
-    let Some(command) = args.command("command", "dir", "env")? else {
-        fail!("Argument 2 (command) can't be empty");
-    };
+    let deps = args.paths("deps")?;
+    let bases = image_deps(&args)?;
     let tag = args.text("tag")?;
-    let outputs_image_ref_to = match args.text("outputs_image_ref_to")? {
-        path if path.is_empty() => None,
-        path => Some(crate::call::absolute(&env.dir(), &path)),
+    let outputs_image_ref_to = args.path("outputs_image_ref_to")?.filter(|p| *p != args.dir);
+    let Some(command) = args.command_called("Argument 2 (command)", "command", "dir", "env")? else {
+        fail!("Argument 2 (command) can't be empty");
     };
     if !tag.is_empty() && outputs_image_ref_to.is_some() {
         fail!("Cannot specify both tag= and outputs_image_ref_to=");
     }
     let live_update_only = command.argv.last().is_some_and(|c| c == ":");
-    let mut bases = Vec::new();
-    for dep in args.strings("image_deps")? {
-        let parsed = ImageRef::parse(&dep)
-            .map_err(|e| args.wrong("image_deps", format_args!("must be a valid image reference: {e}")))?;
-        bases.push((parsed, true));
-    }
     let mut ignores = vec![tiltfile_ignore(env)];
     ignores.extend(working_repository(env));
     ignores.extend(git_ignores(env, &deps));
@@ -117,15 +106,30 @@ pub(crate) fn custom_build<'v>(call: &mut Call<'v, '_, '_, '_>) -> Result<Value<
         is_custom_deploy: false,
     }));
     let definition = Definition { kind, ignores, bases, watched };
+    let text = format!("custom_build({})", go_quote(&reference.to_string())).into();
     let index = register(call, &args, written, reference, definition)?;
-    Ok(call.alloc(CustomBuildValue { index }))
+    Ok(call.alloc(CustomBuildValue { index, text }))
+}
+
+/// `image_deps=`: images that must be there.
+pub(super) fn image_deps(args: &Args<'_>) -> Result<Vec<(ImageRef, bool)>> {
+    let one = args.get("image_deps").and_then(|v| v.unpack_str());
+    let written = match one {
+        Some(one) => vec![one.to_owned()],
+        None => args.string_list("image_deps")?,
+    };
+    let parsed = written.iter().map(|dep| {
+        let invalid = |e| args.wrong("image_deps", format_args!("must be a valid image reference: {e}"));
+        Ok((ImageRef::parse(dep).map_err(invalid)?, true))
+    });
+    parsed.collect()
 }
 
 fn image_ref(args: &Args<'_>) -> Result<(String, ImageRef)> {
     let written = args.text("ref")?;
     match ImageRef::parse(&written) {
         Ok(reference) => Ok((written, reference)),
-        Err(e) => fail!("Argument 1 (ref): can't parse {written:?}: {e}"),
+        Err(e) => fail!("Argument 1 (ref): can't parse {}: {e}", go_quote(&written)),
     }
 }
 
@@ -147,6 +151,7 @@ fn register<'v>(
     reference: ImageRef,
     definition: Definition,
 ) -> Result<usize> {
+    let live_update = live_update::of_args(call, args)?;
     let mut build = ImageBuild {
         reference: written.clone(),
         match_exact: reference.tag.is_some(),
@@ -154,7 +159,7 @@ fn register<'v>(
         entrypoint: entrypoint(call, args)?,
         container_args: container_args(args)?,
         image_deps: Vec::new(),
-        live_update: live_update::of_args(call, args)?,
+        live_update,
         ignores: definition.ignores,
         kind: definition.kind,
     };
@@ -178,7 +183,7 @@ fn register<'v>(
 fn dockerfile<'v>(call: &Call<'v, '_, '_, '_>, args: &Args<'v>, context: &Path) -> Result<Dockerfile> {
     let env = call.env();
     let path = args.path("dockerfile")?;
-    if let Some(contents) = args.some("dockerfile_contents") {
+    if let Some(contents) = args.get("dockerfile_contents") {
         if path.is_some() {
             fail!("Cannot specify both dockerfile and dockerfile_contents keyword arguments");
         }
@@ -198,22 +203,24 @@ fn extra_tags(args: &Args<'_>) -> Result<Vec<String>> {
     let tags = args.strings("extra_tag")?;
     for tag in &tags {
         if let Err(e) = ImageRef::parse(tag) {
-            fail!("Argument extra_tag={tag:?} not a valid image reference: {e}");
+            fail!("Argument extra_tag={} not a valid image reference: {e}", go_quote(tag));
         }
     }
     Ok(tags)
 }
 
 fn entrypoint<'v>(call: &Call<'v, '_, '_, '_>, args: &Args<'v>) -> Result<Option<Vec<String>>> {
-    let Some(value) = args.some("entrypoint") else { return Ok(None) };
+    let Some(value) = args.get("entrypoint") else { return Ok(None) };
     let argv = argv_of(value, call.heap()).map_err(Failure::new)?;
     Ok((!argv.is_empty()).then_some(argv))
 }
 
 fn container_args(args: &Args<'_>) -> Result<Option<Vec<String>>> {
-    match args.some("container_args") {
+    match args.get("container_args") {
         None => Ok(None),
-        Some(_) => args.string_list("container_args").map(Some),
+        Some(_) => {
+            args.strings_in_sequence("container_args", format_args!("Argument 'container_args'")).map(Some)
+        }
     }
 }
 
@@ -313,12 +320,11 @@ fn own_ignores(args: &Args<'_>, bases: &[PathBuf]) -> Result<Vec<Ignore>> {
 }
 
 pub(super) fn glob_list(args: &Args<'_>, name: &str) -> Result<Vec<String>> {
-    let Some(value) = args.some(name) else { return Ok(Vec::new()) };
     let mut list = Vec::new();
-    for item in one_or_many(value) {
+    for item in args.get(name).map(|v| args.one_or_many(v)).unwrap_or_default() {
         match item.unpack_str() {
             Some(text) if text.contains('\n') => {
-                fail!("{name} cannot contain newlines; found {name}: {text:?}")
+                fail!("{name} cannot contain newlines; found {name}: {}", go_quote(text))
             }
             Some(text) => list.push(text.to_owned()),
             None => fail!("{name} must be a string or a sequence of strings; found a {}", go_type(item)),
@@ -386,6 +392,9 @@ fn fill_in(text: &str, known: &[(String, String)]) -> String {
 }
 
 pub(crate) fn default_registry<'v>(call: &mut Call<'v, '_, '_, '_>) -> Result<Value<'v>> {
+    if call.env().reg().settings.default_registry.is_some() {
+        fail!("default registry already defined");
+    }
     let args = call.args()?;
     let registry = Registry {
         host: args.text("host")?,
@@ -405,11 +414,6 @@ pub(crate) fn default_registry<'v>(call: &mut Call<'v, '_, '_, '_>) -> Result<Va
             );
         }
     }
-    let mut reg = call.env().reg_mut();
-    if reg.settings.default_registry.is_some() {
-        fail!("default registry already defined");
-    }
-    reg.settings.default_registry = Some(registry);
-    drop(reg);
+    call.env().reg_mut().settings.default_registry = Some(registry);
     call.none()
 }

@@ -11,14 +11,15 @@ pub(crate) use kinds::{k8s_image_json_path, k8s_kind};
 pub(crate) use names::{WORKLOAD_FUNCTION, workload_to_resource_function};
 
 use super::local::{links, trigger_mode_arg};
-use crate::call::{Args, Call, Failure, Result, fail, go_type, one_or_many};
+use crate::call::{Args, Call, Failure, Result, fail, go_repr, go_type, sequence_strings};
 use crate::env::{Entity, K8sResourceOptions, io_text};
 use crate::manifest::{self, Id};
 use crate::plan::{DiscoveryStrategy, PodReadiness};
-use crate::values::{Blob, iterable, sequence};
+use crate::values::Blob;
 use forward::port_forwards;
 use starlark::values::Value;
 use starlark::values::dict::DictRef;
+use starlark::values::list::ListRef;
 use std::collections::BTreeMap;
 
 /// The text and origin of YAML given as a file's name or a blob.
@@ -26,12 +27,7 @@ fn yaml_input<'v>(call: &Call<'v, '_, '_, '_>, args: &Args<'v>, v: Value<'v>) ->
     if let Some(blob) = Blob::from_value(v) {
         return Ok((blob.text.to_string(), blob.source.clone()));
     }
-    let path = args.path_of(v).map_err(|_| {
-        Failure::new(format!(
-            "k8s_yaml: value should be a string (a path) or a Blob, but is of type {}",
-            v.get_type()
-        ))
-    })?;
+    let path = args.path_of(v).map_err(Failure::new)?;
     match call.env().read(&path) {
         Ok(text) => Ok((text, format!("file: {}", path.display()))),
         Err(e) => fail!("error reading yaml file: {}", io_text("open", &path, &e)),
@@ -39,11 +35,13 @@ fn yaml_input<'v>(call: &Call<'v, '_, '_, '_>, args: &Args<'v>, v: Value<'v>) ->
 }
 
 fn parse_input(text: &str, source: &str) -> Result<Vec<serde_json::Value>> {
-    manifest::parse_objects(text).map_err(|e| {
-        Failure::new(match source.strip_prefix("file: ") {
-            Some(path) => format!("{path} is not a valid YAML file: {e}"),
-            None => format!("Error reading yaml from {source}: {e}"),
-        })
+    manifest::parse_objects(text).map_err(|e| match source.strip_prefix("file: ") {
+        Some(path) if e.contains("json parse error: ") => {
+            Failure::new(format!("{path} is not a valid YAML file: {e}"))
+        }
+        // Tilt does not name the file
+        Some(path) => Failure::new(e).with_hint(format!("This is in {path}.")),
+        None => Failure::new(format!("Error reading yaml from {source}: {e}")),
     })
 }
 
@@ -56,7 +54,7 @@ pub(crate) fn k8s_yaml<'v>(call: &mut Call<'v, '_, '_, '_>) -> Result<Value<'v>>
         "Traceback (most recent call last):\n    {at}: in <toplevel>\n    <builtin>: in k8s_yaml\n  "
     );
     let mut objects = Vec::new();
-    for item in one_or_many(value) {
+    for item in args.one_or_many(value) {
         let (text, source) = yaml_input(call, &args, item)?;
         objects.extend(parse_input(&text, &source)?);
     }
@@ -101,7 +99,7 @@ pub(crate) fn filter_yaml<'v>(call: &mut Call<'v, '_, '_, '_>) -> Result<Value<'
         patterns.iter().map(|(n, p)| Ok((*n, partial(p)?))).collect::<Result<_>>()?;
     let value = args.get("yaml").expect("it is required");
     let (mut matching, mut rest) = (Vec::new(), Vec::new());
-    for item in one_or_many(value) {
+    for item in args.one_or_many(value) {
         let (text, source) = yaml_input(call, &args, item)?;
         for object in parse_input(&text, &source)? {
             let fits = patterns.iter().all(|(field, pattern)| {
@@ -140,52 +138,48 @@ fn partial(pattern: &str) -> Result<Option<regex::Regex>> {
 
 pub(crate) fn k8s_resource<'v>(call: &mut Call<'v, '_, '_, '_>) -> Result<Value<'v>> {
     let args = call.args()?;
-    let workload = args.text("workload")?;
-    let new_name = args.segment("new_name")?;
-    let objects = args.strings("objects")?;
-    if workload.is_empty() && new_name.is_empty() {
+    let (workload, new_name) = (args.segment("workload")?, args.segment("new_name")?);
+    let (trigger_mode, objects) = (trigger_mode_arg(&args)?, args.sequence("objects")?.unwrap_or_default());
+    let auto_init = args.optional_boolean("auto_init")?;
+    let pod_readiness = pod_readiness(&args)?;
+    let (links, labels) = (links(&args)?, args.labels("labels")?);
+    let discovery_strategy = discovery_strategy(&args)?;
+    args.sequence("resource_deps")?;
+    let resource = if workload.is_empty() { &new_name } else { &workload };
+    if resource.is_empty() {
         fail!(
             "Resource name missing. Must give a name for an existing resource or a new_name to create a new resource."
         );
     }
+    let port_forwards = port_forwards(call, &args, resource)?;
+    let extra_pod_selectors = pod_selectors(&args)?;
+    let resource_deps =
+        args.strings_in_sequence("resource_deps", format_args!("k8s_resource: resource_deps"))?;
+    // Tilt names the wrong parameter
+    let objects =
+        sequence_strings(&objects).map_err(|e| Failure::new(format!("k8s_resource: resource_deps: {e}")))?;
     if workload.is_empty() && objects.is_empty() {
-        // it may add to a resource of that name made by an earlier call
-        let known = call.env().reg().k8s_resources.iter().any(|o| o.new_name == new_name);
-        if !known {
-            fail!(
-                "k8s_resource doesn't specify a workload or any objects. All non-workload resources must specify 1 or more objects"
-            );
-        }
+        fail!(
+            "k8s_resource doesn't specify a workload or any objects. All non-workload resources must specify 1 or more objects"
+        );
     }
-    let auto_init = match args.some("auto_init") {
-        None => None,
-        Some(_) => Some(args.boolean("auto_init", true)?),
-    };
     let options = K8sResourceOptions {
         workload,
         new_name,
-        port_forwards: port_forwards(&args)?,
-        extra_pod_selectors: pod_selectors(&args)?,
-        trigger_mode: trigger_mode_arg(&args)?,
-        resource_deps: dependencies(call, &args)?,
+        port_forwards,
+        extra_pod_selectors,
+        trigger_mode,
+        resource_deps,
         objects,
         auto_init,
-        pod_readiness: pod_readiness(&args)?,
-        links: links(&args)?,
-        labels: args.labels("labels")?,
-        discovery_strategy: discovery_strategy(&args)?,
+        pod_readiness,
+        links,
+        labels,
+        discovery_strategy,
         position: call.position(),
     };
     call.env().reg_mut().k8s_resources.push(options);
     call.none()
-}
-
-fn dependencies<'v>(call: &Call<'v, '_, '_, '_>, args: &Args<'v>) -> Result<Vec<String>> {
-    let Some(value) = args.some("resource_deps") else { return Ok(Vec::new()) };
-    let Some(items) = iterable(value, call.heap()) else {
-        return Err(args.wrong("resource_deps", format_args!("got {}, want iterable", value.get_type())));
-    };
-    crate::call::strings_of(&items).map_err(|e| Failure::new(format!("k8s_resource: resource_deps: {e}")))
 }
 
 fn pod_readiness(args: &Args<'_>) -> Result<Option<PodReadiness>> {
@@ -211,9 +205,9 @@ fn discovery_strategy(args: &Args<'_>) -> Result<Option<DiscoveryStrategy>> {
 }
 
 fn pod_selectors(args: &Args<'_>) -> Result<Vec<BTreeMap<String, String>>> {
-    let Some(value) = args.some("extra_pod_selectors") else { return Ok(Vec::new()) };
-    let items = match sequence(value) {
-        Some(items) => items,
+    let Some(value) = args.get("extra_pod_selectors") else { return Ok(Vec::new()) };
+    let items = match ListRef::from_value(value) {
+        Some(items) => items.content().to_vec(),
         None if DictRef::from_value(value).is_some() => vec![value],
         None => fail!("pod labels must be a dict or a list; got {}", go_type(value)),
     };
@@ -226,17 +220,13 @@ fn pod_selectors(args: &Args<'_>) -> Result<Vec<BTreeMap<String, String>>> {
             let mut labels = BTreeMap::new();
             for (key, value) in dict.iter() {
                 let Some(k) = key.unpack_str() else {
-                    fail!(
-                        "pod label keys must be strings; got '{}' of type {}",
-                        key.to_str(),
-                        key.get_type()
-                    );
+                    fail!("pod label keys must be strings; got '{}' of type {}", go_repr(key), go_type(key));
                 };
                 let Some(v) = value.unpack_str() else {
                     fail!(
                         "pod label values must be strings; got '{}' of type {}",
-                        value.to_str(),
-                        value.get_type()
+                        go_repr(value),
+                        go_type(value)
                     );
                 };
                 labels.insert(k.to_owned(), v.to_owned());

@@ -1,6 +1,6 @@
 //! `coracle.*`: what built-in extensions need and Starlark cannot do. No Tiltfile sees these names.
 
-use crate::call::{Args, Call, Failure, Result, absolute, fail, one_or_many};
+use crate::call::{Args, Call, Failure, Result, absolute, fail};
 use crate::env::{Env, io_text};
 use crate::{FileKind, base64};
 use starlark::values::list::AllocList;
@@ -53,7 +53,7 @@ pub(crate) fn data_of_files<'v>(call: &mut Call<'v, '_, '_, '_>) -> Result<Value
     let watch = args.boolean("watch", true)?;
     let (env, heap) = (call.env(), call.heap());
     let mut found: Vec<(String, Value<'v>)> = Vec::new();
-    for source in one_or_many(args.get("sources").expect("it is required")) {
+    for source in args.one_or_many(args.get("sources").expect("it is required")) {
         let Some(source) = source.unpack_str() else { fail!("Bad from_file argument: {}", source.to_repr()) };
         let (key, path) = match source.split_once('=') {
             Some((key, path)) => (Some(key.to_owned()), path),

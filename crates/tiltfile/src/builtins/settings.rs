@@ -1,6 +1,6 @@
 //! Settings: stored in the plan.
 
-use crate::call::{Call, Result, fail, go_type};
+use crate::call::{Args, Call, Result, fail, go_type, type_name};
 use crate::env::Env;
 use crate::env::io_text;
 use crate::ignore::read_patterns;
@@ -16,37 +16,43 @@ pub(crate) const TILT_VERSION: &str = "0.37.6";
 
 pub(crate) fn update_settings<'v>(call: &mut Call<'v, '_, '_, '_>) -> Result<Value<'v>> {
     let args = call.args()?;
-    let env = call.env();
-    if let Some(v) = args.some("max_parallel_updates") {
-        if v.get_type() != "int" {
-            fail!("update_settings: for parameter max_parallel_updates: got {}, want int", go_type(v));
-        }
-        let n = args.int("max_parallel_updates", 3)?;
-        if n < 1 {
-            fail!("max number of parallel updates must be >= 1(got: {n})");
-        }
-        env.reg_mut().settings.max_parallel_updates = n as usize;
-    }
-    if let Some(v) = args.some("k8s_upsert_timeout_secs") {
-        if v.get_type() != "int" {
-            fail!("update_settings: for parameter k8s_upsert_timeout_secs: got {}, want int", go_type(v));
-        }
-        let n = args.int("k8s_upsert_timeout_secs", 30)?;
-        if n < 1 {
-            fail!("minimum k8s upsert timeout is 1s; got {n}s");
-        }
-        env.reg_mut().settings.k8s_upsert_timeout_secs = n as u64;
-    }
     let suppress = args.strings("suppress_unused_image_warnings")?;
-    env.reg_mut().settings.suppress_unused_image_warnings.extend(suppress);
-    match args.text("k8s_server_side_apply")?.as_str() {
-        "" => {}
-        mode @ ("auto" | "true" | "false") => {
-            mode.clone_into(&mut env.reg_mut().settings.k8s_server_side_apply)
-        }
-        other => fail!("k8s_server_side_apply must be one of auto, true, false; got {other:?}"),
+    let server_side = args.text("k8s_server_side_apply")?;
+    let parallel = whole_number(&args, "max_parallel_updates")?;
+    if let Some(n) = parallel.filter(|n| *n < 1) {
+        fail!("max number of parallel updates must be >= 1(got: {n})");
     }
+    let timeout = whole_number(&args, "k8s_upsert_timeout_secs")?;
+    if let Some(n) = timeout.filter(|n| *n < 1) {
+        fail!("minimum k8s upsert timeout is 1s; got {n}s");
+    }
+    if !matches!(server_side.as_str(), "" | "auto" | "true" | "false") {
+        fail!("k8s_server_side_apply must be one of auto, true, false; got {server_side:?}");
+    }
+    let mut reg = call.env().reg_mut();
+    let settings = &mut reg.settings;
+    let positive = |n: i32| u32::try_from(n).expect("it is at least 1");
+    settings.max_parallel_updates = parallel.map_or(settings.max_parallel_updates, |n| positive(n) as usize);
+    settings.k8s_upsert_timeout_secs =
+        timeout.map_or(settings.k8s_upsert_timeout_secs, |n| u64::from(positive(n)));
+    settings.suppress_unused_image_warnings.extend(suppress);
+    if !server_side.is_empty() {
+        settings.k8s_server_side_apply = server_side;
+    }
+    drop(reg);
     call.none()
+}
+
+/// Tilt checks these itself: the parameter is in quotes, however it was given.
+fn whole_number(args: &Args<'_>, name: &str) -> Result<Option<i32>> {
+    let Some(v) = args.some(name) else { return Ok(None) };
+    if type_name(v) != "int" {
+        fail!("update_settings: for parameter \"{name}\": got {}, want int", go_type(v));
+    }
+    match v.unpack_i32() {
+        Some(n) => Ok(Some(n)),
+        None => fail!("update_settings: for parameter \"{name}\": {} out of range", v.to_repr()),
+    }
 }
 
 pub(crate) fn watch_settings<'v>(call: &mut Call<'v, '_, '_, '_>) -> Result<Value<'v>> {

@@ -5,7 +5,7 @@
 
 mod validate;
 
-use crate::call::{Args, Call, Failure, Result, fail, one_or_many};
+use crate::call::{Args, Call, Failure, Result, fail, go_type};
 use crate::catalog;
 use crate::plan::ApiObject;
 use crate::values;
@@ -176,7 +176,7 @@ fn field<'v>(
     let text = || value.unpack_str().ok_or_else(|| want("string"));
     let path = |v: Value<'v>| match v.unpack_str() {
         Some(text) => Ok(Json::from(crate::call::absolute(dir, text).display().to_string())),
-        None => Err(format!("expected path | string. Actual type: {}", v.get_type())),
+        None => Err(format!("expected path | string. Actual type: {}", go_type(v))),
     };
     match param.annotation {
         "bool" => value.unpack_bool().map(Json::from).ok_or_else(|| want("bool")),
@@ -198,11 +198,15 @@ fn field<'v>(
             let map = crate::call::string_map(value)?;
             Ok(Json::Object(map.into_iter().map(|(k, v)| (k, v.into())).collect()))
         }
-        "Path | list[Path]" => {
-            Ok(Json::Array(one_or_many(value).into_iter().map(path).collect::<std::result::Result<_, _>>()?))
-        }
+        "Path | list[Path]" => Ok(Json::Array(
+            values::go_sequence(value, heap)
+                .unwrap_or_else(|| vec![value])
+                .into_iter()
+                .map(path)
+                .collect::<std::result::Result<_, _>>()?,
+        )),
         _ => match values::iterable(value, heap) {
-            Some(items) => Ok(crate::call::strings_of(&items)?.into()),
+            Some(items) => Ok(crate::call::strings_of(&items, "value")?.into()),
             None => Err(format!(
                 "value should be a List or Tuple of strings, but is of type {}",
                 value.get_type()

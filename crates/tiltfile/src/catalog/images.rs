@@ -6,9 +6,9 @@ pub(super) static IMAGES: &[Entry] = &[
     entry(
         "docker_build",
         "ref: str, context: Path, build_args: dict[str, str] = {}, dockerfile?: Path = None, \
-         dockerfile_contents?: Text = None, cache: Any = None, live_update: list[LiveUpdateStep] = [], \
+         dockerfile_contents: Text = None, cache: Any = None, live_update: list[LiveUpdateStep] = [], \
          match_in_env_vars: bool = False, ignore: str | list[str] = [], only: str | list[str] = [], \
-         entrypoint?: Command = None, container_args?: list[str] = None, target: str = \"\", \
+         entrypoint: Command = None, container_args: list[str] = None, target: str = \"\", \
          ssh: str | list[str] = [], secret: str | list[str] = [], network: str = \"\", \
          extra_tag: str | list[str] = [], cache_from: str | list[str] = [], pull: bool = False, \
          platform: str = \"\", extra_hosts: str | list[str] = []",
@@ -24,8 +24,8 @@ pub(super) static IMAGES: &[Entry] = &[
         "custom_build",
         "ref: str, command: Command, deps: Path | list[Path], tag: str = \"\", disable_push: bool = False, \
          skips_local_docker: bool = False, live_update: list[LiveUpdateStep] = [], \
-         match_in_env_vars: bool = False, ignore: str | list[str] = [], entrypoint?: Command = None, \
-         container_args?: list[str] = None, command_bat_val: Command = \"\", outputs_image_ref_to: Path = \"\", \
+         match_in_env_vars: bool = False, ignore: str | list[str] = [], entrypoint: Command = None, \
+         container_args: list[str] = None, command_bat_val: Command = \"\", outputs_image_ref_to: Path = \"\", \
          command_bat: Command = \"\", image_deps: str | list[str] = [], env: dict[str, str] = {}, dir: Path = \"\"",
         "CustomBuild",
         Done,

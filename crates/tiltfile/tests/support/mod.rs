@@ -190,7 +190,8 @@ impl Host for DiskHost {
         Ok(Rendered { yaml: built.yaml, files_read: files.iter().map(PathBuf::from).collect() })
     }
     fn helm(&self, _request: &HelmRequest) -> Result<Rendered, HostError> {
-        Err(HostError { message: "helm() is not built yet in Coracle".to_owned(), hint: None })
+        let message = "Unable to find Helm installation. Make sure `helm` is on your $PATH.".to_owned();
+        Err(HostError { message, hint: None })
     }
     fn current_context(&self) -> Option<KubeContext> {
         self.context.clone()

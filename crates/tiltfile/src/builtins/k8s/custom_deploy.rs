@@ -1,8 +1,8 @@
 //! `k8s_custom_deploy`.
 
 use crate::builtins::{images, live_update};
-use crate::call::{Call, Failure, Result, fail};
-use crate::env::{CustomDeployDef, Env, ImageDef};
+use crate::call::{Call, Failure, Result, fail, go_quote};
+use crate::env::{CustomDeployDef, ImageDef};
 use crate::plan::{
     self, CustomBuild, CustomDeploy, Ignore, ImageBuild, ImageKind, LiveUpdate, LiveUpdateSelector, Step,
 };
@@ -12,28 +12,25 @@ use std::path::{Path, PathBuf};
 
 pub(crate) fn k8s_custom_deploy<'v>(call: &mut Call<'v, '_, '_, '_>) -> Result<Value<'v>> {
     let args = call.args()?;
-    let name = args.segment("name")?;
-    let Some(apply) = args.command("apply_cmd", "apply_dir", "apply_env")? else {
-        fail!("apply_cmd cannot be empty")
+    let (name, deps) = (args.text("name")?, args.paths("deps")?);
+    let (image, container) = (args.text("image_selector")?, args.text("container_selector")?);
+    let mut image_deps: Vec<String> =
+        images::image_deps(&args)?.into_iter().map(|(reference, _)| reference.familiar()).collect();
+    let Some(apply) = args.command_called("apply_cmd", "apply_cmd", "apply_dir", "apply_env")? else {
+        fail!("k8s_custom_deploy: apply_cmd cannot be empty")
     };
-    let Some(delete) = args.command("delete_cmd", "delete_dir", "delete_env")? else {
-        fail!("delete_cmd cannot be empty")
+    let Some(delete) = args.command_called("delete_cmd", "delete_cmd", "delete_dir", "delete_env")? else {
+        fail!("k8s_custom_deploy: delete_cmd cannot be empty")
     };
-    let deps = args.paths("deps")?;
     let env = call.env();
     let mut ignores = images::git_ignores(env, &deps);
     let live_update = live_update::of_args(call, &args)?;
-    let mut image_deps = args.strings("image_deps")?;
-    for dep in &image_deps {
-        if let Err(e) = ImageRef::parse(dep) {
-            return Err(args.wrong("image_deps", format_args!("must be a valid image reference: {e}")));
-        }
-    }
+    let conflict = env.reg().check_conflict(&name);
+    conflict.map_err(|e| Failure::new(format!("error making resource for {name}: {}", e.message)))?;
     if let Some(mut live_update) = live_update {
-        let (image, container) = (args.text("image_selector")?, args.text("container_selector")?);
         let written = match (image.is_empty(), container.is_empty()) {
-            (true, true) => fail!("no Live Update selector specified"),
-            (false, false) => fail!("cannot specify more than one Live Update selector"),
+            (true, true) => fail!("k8s_custom_deploy: no Live Update selector specified"),
+            (false, false) => fail!("k8s_custom_deploy: cannot specify more than one Live Update selector"),
             (true, false) => {
                 live_update.selector = LiveUpdateSelector::ContainerName(container);
                 format!("k8s_custom_deploy:{name}")
@@ -44,7 +41,6 @@ pub(crate) fn k8s_custom_deploy<'v>(call: &mut Call<'v, '_, '_, '_>) -> Result<V
         env.reg_mut().images.push(synced_image(call, &written, live_update, &deps)?);
         image_deps.push(written);
     }
-    check_name(env, &name)?;
     let deploy = CustomDeploy { apply, delete, deps, ignores };
     env.reg_mut().custom_deploys.push(CustomDeployDef { name, deploy, image_deps });
     call.none()
@@ -65,21 +61,6 @@ fn synced(live_update: &LiveUpdate, base: &Path) -> Option<Ignore> {
     (!ignore.patterns.is_empty()).then_some(ignore)
 }
 
-/// Nothing else may have the name.
-fn check_name(env: &Env<'_>, name: &str) -> Result<()> {
-    let reg = env.reg();
-    if reg.custom_deploys.iter().any(|d| d.name == name) {
-        fail!("k8s_resource named {name:?} already exists");
-    }
-    if reg.locals.iter().any(|l| l.name == name) {
-        fail!("local_resource named {name:?} already exists");
-    }
-    if reg.compose.iter().flat_map(|p| &p.services).any(|s| s.resource == name) {
-        fail!("dc_resource named {name:?} already exists");
-    }
-    Ok(())
-}
-
 /// The image that a live update of deployed containers hangs on. Nothing builds it.
 fn synced_image(
     call: &Call<'_, '_, '_, '_>,
@@ -88,8 +69,8 @@ fn synced_image(
     deps: &[PathBuf],
 ) -> Result<ImageDef> {
     let env = call.env();
-    let reference =
-        ImageRef::parse(written).map_err(|e| Failure::new(format!("can't parse {written:?}: {e}")))?;
+    let reference = ImageRef::parse(written)
+        .map_err(|e| Failure::new(format!("can't parse {}: {e}", go_quote(written))))?;
     let command = plan::Command {
         argv: ["sh", "-c", ":"].map(str::to_owned).to_vec(),
         dir: env.dir(),

@@ -90,7 +90,7 @@ pub(crate) fn k8s_image_json_path<'v>(call: &mut Call<'v, '_, '_, '_>) -> Result
     if let Some(bad) = items.iter().find(|i| i.unpack_str().is_none()) {
         return Err(args.wrong("paths", format_args!("Expected string, got: {}", bad.to_repr())));
     }
-    let paths = crate::call::strings_of(&items).map_err(Failure::new)?;
+    let paths = crate::call::strings_of(&items, "list").map_err(Failure::new)?;
     if paths.is_empty() {
         fail!("paths cannot be empty");
     }
