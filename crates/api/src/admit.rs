@@ -1,9 +1,7 @@
 //! What is checked and filled in before an object is stored; the rules themselves are `schema`'s.
 
 use crate::metadata::{field_map, text};
-use crate::{
-    Api, ApiError, FieldValidation, Result, WriteOptions, crds, rules, split_api_version, structural,
-};
+use crate::{Api, ApiError, FieldValidation, Result, WriteOptions, crds, gvk, rules, structural};
 use base64::Engine as _;
 use schema::Kind;
 use serde_json::Value;
@@ -14,23 +12,8 @@ pub(crate) fn identify(kind: &Kind, object: &mut Value) -> Result<()> {
     if !object.is_object() {
         return Err(ApiError::bad_request("the body of the request must be an object"));
     }
-    let given = object["kind"].as_str().unwrap_or(&kind.kind);
-    if given != kind.kind {
-        return Err(ApiError::bad_request(format!(
-            "{given} in version {:?} cannot be handled as a {}",
-            object["apiVersion"].as_str().unwrap_or_default(),
-            kind.kind
-        )));
-    }
-    let api_version = object["apiVersion"].as_str().unwrap_or_default();
-    if !api_version.is_empty() {
-        let (group, version) = split_api_version(api_version);
-        if group != kind.group || !kind.versions.iter().any(|served| served == version) {
-            return Err(ApiError::bad_request(format!(
-                "the API version in the data ({api_version}) does not match the expected API version ({})",
-                kind.api_version()
-            )));
-        }
+    if let Some(other) = gvk::other(kind, object) {
+        return Err(other.in_body());
     }
     crate::link::to_stored(kind, object);
     let fields = object.as_object_mut().expect("checked above");
@@ -50,32 +33,41 @@ pub(crate) fn fields(
     object: &mut Value,
     options: &WriteOptions,
 ) -> Result<()> {
+    let unknown = decode(api, view, kind, object).map_err(|unfit| undecodable(kind, &unfit))?;
+    say_unknown(unknown, options).map_err(|problem| undecodable(kind, &problem))
+}
+
+/// Takes out the fields that the kind does not have and names them; or says which value does not fit its field.
+pub(crate) fn decode(
+    api: &Api,
+    view: &Snapshot,
+    kind: &Kind,
+    object: &mut Value,
+) -> std::result::Result<Vec<String>, String> {
     if !api.is_builtin(&kind.resource()) {
-        let Some(definition) = structural::definition_of(view, kind) else { return Ok(()) };
-        let unknown = structural::prune(structural::schema_in(&definition, kind), object);
-        return say_unknown(kind, unknown, options);
+        let Some(definition) = structural::definition_of(view, kind) else { return Ok(Vec::new()) };
+        return Ok(structural::prune(structural::schema_in(&definition, kind), object));
     }
     let unfit = crate::link::type_errors(kind, object);
     if !unfit.is_empty() {
-        return Err(undecodable(kind, &unfit.join(", ")));
+        return Err(unfit.join(", "));
     }
-    let unknown = crate::link::drop_unknown_fields(kind, object);
-    say_unknown(kind, unknown, options)
+    Ok(crate::link::drop_unknown_fields(kind, object))
 }
 
-fn say_unknown(kind: &Kind, unknown: Vec<String>, options: &WriteOptions) -> Result<()> {
-    if unknown.is_empty() {
-        return Ok(());
-    }
+/// What a lenient reader overlooks, by the caller's wish: nothing, a warning, an error.
+pub(crate) fn say_unknown(unknown: Vec<String>, options: &WriteOptions) -> std::result::Result<(), String> {
+    let mut all = options.oversights.iter().chain(&unknown).peekable();
     match options.field_validation {
-        FieldValidation::Ignore => Ok(()),
+        FieldValidation::Strict if all.peek().is_some() => {
+            let all: Vec<&str> = all.map(String::as_str).collect();
+            Err(format!("strict decoding error: {}", all.join(", ")))
+        }
         FieldValidation::Warn => {
-            unknown.iter().for_each(|problem| options.warnings.push(problem.clone()));
+            all.for_each(|problem| options.warnings.push(problem.clone()));
             Ok(())
         }
-        FieldValidation::Strict => {
-            Err(undecodable(kind, &format!("strict decoding error: {}", unknown.join(", "))))
-        }
+        FieldValidation::Strict | FieldValidation::Ignore => Ok(()),
     }
 }
 

@@ -12,6 +12,7 @@ mod deletion;
 mod error;
 mod events;
 mod eviction;
+mod gvk;
 mod journal;
 mod kinds;
 mod limits;
@@ -47,6 +48,7 @@ pub use changes::Changes;
 pub use error::{ApiError, Result, qualified};
 pub use kinds::{Kinds, split_api_version};
 pub use options::{ApiConfig, DeleteOptions, FieldValidation, PatchKind, Warnings, WriteOptions};
+pub use scale::reason as scale_problem;
 pub use schema::Kind;
 pub use selector::{FieldFilter, FieldSelector, Selector};
 pub use store::{

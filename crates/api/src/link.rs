@@ -76,8 +76,24 @@ pub(crate) fn from_stored(kind: &Kind, api_version: &str, object: &Value) -> Opt
 /// The object's version is the one that the change speaks of.
 pub(crate) fn strategic_merge(kind: &Kind, object: &mut Value, change: &Value) -> Result<()> {
     let api_version = object["apiVersion"].as_str().unwrap_or_default().to_string();
-    patch::strategic_merge(schema::builtin(), &api_version, &kind.kind, object, change)
-        .map_err(|error| ApiError::bad_request(error.to_string()))
+    patch::strategic_merge(schema::builtin(), &api_version, &kind.kind, object, change).map_err(|error| {
+        match error.answer() {
+            patch::Answer::BadRequest => ApiError::bad_request(error.to_string()),
+            patch::Answer::Unprocessable => unprocessable(&error),
+            patch::Answer::Internal => ApiError::new(500, "", error.to_string()),
+        }
+    })
+}
+
+/// The status that upstream gives to patches which cannot be carried out; it does not say why, we do.
+pub(crate) fn unprocessable(error: &patch::Error) -> ApiError {
+    let message = format!("the server rejected our request due to an error in our request: {error}");
+    ApiError { details: serde_json::json!({}), ..ApiError::new(422, "Invalid", message) }
+}
+
+/// A map as Go prints it.
+pub(crate) fn go_text(value: &Value) -> String {
+    patch::go_value(value)
 }
 
 /// Why an applied configuration does not fit its type: undeclared fields, items that cannot be told apart.

@@ -47,6 +47,8 @@ pub struct WriteOptions {
     pub dry_run: bool,
     pub field_validation: FieldValidation,
     pub warnings: Warnings,
+    /// What a strict reader refuses in the body as it was sent, such as a field that is given twice.
+    pub oversights: Vec<String>,
     /// The version that a patch speaks of, such as `autoscaling/v1`; empty: the stored one.
     pub api_version: String,
     pub origin: Origin,

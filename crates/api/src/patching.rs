@@ -4,7 +4,10 @@ use crate::admission::{self, Attributes, Operation};
 use crate::metadata::{self, text};
 use crate::transaction::Transaction;
 use crate::write::{self, Part};
-use crate::{ApiError, Key, Object, PatchKind, Result, WriteOptions, apply, pods, scale};
+use crate::{
+    ApiError, FieldValidation, Key, Object, PatchKind, Result, WriteOptions, admit, apply, gvk, link, pods,
+    scale,
+};
 use schema::Kind;
 use serde_json::{Value, json};
 use std::sync::Arc;
@@ -34,21 +37,19 @@ pub(crate) fn patch(
         return Err(ApiError::not_found(resource, &key.name));
     };
     match subresource {
-        "" => {
-            let mut next = patched(kind, &current, how, patch, tx, options)?;
-            unmoved(key, &mut next)?;
-            write::update(tx, kind, next, Part::Main, options)
-        }
-        "status" => {
-            let mut next = patched(kind, &current, how, patch, tx, options)?;
-            unmoved(key, &mut next)?;
-            write::update(tx, kind, next, Part::Status, options)
+        "" | "status" => {
+            let next = patched(kind, key, &current, how, patch, tx, options)?;
+            let part = if subresource.is_empty() { Part::Main } else { Part::Status };
+            write::update(tx, kind, next, part, &read(options))
         }
         "scale" => {
             let paths = scale::paths(tx.api, resource)?;
             let mut shown = scale::shown(&paths, &current);
             apply_to(&mut shown, how, patch)?;
-            let next = scale::scaled(&paths, key, &current, &shown)?;
+            let next = scale::scaled(&paths, key, &current, &shown).map_err(|error| match error.code {
+                400 => unfit(shown.to_string(), &scale::reason(&shown).unwrap_or_default()),
+                _ => error,
+            })?;
             let stored = write::update(tx, kind, next, Part::Scale, options)?;
             Ok(Arc::new(scale::shown(&paths, &stored)))
         }
@@ -67,9 +68,8 @@ pub(crate) fn patch(
             write::finish(tx, kind, key.clone(), next, &current)
         }
         "ephemeralcontainers" if resource == "pods" => {
-            let mut given = patched(kind, &current, how, patch, tx, options)?;
-            unmoved(key, &mut given)?;
-            write::ephemeral_containers(tx, kind, key.clone(), given, &current, options)
+            let given = patched(kind, key, &current, how, patch, tx, options)?;
+            write::ephemeral_containers(tx, kind, key.clone(), given, &current, &read(options))
         }
         "finalize" if resource == "namespaces" => {
             let mut next = (*current).clone();
@@ -102,20 +102,22 @@ fn about<'a>(
     }
 }
 
-/// The current object as the caller sees it (in the version that the patch speaks of), patched.
+/// The current object as the caller sees it (in the version that the patch speaks of), patched: an object of its kind
+/// at its place.
 fn patched(
     kind: &Kind,
+    key: &Key,
     current: &Value,
     how: PatchKind,
     patch: &Value,
     tx: &Transaction<'_>,
     options: &WriteOptions,
 ) -> Result<Value> {
-    let shown = crate::link::from_stored(kind, &options.api_version, current);
+    let shown = link::from_stored(kind, &options.api_version, current);
     let mut next = shown.unwrap_or_else(|| current.clone());
     match how {
         PatchKind::Strategic if tx.api.is_builtin(&kind.resource()) => {
-            crate::link::strategic_merge(kind, &mut next, patch)?;
+            link::strategic_merge(kind, &mut next, patch)?;
         }
         PatchKind::Strategic => {
             let message = "the body of the request was in an unknown format - accepted media types include: \
@@ -124,19 +126,76 @@ fn patched(
         }
         _ => apply_to(&mut next, how, patch)?,
     }
+    decode(tx, kind, how, patch, &mut next, options)?;
+    unmoved(key, &mut next)?;
+    let uid = text(&next, "uid");
+    if !uid.is_empty() && uid != text(current, "uid") {
+        let message = format!("Invalid value: {uid:?}: field is immutable");
+        let cause = ("metadata.uid".into(), "FieldValueInvalid".into(), message);
+        return Err(ApiError::invalid(&kind.resource(), &kind.kind, &key.name, &[cause]));
+    }
     Ok(next)
+}
+
+/// What was patched must still be an object of its kind; upstream's error shows it, or the patch if that is strategic.
+fn decode(
+    tx: &Transaction<'_>,
+    kind: &Kind,
+    how: PatchKind,
+    patch: &Value,
+    next: &mut Value,
+    options: &WriteOptions,
+) -> Result<()> {
+    let strategic = how == PatchKind::Strategic;
+    let shown = |object: &Value| if strategic { link::go_text(patch) } else { object.to_string() };
+    let builtin = tx.api.is_builtin(&kind.resource());
+    if builtin && let Some(other) = gvk::other(kind, next) {
+        return Err(unfit(shown(next), &other.why()));
+    }
+    admit::identify(kind, next)?;
+    let before = (options.field_validation == FieldValidation::Strict).then(|| shown(next));
+    let unknown = match admit::decode(tx.api, &tx.view(), kind, next) {
+        Ok(unknown) => unknown,
+        Err(why) if strategic => return Err(unfit(shown(next), &unconvertible(&why))),
+        Err(why) => return Err(unfit(shown(next), &why)),
+    };
+    admit::say_unknown(unknown, options).map_err(|why| unfit(before.unwrap_or_default(), &why))
+}
+
+/// The options of a write whose body was read already.
+fn read(options: &WriteOptions) -> WriteOptions {
+    WriteOptions { oversights: Vec::new(), ..options.clone() }
+}
+
+fn unfit(shown: String, why: &str) -> ApiError {
+    let cause = ("patch".into(), "FieldValueInvalid".into(), format!("Invalid value: {shown:?}: {why}"));
+    ApiError::invalid("", "", "", &[cause])
+}
+
+/// A strategic merge patch is no text that is decoded but a value that is converted: upstream's converter has other words
+/// for what the decoder says.
+fn unconvertible(why: &str) -> String {
+    let parts = why
+        .strip_prefix("json: cannot unmarshal ")
+        .and_then(|rest| Some((rest.split_once(' ')?.0, rest.rsplit_once(" of type ")?.1)));
+    let Some((found, wanted)) = parts else { return why.to_string() };
+    let found = match found {
+        "number" => "int64",
+        "array" => "slice",
+        "object" => "map",
+        other => other,
+    };
+    match wanted {
+        "int32" | "int64" | "string" | "bool" | "float64" => format!("unrecognized type: {wanted}"),
+        list if list.starts_with("[]") => format!("cannot restore slice from {found}"),
+        map if map.starts_with("map[") => format!("cannot restore map from {found}"),
+        _ => format!("cannot restore struct from: {found}"),
+    }
 }
 
 fn apply_to(object: &mut Value, how: PatchKind, change: &Value) -> Result<()> {
     match how {
         PatchKind::Json => {
-            let unprocessable = |error: patch::Error| {
-                ApiError::new(
-                    422,
-                    "Invalid",
-                    format!("the server rejected our request due to an error in our request: {error}"),
-                )
-            };
             let operations =
                 patch::parse_operations(change).map_err(|error| ApiError::bad_request(error.to_string()))?;
             if operations.len() > MOST_OPERATIONS {
@@ -145,7 +204,8 @@ fn apply_to(object: &mut Value, how: PatchKind, change: &Value) -> Result<()> {
                     operations.len()
                 )));
             }
-            patch::json_patch_within(object, &operations, MOST_COPIED).map_err(unprocessable)
+            patch::json_patch_within(object, &operations, MOST_COPIED)
+                .map_err(|error| link::unprocessable(&error))
         }
         PatchKind::Merge | PatchKind::Strategic | PatchKind::Apply { .. } => {
             patch::merge_patch(object, change);

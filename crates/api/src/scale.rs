@@ -47,7 +47,17 @@ pub(crate) fn read(api: &Api, key: &Key) -> Result<Value> {
     let resource = key.resource.as_str();
     let paths = paths(api, resource)?;
     let object = api.view().get(resource, &key.namespace, &key.name);
-    object.map(|object| shown(&paths, &object)).ok_or_else(|| ApiError::not_found(resource, &key.name))
+    object.map(|object| shown(&paths, &object)).ok_or_else(|| not_found(api, key))
+}
+
+/// Upstream names the Scale itself, with the group of whoever serves it.
+fn not_found(api: &Api, key: &Key) -> ApiError {
+    let resource = match key.resource.as_str() {
+        "replicationcontrollers" => "autoscaling/replicationcontrollers/scale".to_string(),
+        builtin if api.is_builtin(builtin) => format!("{builtin}/scale"),
+        custom => custom.to_string(),
+    };
+    ApiError::not_found(&resource, &key.name)
 }
 
 /// The Scale of an object.
@@ -76,28 +86,27 @@ pub(crate) fn shown(paths: &Paths, object: &Value) -> Value {
     })
 }
 
+/// Why a Scale cannot be read, if it cannot.
+pub fn reason(scale: &Value) -> Option<String> {
+    let what = match &scale["spec"]["replicas"] {
+        Value::Null => return None,
+        Value::Number(number) if number.as_i64().is_some_and(|n| i32::try_from(n).is_ok()) => return None,
+        Value::String(_) => "string".to_string(),
+        Value::Bool(_) => "bool".into(),
+        Value::Number(number) => format!("number {number}"),
+        Value::Array(_) => "array".into(),
+        Value::Object(_) => "object".into(),
+    };
+    Some(format!("json: cannot unmarshal {what} into Go struct field ScaleSpec.spec.replicas of type int32"))
+}
+
 /// The object with the replicas that `scale` asks for.
 pub(crate) fn scaled(paths: &Paths, key: &Key, object: &Value, scale: &Value) -> Result<Value> {
-    let bad = |why: &str| {
-        ApiError::bad_request(format!("Scale in version \"v1\" cannot be handled as a Scale: {why}"))
-    };
-    let replicas = match &scale["spec"]["replicas"] {
-        Value::Null => 0,
-        number => {
-            number.as_i64().and_then(|number| i32::try_from(number).ok()).map(i64::from).ok_or_else(|| {
-                let what = match number {
-                    Value::String(_) => "string".to_string(),
-                    Value::Bool(_) => "bool".into(),
-                    Value::Number(number) => format!("number {number}"),
-                    Value::Array(_) => "array".into(),
-                    _ => "object".into(),
-                };
-                bad(&format!(
-                    "json: cannot unmarshal {what} into Go struct field ScaleSpec.spec.replicas of type int32"
-                ))
-            })?
-        }
-    };
+    if let Some(why) = reason(scale) {
+        let message = format!("Scale in version \"v1\" cannot be handled as a Scale: {why}");
+        return Err(ApiError::bad_request(message));
+    }
+    let replicas = scale["spec"]["replicas"].as_i64().unwrap_or(0);
     if replicas < 0 {
         let text = format!("Invalid value: {replicas}: must be greater than or equal to 0");
         let cause = ("spec.replicas".into(), "FieldValueInvalid".into(), text);

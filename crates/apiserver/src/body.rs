@@ -1,7 +1,10 @@
 //! Reading request bodies: JSON, YAML, protobuf.
 
+mod duplicates;
+mod scan;
+
 use crate::link;
-use api::{ApiError, Result};
+use api::{ApiError, FieldValidation, Result, WriteOptions};
 use axum::body::Body;
 use http::{HeaderMap, header};
 use serde_json::{Value, json};
@@ -55,27 +58,106 @@ pub(crate) async fn read(
     kind: &str,
     problems: &mut Vec<String>,
 ) -> Result<Value> {
-    let bytes = axum::body::to_bytes(body, LIMIT).await.map_err(|error| {
-        tracing::debug!(%error, "cannot read a request's body");
-        ApiError::new(413, "RequestEntityTooLarge", format!("Request entity too large: limit is {LIMIT}"))
-    })?;
+    let bytes = whole(body).await?;
     if bytes.is_empty() {
         return Ok(Value::Null);
     }
     match media(headers)? {
         Media::Protobuf => link::decode_protobuf(&bytes),
         Media::Yaml => {
-            yaml(&bytes, problems).map_err(|why| unrecognized(kind, &format!("yaml: {why}"), &bytes))
+            let value =
+                yaml(&bytes, problems).map_err(|why| unrecognized(kind, &format!("yaml: {why}"), &bytes))?;
+            typed(value, kind, &bytes)
         }
-        Media::Apply => yaml(&bytes, problems).map_err(|why| {
-            ApiError::bad_request(format!("error decoding YAML: error converting YAML to JSON: yaml: {why}"))
-        }),
-        Media::Json | Media::JsonPatch | Media::MergePatch | Media::StrategicPatch => {
-            problems.extend(crate::body::duplicates::of(&bytes));
-            serde_json::from_slice(&bytes)
-                .map_err(|error| unrecognized(kind, &format!("json parse error: {error}"), &bytes))
+        _ => {
+            problems.extend(duplicates::of(&bytes));
+            let bad = |why: String| unrecognized(kind, &format!("json parse error: {why}"), &bytes);
+            typed(json_value(&bytes).map_err(bad)?, kind, &bytes)
         }
     }
+}
+
+/// A patch of one of the four kinds. What strict decoding would refuse in it goes to the options.
+pub(crate) async fn read_patch(body: Body, media: Media, options: &mut WriteOptions) -> Result<Value> {
+    let bytes = whole(body).await?;
+    let attentive = options.field_validation != FieldValidation::Ignore;
+    if media == Media::Apply {
+        let undecodable = |why| {
+            ApiError::bad_request(format!("error decoding YAML: error converting YAML to JSON: yaml: {why}"))
+        };
+        let mut problems = Vec::new();
+        let value = yaml(&bytes, &mut problems).map_err(undecodable)?;
+        return match options.field_validation {
+            FieldValidation::Strict if !problems.is_empty() => {
+                Err(ApiError::bad_request(format!("error strict decoding YAML: {}", problems.join(", "))))
+            }
+            FieldValidation::Warn => {
+                problems.into_iter().for_each(|problem| options.warnings.push(problem));
+                Ok(value)
+            }
+            _ => Ok(value),
+        };
+    }
+    let value = json_value(&bytes);
+    let (fits, wanted): (fn(&Value) -> bool, _) = match media {
+        Media::JsonPatch if attentive => (Value::is_array, "[]handlers.jsonPatchOp"),
+        Media::JsonPatch => (Value::is_array, "jsonpatch.Patch"),
+        _ => (Value::is_object, "map[string]interface {}"),
+    };
+    let value = value.and_then(|value| match value {
+        // Go takes null for anything.
+        Value::Null if media == Media::JsonPatch => Ok(json!([])),
+        Value::Null => Ok(json!({})),
+        fit if fits(&fit) => Ok(fit),
+        other => Err(format!("json: cannot unmarshal {} into Go value of type {wanted}", scan::name(&other))),
+    });
+    let value = value.map_err(|why| match media {
+        Media::StrategicPatch => ApiError::bad_request(why),
+        _ if attentive => ApiError::bad_request(format!("error decoding patch: {why}")),
+        Media::MergePatch => ApiError::bad_request("Invalid JSON Patch"),
+        _ => ApiError::bad_request(why),
+    })?;
+    options.oversights = duplicates::of(&bytes);
+    if media == Media::JsonPatch {
+        options.oversights.extend(unknown_in_operations(&value));
+        options.oversights.iter_mut().for_each(|problem| problem.insert_str(0, "json patch "));
+    }
+    Ok(value)
+}
+
+fn unknown_in_operations(operations: &Value) -> Vec<String> {
+    let operations = operations.as_array().into_iter().flatten().enumerate();
+    let fields = operations.flat_map(|(index, operation)| {
+        operation.as_object().into_iter().flat_map(|fields| fields.keys()).map(move |field| (index, field))
+    });
+    fields
+        .filter(|(_, field)| !matches!(field.as_str(), "op" | "path" | "from" | "value"))
+        .map(|(index, field)| format!("unknown field \"[{index}].{field}\""))
+        .collect()
+}
+
+async fn whole(body: Body) -> Result<bytes::Bytes> {
+    axum::body::to_bytes(body, LIMIT).await.map_err(|error| {
+        tracing::debug!(%error, "cannot read a request's body");
+        ApiError::new(413, "RequestEntityTooLarge", format!("Request entity too large: limit is {LIMIT}"))
+    })
+}
+
+/// The value, or what is wrong in the words of Go.
+fn json_value(bytes: &[u8]) -> std::result::Result<Value, String> {
+    serde_json::from_slice(bytes).map_err(|error| scan::problem(bytes).unwrap_or_else(|| error.to_string()))
+}
+
+/// An object or nothing: upstream looks for its version and kind first.
+fn typed(value: Value, kind: &str, bytes: &[u8]) -> Result<Value> {
+    const META: &str = "struct { APIVersion string \"json:\\\"apiVersion,omitempty\\\"\"; \
+                        Kind string \"json:\\\"kind,omitempty\\\"\" }";
+    if value.is_object() || value.is_null() {
+        return Ok(value);
+    }
+    let found = scan::name(&value);
+    let why = format!("json parse error: json: cannot unmarshal {found} into Go value of type {META}");
+    Err(unrecognized(kind, &why, bytes))
 }
 
 /// In upstream's words: what is wrong, and how the body begins.
@@ -108,109 +190,5 @@ fn yaml(bytes: &[u8], problems: &mut Vec<String>) -> std::result::Result<Value, 
         0 => Ok(Value::Null),
         1 => Ok(documents.remove(0)),
         _ => Err("the body of the request holds more than one document".into()),
-    }
-}
-
-mod duplicates {
-    //! Fields that occur twice in a JSON text: the last one counts, as in Go, but it deserves a warning.
-
-    use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
-    use std::cell::RefCell;
-    use std::collections::HashSet;
-
-    pub(super) fn of(json: &[u8]) -> Vec<String> {
-        FOUND.with_borrow_mut(Vec::clear);
-        PATH.with_borrow_mut(String::clear);
-        // What is wrong beyond that is told by the real parser.
-        let _ = serde_json::from_slice::<Walk>(json);
-        FOUND.take()
-    }
-
-    thread_local! {
-        static FOUND: RefCell<Vec<String>> = const { RefCell::new(Vec::new()) };
-        static PATH: RefCell<String> = const { RefCell::new(String::new()) };
-    }
-
-    struct Walk;
-
-    impl<'de> Deserialize<'de> for Walk {
-        fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-            deserializer.deserialize_any(Walk)
-        }
-    }
-
-    /// The value behind a part of the path.
-    fn within<T>(part: &str, walk: impl FnOnce() -> T) -> T {
-        let length = PATH.with_borrow(String::len);
-        PATH.with_borrow_mut(|path| path.push_str(part));
-        let done = walk();
-        PATH.with_borrow_mut(|path| path.truncate(length));
-        done
-    }
-
-    impl<'de> Visitor<'de> for Walk {
-        type Value = Walk;
-
-        fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-            f.write_str("any JSON")
-        }
-
-        fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Walk, A::Error> {
-            let mut seen = HashSet::new();
-            while let Some(field) = map.next_key::<String>()? {
-                let start = if PATH.with_borrow(String::is_empty) { "" } else { "." };
-                let part = format!("{start}{field}");
-                if !seen.insert(field) {
-                    let path = PATH.with_borrow(|path| format!("{path}{part}"));
-                    FOUND.with_borrow_mut(|found| found.push(format!("duplicate field {path:?}")));
-                }
-                within(&part, || map.next_value::<Walk>())?;
-            }
-            Ok(Walk)
-        }
-
-        fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Walk, A::Error> {
-            let mut index = 0;
-            while within(&format!("[{index}]"), || list.next_element::<Walk>())?.is_some() {
-                index += 1;
-            }
-            Ok(Walk)
-        }
-
-        fn visit_newtype_struct<D: Deserializer<'de>>(self, deserializer: D) -> Result<Walk, D::Error> {
-            IgnoredAny::deserialize(deserializer).map(|_| Walk)
-        }
-
-        fn visit_bool<E>(self, _: bool) -> Result<Walk, E> {
-            Ok(Walk)
-        }
-
-        fn visit_i64<E>(self, _: i64) -> Result<Walk, E> {
-            Ok(Walk)
-        }
-
-        fn visit_u64<E>(self, _: u64) -> Result<Walk, E> {
-            Ok(Walk)
-        }
-
-        fn visit_f64<E>(self, _: f64) -> Result<Walk, E> {
-            Ok(Walk)
-        }
-
-        fn visit_str<E>(self, _: &str) -> Result<Walk, E> {
-            Ok(Walk)
-        }
-
-        fn visit_unit<E>(self) -> Result<Walk, E> {
-            Ok(Walk)
-        }
-    }
-
-    #[cfg(test)]
-    #[test]
-    fn duplicates_are_found_where_they_are() {
-        let json = br#"{"a":1,"b":[{"c":1.5,"c":"x"}],"a":null,"d":{"a":true}}"#;
-        assert_eq!(of(json), ["duplicate field \"b[0].c\"", "duplicate field \"a\""]);
-        assert!(of(br#"{"a":1}"#).is_empty());
     }
 }

@@ -35,7 +35,7 @@ async fn given_options(call: &Call, body: Body) -> Result<DeleteOptions> {
 pub(crate) async fn one(call: Call, body: Body) -> Result<Answer> {
     let options = given_options(&call, body).await?;
     let last = call.inner.api.delete(&call.key(), &options)?;
-    Ok(respond::with_warnings(gone(&call, &last), &options.origin.warnings))
+    Ok(respond::with_warnings(gone(&call, &last, options.dry_run), &options.origin.warnings))
 }
 
 /// Who deletes a Job and does not say so leaves its pods, as upstream.
@@ -51,9 +51,12 @@ fn warnings(call: &Call, options: &DeleteOptions) -> Warnings {
 }
 
 /// The object if it still waits for something, else that it is gone.
-fn gone(call: &Call, last: &Object) -> Answer {
+fn gone(call: &Call, last: &Object, dry_run: bool) -> Answer {
     let uid = &last["metadata"]["uid"];
-    let waits = call.get().is_ok_and(|now| &now["metadata"]["uid"] == uid);
+    let waits = match dry_run {
+        true => last["metadata"]["deletionTimestamp"].is_string(),
+        false => call.get().is_ok_and(|now| &now["metadata"]["uid"] == uid),
+    };
     if waits || SHOWS_WHAT_WENT.contains(&call.resource().as_str()) {
         return respond::json(StatusCode::OK, &call.output().for_write().object(last));
     }

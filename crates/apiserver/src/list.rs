@@ -43,6 +43,7 @@ impl Pages {
 
 pub(crate) fn list(call: &Call) -> Result<Answer> {
     options::check_list(&call.query, false)?;
+    call.query.integer("timeoutSeconds")?;
     let from = Continue::parse(call.query.text("continue"))?;
     let Some(view) = view(call, from.as_ref())? else {
         return Ok(from.map_or_else(respond::not_found, |from| from.expired()));

@@ -5,7 +5,7 @@ use crate::options::Writes;
 use crate::resources::{Call, not_allowed, success};
 use crate::respond::{self, Answer};
 use crate::{authorize, events};
-use api::{ApiError, FieldValidation, Kind, PatchKind, Result, Warnings, WriteOptions};
+use api::{ApiError, PatchKind, Result, Warnings, WriteOptions};
 use axum::body::Body;
 use http::StatusCode;
 use serde_json::{Value, json};
@@ -14,12 +14,10 @@ use serde_json::{Value, json};
 pub(crate) const EPHEMERAL: &str = "ephemeralcontainers";
 
 /// The body of a write, with the URL's namespace in it.
-async fn object_of(call: &Call, body: Body, options: &WriteOptions) -> Result<Value> {
-    let mut problems = Vec::new();
-    let mut object = body::read(&call.parts.headers, body, &call.kind.kind, &mut problems).await?;
-    strictly(options, problems, &call.kind)?;
-    if !object.is_object() {
-        return Err(ApiError::bad_request("the body of the request must be an object"));
+async fn object_of(call: &Call, body: Body, options: &mut WriteOptions) -> Result<Value> {
+    let mut object = body::read(&call.parts.headers, body, &call.kind.kind, &mut options.oversights).await?;
+    if object.is_null() {
+        object = json!({});
     }
     if call.kind.group == events::GROUP {
         object = events::to_core(&object);
@@ -30,10 +28,9 @@ async fn object_of(call: &Call, body: Body, options: &WriteOptions) -> Result<Va
     if call.kind.namespaced {
         let given = object["metadata"]["namespace"].as_str().unwrap_or_default();
         if !given.is_empty() && given != call.target.namespace {
-            return Err(ApiError::bad_request(format!(
-                "the namespace of the provided object does not match the namespace sent on the request: {given}, {}",
-                call.target.namespace
-            )));
+            return Err(ApiError::bad_request(
+                "the namespace of the provided object does not match the namespace sent on the request",
+            ));
         }
         object["metadata"]["namespace"] = call.target.namespace.clone().into();
     }
@@ -51,31 +48,12 @@ async fn object_of(call: &Call, body: Body, options: &WriteOptions) -> Result<Va
     Ok(object)
 }
 
-/// What a lenient reader overlooks, by the caller's wish: nothing, a warning, an error.
-fn strictly(options: &WriteOptions, problems: Vec<String>, kind: &Kind) -> Result<()> {
-    match options.field_validation {
-        FieldValidation::Ignore => Ok(()),
-        FieldValidation::Warn => {
-            problems.into_iter().for_each(|problem| options.warnings.push(problem));
-            Ok(())
-        }
-        FieldValidation::Strict if problems.is_empty() => Ok(()),
-        FieldValidation::Strict => Err(ApiError::bad_request(format!(
-            "{} in version \"{}\" cannot be handled as a {}: strict decoding error: {}",
-            kind.kind,
-            kind.versions.first().map_or("v1", String::as_str),
-            kind.kind,
-            problems.join(", ")
-        ))),
-    }
-}
-
 pub(crate) async fn create(call: Call, body: Body) -> Result<Answer> {
     if call.kind.namespaced && call.target.namespace.is_empty() {
         return Err(not_allowed());
     }
-    let options = call.write_options(Writes::Create)?;
-    let object = object_of(&call, body, &options).await?;
+    let mut options = call.write_options(Writes::Create)?;
+    let object = object_of(&call, body, &mut options).await?;
     let _grants = authorize::grants(&call).await;
     authorize::may_grant(&call, &object)?;
     let made = call.inner.api.create(&call.resource(), object, &options)?;
@@ -83,7 +61,7 @@ pub(crate) async fn create(call: Call, body: Body) -> Result<Answer> {
 }
 
 pub(crate) async fn replace(call: Call, body: Body, subresource: &str) -> Result<Answer> {
-    let options = call.write_options(Writes::Update)?;
+    let mut options = call.write_options(Writes::Update)?;
     let api = &call.inner.api;
     if subresource == "scale" {
         let mut problems = Vec::new();
@@ -102,6 +80,10 @@ pub(crate) async fn replace(call: Call, body: Body, subresource: &str) -> Result
                 call.target.name
             )));
         }
+        if let Some(why) = api::scale_problem(&scale) {
+            let text = format!("Scale in version \"v1\" cannot be handled as a Scale: {why}");
+            return Err(ApiError::bad_request(text));
+        }
         let change = json!({
             "metadata": { "resourceVersion": scale["metadata"]["resourceVersion"] },
             "spec": { "replicas": scale["spec"].get("replicas").cloned().unwrap_or(json!(0)) },
@@ -109,7 +91,7 @@ pub(crate) async fn replace(call: Call, body: Body, subresource: &str) -> Result
         let made = api.patch(&call.key(), PatchKind::Merge, "scale", &change, &options)?;
         return Ok(respond::with_warnings(respond::json(StatusCode::OK, &made), &options.warnings));
     }
-    let mut object = object_of(&call, body, &options).await?;
+    let mut object = object_of(&call, body, &mut options).await?;
     let _grants = authorize::grants(&call).await;
     authorize::may_grant(&call, &object)?;
     if subresource.is_empty() && api.makes_by_update(&call.kind) && call.get().is_err() {
@@ -160,7 +142,8 @@ fn names_its_version(call: &Call, object: &Value, subresource: &str) -> Result<(
 }
 
 pub(crate) async fn patch(call: Call, body: Body, subresource: &str) -> Result<Answer> {
-    let kind = match body::media(&call.parts.headers)? {
+    let media = body::media(&call.parts.headers)?;
+    let kind = match media {
         Media::JsonPatch => PatchKind::Json,
         Media::MergePatch => PatchKind::Merge,
         Media::StrategicPatch => PatchKind::Strategic,
@@ -172,13 +155,11 @@ pub(crate) async fn patch(call: Call, body: Body, subresource: &str) -> Result<A
             ));
         }
     };
-    let options = call.write_options(match kind {
+    let mut options = call.write_options(match kind {
         PatchKind::Apply { .. } => Writes::Apply,
         _ => Writes::Patch,
     })?;
-    let mut problems = Vec::new();
-    let mut patch = body::read(&call.parts.headers, body, &call.kind.kind, &mut problems).await?;
-    strictly(&options, problems, &call.kind)?;
+    let mut patch = body::read_patch(body, media, &mut options).await?;
     if call.kind.group == events::GROUP && patch.is_object() {
         patch = events::to_core(&patch);
     }

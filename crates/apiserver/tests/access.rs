@@ -271,7 +271,7 @@ async fn nobody_gains_by_a_detour() {
         ada: POST /apis/rbac.authorization.k8s.io/v1/clusterrolebindings: 403 clusterrolebindings.rbac.authorization.k8s.io is forbidden: User "ada" cannot create resource "clusterrolebindings" in API group "rbac.authorization.k8s.io" at the cluster scope
         ada: GET /api/v1/namespaces/default/nodes: 404 the server could not find the requested resource
         ada: POST /apis/rbac.authorization.k8s.io/v1/namespaces/other/rolebindings: 403 rolebindings.rbac.authorization.k8s.io is forbidden: User "ada" cannot create resource "rolebindings" in API group "rbac.authorization.k8s.io" in the namespace "other"
-        ada: POST /apis/rbac.authorization.k8s.io/v1/namespaces/default/rolebindings: 400 the namespace of the provided object does not match the namespace sent on the request: other, default
+        ada: POST /apis/rbac.authorization.k8s.io/v1/namespaces/default/rolebindings: 400 the namespace of the provided object does not match the namespace sent on the request
         ada: POST /apis/rbac.authorization.k8s.io/v1/namespaces/default/rolebindings: 201
         eve: POST /apis/rbac.authorization.k8s.io/v1/namespaces/default/rolebindings: 404 clusterroles.rbac.authorization.k8s.io "lost" not found
         bob: POST /apis/rbac.authorization.k8s.io/v1/clusterroles: 403 clusterroles.rbac.authorization.k8s.io "all" is forbidden: must have cluster-admin privileges to use the aggregationRule

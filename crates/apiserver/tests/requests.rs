@@ -36,7 +36,22 @@ async fn answer(router: &axum::Router, line: &str) -> String {
         Ok(object) => format!("{} {}", object["kind"].as_str().unwrap_or("-"), object["metadata"]["name"]),
         Err(_) => text,
     };
-    masked(&format!("{code} {said}{}", warnings.join("")), "Gen_")
+    without_chance(&masked(&format!("{code} {said}{}", warnings.join("")), "Gen_"))
+}
+
+/// Uids and times are by chance too, where an object is told whole.
+fn without_chance(text: &str) -> String {
+    let mut out = text.to_string();
+    for (field, length) in [("uid", 36), ("creationTimestamp", 20), ("time", 20)] {
+        let quoted = format!("\\\"{field}\\\":\\\"");
+        let mut from = 0;
+        while let Some(at) = out[from..].find(&quoted) {
+            let start = from + at + quoted.len();
+            out.replace_range(start..start + length, "*");
+            from = start;
+        }
+    }
+    out
 }
 
 /// Five letters behind each `prefix` are by chance.

@@ -41,7 +41,7 @@ pub enum Error {
     BadField { operation: &'static str, field: &'static str, reason: String },
     #[error("no type information for {api_version}, Kind={kind}: strategic merge patch is not supported")]
     UnknownType { api_version: String, kind: String },
-    #[error("expected a map, got {found}")]
+    #[error("json: cannot unmarshal {found} into Go value of type map[string]interface {{}}")]
     NotAMap { found: &'static str },
     #[error("unknown patch type: {directive} in map: {map}")]
     BadPatchType { directive: String, map: String },
@@ -66,8 +66,30 @@ pub enum Error {
     BadRetainKeys,
 }
 
+/// How the API server answers to a strategic merge patch that it cannot carry out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Answer {
+    BadRequest,
+    Unprocessable,
+    /// An error that upstream gives no status of its own.
+    Internal,
+}
+
+impl Error {
+    /// Upstream's `interpretStrategicMergePatchError`.
+    pub fn answer(&self) -> Answer {
+        match self {
+            Error::BadDeleteList | Error::BadOrderList | Error::BadRetainKeys | Error::NotAMap { .. } => {
+                Answer::BadRequest
+            }
+            Error::MixedList { .. } => Answer::Unprocessable,
+            _ => Answer::Internal,
+        }
+    }
+}
+
 /// A value as Go prints it with `%v`: what upstream puts into its messages.
-pub(crate) fn go_value(value: &serde_json::Value) -> String {
+pub fn go_value(value: &serde_json::Value) -> String {
     match value {
         serde_json::Value::Null => "<nil>".into(),
         serde_json::Value::String(text) => text.clone(),

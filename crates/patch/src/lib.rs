@@ -12,7 +12,7 @@ mod json;
 mod merge;
 mod strategic;
 
-pub use error::{Error, Result};
+pub use error::{Answer, Error, Result, go_value};
 pub use json::{Op, Operation, Text, json_patch, json_patch_within, parse_operations};
 pub use merge::merge_patch;
 pub use strategic::{strategic_merge, strategic_merge_typed};

@@ -9,7 +9,7 @@ mod order;
 
 use serde_json::{Map, Value};
 
-use crate::error::{Error, Result, go_map, type_name};
+use crate::error::{Error, Result, go_map, go_name};
 use crate::{ListRule, Schema, TypeId};
 
 pub(crate) const DIRECTIVE: &str = "$patch";
@@ -42,9 +42,9 @@ pub fn strategic_merge_typed(
     let map = match target {
         Value::Object(map) => map.clone(),
         Value::Null => Map::new(),
-        other => return Err(Error::NotAMap { found: type_name(other) }),
+        other => return Err(Error::NotAMap { found: go_name(other) }),
     };
-    let patch = patch.as_object().ok_or_else(|| Error::NotAMap { found: type_name(patch) })?;
+    let patch = patch.as_object().ok_or_else(|| Error::NotAMap { found: go_name(patch) })?;
     *target = Value::Object(merge_map(schema, Some(ty), map, patch)?);
     Ok(())
 }
