@@ -193,6 +193,7 @@ pub(crate) fn index_of(name: &str) -> Option<usize> {
 /// The scope of every file, and of those that are part of the program.
 pub(crate) fn globals(env: &Env<'_>, is_ours: bool) -> Globals {
     let mut builder = GlobalsBuilder::extended_by(&[LibraryExtension::SetType]);
+    crate::guard::set_guards(&mut builder);
     for (name, _) in TABLE.iter().filter(|(n, _)| !n.contains('.')) {
         set_builtin(&mut builder, name, name);
     }

@@ -30,6 +30,8 @@ pub(crate) struct Failure {
     pub(crate) prefix: String,
     pub(crate) position: Option<Box<Position>>,
     pub(crate) kind: FailureKind,
+    /// It belongs to the expression, not to a function that it calls.
+    pub(crate) in_place: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

@@ -4,7 +4,7 @@
 //! A loop becomes an endless `for` that begins with a test:
 //!
 //! ```text
-//! while a < 3:          for __while__item in range(2147483647):
+//! while a < 3:          for __while__item in __guard_loop_range(2147483647):
 //!     a += 1       =>       if __while__ and not (a < 3): break
 //!                           a += 1
 //! ```
@@ -16,7 +16,7 @@ use std::borrow::Cow;
 /// True in every file's scope: it tells the lines that are added from those of the user.
 pub(crate) const MARK: &str = "__while__";
 /// More rounds than any evaluation has time for.
-const HEADER: &str = "for __while__item in range(2147483647):";
+const HEADER: &str = "for __while__item in __guard_loop_range(2147483647):";
 /// How the line that is added begins.
 const TEST: &str = "if __while__ and not (";
 /// How it begins if it is the body of a loop that stands in one line; its column in the Tiltfile follows.
@@ -296,16 +296,16 @@ mod tests {
         let text = translated(source.to_owned());
         expect![[r#"
             def f():
-                for __while__item in range(2147483647):
+                for __while__item in __guard_loop_range(2147483647):
                     if __while__ and not (a(
                   1)): break  # why
                     # x
                     b()
-                    for __while__item in range(2147483647):
+                    for __while__item in __guard_loop_range(2147483647):
                      if __while__ and not (c): break
                      __while__; 17; d()
             x = 'while'
-            for __while__item in range(2147483647):
+            for __while__item in __guard_loop_range(2147483647):
               if __while__ and not (lambda: 1): break
               break
             asserT.equals('while x:', "asserT")

@@ -40,6 +40,8 @@ pub(crate) struct Env<'a> {
     /// Steps that interpreters took so far.
     pub(crate) steps: Cell<u64>,
     pub(crate) commands_skipped: Cell<usize>,
+    /// What [`Host::memory`] said at first.
+    pub(crate) memory_before: Option<u64>,
     /// Why one was told to stop.
     pub(crate) stop: Cell<Option<crate::limits::Stop>>,
 }
@@ -240,6 +242,7 @@ impl<'a> Env<'a> {
             exited: Cell::new(false),
             steps: Cell::new(0),
             commands_skipped: Cell::new(0),
+            memory_before: host.memory(),
             stop: Cell::new(None),
         }
     }

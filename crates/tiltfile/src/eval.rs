@@ -5,7 +5,8 @@ mod scope;
 use crate::builtins;
 use crate::call::{Failure, FailureKind, Result, absolute};
 use crate::env::{Env, Loaded, io_text};
-use crate::{Position, TiltfileError, dialect, ext, limits, messages};
+use crate::{Position, TiltfileError, dialect, ext, guard, limits, messages};
+pub(crate) use scope::own_names;
 use starlark::codemap::FileSpan;
 use starlark::environment::{FrozenModule, Module};
 use starlark::errors::Frame;
@@ -101,14 +102,27 @@ enum Role {
 /// Reads a file's text as Starlark.
 pub(crate) fn parse(path: &Path, source: String, max_nesting: usize) -> Result<AstModule> {
     limits::check_nesting(path, &source, max_nesting)?;
-    let source = dialect::translated(without_tabs(source));
+    read_plainly(path, dialect::translated(without_tabs(source)))
+}
+
+/// Reads text of the interpreter's dialect.
+pub(crate) fn read_plainly(path: &Path, source: String) -> Result<AstModule> {
     AstModule::parse(&path.to_string_lossy(), source, &DIALECT).map_err(|e| syntax_failure(&e))
+}
+
+/// The file as it is executed: with the guards of memory in it.
+fn parse_guarded(path: &Path, source: String, max_nesting: usize) -> Result<AstModule> {
+    limits::check_nesting(path, &source, max_nesting)?;
+    let source = dialect::translated(without_tabs(source));
+    let ast = read_plainly(path, source.clone())?;
+    let own = own_names(&ast);
+    Ok(guard::guarded(ast, &source, &own, |text| read_plainly(path, text)))
 }
 
 fn execute(env: &Env<'_>, path: &Path, source: String, role: Role) -> Result<FrozenModule> {
     let shown = path.to_string_lossy().into_owned();
     limits::check_load(env, path)?;
-    let ast = parse(path, source, env.settings.limits.nesting)?;
+    let ast = parse_guarded(path, source, env.settings.limits.nesting)?;
     let scope = if role == Role::Ours { &env.our_globals } else { &env.globals };
     let globals = scope.get_or_init(|| builtins::globals(env, role == Role::Ours)).clone();
     let redefined = scope::assigned_at_top_level(&ast);
@@ -211,13 +225,14 @@ fn syntax_failure(e: &starlark::Error) -> Failure {
 
 /// An error of the interpreter with its stack, or one of ours that passed through it.
 pub(crate) fn failure_of(e: starlark::Error) -> Failure {
-    let frames = e.call_stack().frames.clone();
-    let span = e.span().cloned();
     let inner = match e.kind() {
         starlark::ErrorKind::Other(any) => any.downcast_ref::<Failure>().cloned(),
         _ => None,
     };
+    let in_place = inner.as_ref().is_some_and(|f| f.in_place);
+    let (frames, span) = without_guards(&e.call_stack().frames, e.span().cloned(), in_place);
     let mut failure = inner.unwrap_or_else(|| Failure::new(message(&e, &frames)));
+    failure.in_place = false;
     if failure.kind == FailureKind::Exit {
         return failure;
     }
@@ -227,6 +242,8 @@ pub(crate) fn failure_of(e: starlark::Error) -> Failure {
     let mut position = None;
     let not_called = usize::from(failure.message.starts_with("invalid call of non-function"));
     let called = frames.iter().filter(|f| !is_module_frame(f)).count() - not_called.min(frames.len());
+    // functions with a body fail where they are called if there are too many calls, or if the arguments do not fit
+    let before_body = failure.message == limits::OVERFLOW || failure.message.starts_with("function ");
     for frame in frames.iter().filter(|f| !is_module_frame(f)).take(called) {
         match &frame.location {
             Some(location) => {
@@ -237,7 +254,8 @@ pub(crate) fn failure_of(e: starlark::Error) -> Failure {
             None => lines.push(format!("  <builtin>: in {caller}")),
         }
         caller = frame.name.clone();
-        last_is_native = builtins::index_of(&caller).is_some() || !has_body(frame);
+        let fails_at_call = frame.location.is_some() && frame.location == span && !before_body;
+        last_is_native = fails_at_call || builtins::index_of(&caller).is_some() || !has_body(frame);
     }
     if failure.frames.is_empty() && failure.prefix.is_empty() {
         failure.prefix = if last_is_native {
@@ -263,6 +281,38 @@ pub(crate) fn failure_of(e: starlark::Error) -> Failure {
         failure.frames = lines;
     }
     failure
+}
+
+/// The call stack as if there were no guards. What an operator's guard calls stands where the operator does.
+fn without_guards(
+    frames: &[Frame],
+    mut span: Option<FileSpan>,
+    in_place: bool,
+) -> (Vec<Frame>, Option<FileSpan>) {
+    let mut out: Vec<Frame> = Vec::new();
+    let mut rest = frames.iter().peekable();
+    while let Some(frame) = rest.next() {
+        let Some(name) = guard::guard_frame(&frame.name) else {
+            // a guard of a builtin of the same name calls it
+            let is_inner = frame.location.is_none() && !has_body(frame);
+            if !(is_inner && out.last().is_some_and(|f| f.name == frame.name)) {
+                out.push(frame.clone());
+            }
+            continue;
+        };
+        while rest
+            .peek()
+            .is_some_and(|f| f.location.is_none() && matches!(f.name.as_str(), "None" | "<module>"))
+        {
+            rest.next();
+        }
+        let called = rest.next().map(|f| f.name.as_str()).or(name.filter(|_| !in_place));
+        match called {
+            Some(called) => out.push(Frame { name: called.to_owned(), location: frame.location.clone() }),
+            None => span.clone_from(&frame.location),
+        }
+    }
+    (out, span)
 }
 
 fn message(e: &starlark::Error, frames: &[Frame]) -> String {
@@ -313,6 +363,10 @@ fn has_body(frame: &Frame) -> bool {
 /// The place of a call: its opening parenthesis, as starlark-go has it.
 pub(crate) fn call_position(span: &FileSpan) -> Position {
     let source = span.source_span();
+    let begin = span.span.begin().get() as usize;
+    if let Some(parenthesis) = guard::call_parenthesis(span.file.source(), begin) {
+        return offset_position(span, parenthesis - begin);
+    }
     let mut depth = 0usize;
     let mut quote = None;
     let mut open = None;
@@ -354,13 +408,11 @@ pub(crate) fn span_start(span: &FileSpan) -> Position {
 }
 
 fn offset_position(span: &FileSpan, offset: usize) -> Position {
-    let start = span.resolve_span().begin;
-    let before = &span.source_span()[..offset];
-    let line = start.line + before.matches('\n').count();
-    let column = match before.rfind('\n') {
-        Some(newline) => before[newline + 1..].chars().count(),
-        None => start.column + before.chars().count(),
-    };
+    let source = span.file.source();
+    let at = span.span.begin().get() as usize + offset;
+    let line = span.resolve_span().begin.line + span.source_span()[..offset].matches('\n').count();
+    let line_start = source[..at].rfind('\n').map_or(0, |newline| newline + 1);
+    let column = guard::column(source, line_start, at);
     let (line, column) = dialect::original(span.file.source(), line, column);
     Position { file: PathBuf::from(span.filename()), line: line + 1, column: column + 1 }
 }

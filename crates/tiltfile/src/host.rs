@@ -31,6 +31,10 @@ pub trait Host {
     fn interrupted(&self) -> bool {
         false
     }
+    /// Bytes that the process has in memory, if the host knows: an evaluation that makes it grow too much is ended.
+    fn memory(&self) -> Option<u64> {
+        None
+    }
     /// One piece of narration, as it happens. The text has no newline at its end.
     fn print(&self, level: Level, text: &str);
 }

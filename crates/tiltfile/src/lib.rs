@@ -20,6 +20,11 @@ mod dialect;
 mod env;
 mod eval;
 mod ext;
+#[expect(
+    unsafe_code,
+    reason = "the interpreter's derives implement unsafe marker traits; no unsafe code is written here"
+)]
+mod guard;
 mod host;
 pub mod ignore;
 pub mod jsonpath;

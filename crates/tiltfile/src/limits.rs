@@ -7,7 +7,8 @@ use crate::Position;
 use crate::call::Failure;
 use crate::dialect::string_length;
 use crate::env::Env;
-use starlark::eval::Evaluator;
+use crate::guard::Watch;
+use starlark::eval::{BeforeStmtFunc, Evaluator};
 use std::path::Path;
 
 /// What one evaluation may use.
@@ -15,7 +16,8 @@ use std::path::Path;
 pub struct Limits {
     /// Calls of functions and rounds of loops, in all files together.
     pub steps: u64,
-    /// Bytes of the interpreter's heap, for each file.
+    /// Bytes of the interpreter's heap, for each file. One value may take an eighth of it, and the whole process may
+    /// grow by twice as much.
     pub heap_bytes: usize,
     /// Calls within calls.
     pub call_depth: usize,
@@ -45,6 +47,15 @@ pub(crate) enum Stop {
 /// The interpreter asks every so many steps whether to go on.
 const STEPS_BETWEEN_QUESTIONS: u64 = 1000;
 
+/// And every so many how much memory the process has: dictionaries, for one, lie outside of the interpreter's heap.
+const STEPS_BETWEEN_LOOKS: u64 = 64 * STEPS_BETWEEN_QUESTIONS;
+
+/// The process has grown by more than all heaps and what belongs to them may take.
+fn has_grown(env: &Env<'_>) -> bool {
+    let grown = env.host.memory().zip(env.memory_before).map(|(now, before)| now.saturating_sub(before));
+    grown.is_some_and(|bytes| bytes > 2 * env.settings.limits.heap_bytes as u64)
+}
+
 /// Gives the limits to an interpreter.
 ///
 /// All are looked at when it asks whether to go on, and not by its own limits: it asks once more at its end, and a
@@ -52,14 +63,16 @@ const STEPS_BETWEEN_QUESTIONS: u64 = 1000;
 pub(crate) fn set<'v: 'a, 'a>(eval: &mut Evaluator<'v, 'a, '_>, env: &'a Env<'_>) {
     let limits = &env.settings.limits;
     let heap = eval.heap();
+    eval.before_stmt_for_dap(BeforeStmtFunc::from_dyn(Box::new(Watch)));
     eval.set_max_callstack_size(limits.call_depth.max(1)).expect("it is set once, and is not 0");
     eval.set_check_cancelled(Box::new(move || {
         env.steps.set(env.steps.get() + STEPS_BETWEEN_QUESTIONS);
+        let asks_host = env.steps.get().is_multiple_of(STEPS_BETWEEN_LOOKS);
         let stop = if env.host.interrupted() {
             Stop::Interrupted
         } else if env.steps.get() > limits.steps {
             Stop::Steps
-        } else if heap.allocated_bytes() > limits.heap_bytes {
+        } else if heap.allocated_bytes() > limits.heap_bytes || asks_host && has_grown(env) {
             Stop::Memory
         } else {
             return false;
@@ -72,7 +85,7 @@ pub(crate) fn set<'v: 'a, 'a>(eval: &mut Evaluator<'v, 'a, '_>, env: &'a Env<'_>
 pub(crate) fn in_our_words(failure: Failure, env: &Env<'_>) -> Failure {
     let limits = &env.settings.limits;
     let (message, hint) = match (failure.message.as_str(), env.stop.get()) {
-        ("Starlark call stack overflow", _) => (
+        (OVERFLOW, _) => (
             format!("calls are nested more than {} deep", limits.call_depth),
             "does the function call itself without an end?",
         ),
@@ -80,14 +93,23 @@ pub(crate) fn in_our_words(failure: Failure, env: &Env<'_>) -> Failure {
             format!("the evaluation took more than {} steps", limits.steps),
             "is there a loop without an end? Work that is this long belongs into a program that `local` runs",
         ),
-        ("Evaluation cancelled", Some(Stop::Memory)) => (
-            format!("the evaluation took more than {} MiB of memory", limits.heap_bytes >> 20),
-            "a loop that makes a list or a string ever longer is the usual reason",
-        ),
+        ("Evaluation cancelled", Some(Stop::Memory)) => {
+            let Failure { message, hint, .. } = out_of_memory(limits.heap_bytes);
+            return Failure { message, hint, ..failure };
+        }
         ("Evaluation cancelled", _) => return Failure { message: INTERRUPTED.to_owned(), ..failure },
         _ => return failure,
     };
     Failure { message, hint: Some(hint.to_owned()), ..failure }
+}
+
+/// What the interpreter says when calls are nested too deep.
+pub(crate) const OVERFLOW: &str = "Starlark call stack overflow";
+
+/// The heap is full.
+pub(crate) fn out_of_memory(limit: usize) -> Failure {
+    Failure::new(format!("the evaluation took more than {} MiB of memory", limit >> 20))
+        .with_hint("a loop that makes a list or a string ever longer is the usual reason")
 }
 
 /// The message of an evaluation that the user stopped.

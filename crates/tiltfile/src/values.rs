@@ -17,6 +17,7 @@ use starlark::values::{
     Heap, NoSerialize, ProvidesStaticType, StarlarkPagablePanic, StarlarkValue, Value, ValueLike,
     starlark_value,
 };
+use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -388,18 +389,25 @@ pub(crate) fn from_json<'v>(heap: Heap<'v>, json: &serde_json::Value) -> Value<'
 
 /// A Starlark value as JSON; the error is the text that Tilt gives.
 pub(crate) fn to_json(v: Value<'_>) -> Result<serde_json::Value, String> {
-    to_json_within(v, MAX_DATA_DEPTH)
+    to_json_within(v, MAX_DATA_DEPTH, &Cell::new(MAX_DATA_BYTES))
 }
 
 /// Lists may hold themselves; no text is that deep.
 const MAX_DATA_DEPTH: usize = 500;
+/// A list may hold another many times, which may hold another many times. About what all take here.
+const MAX_DATA_BYTES: usize = 256 << 20;
 
-fn to_json_within(v: Value<'_>, depth: usize) -> Result<serde_json::Value, String> {
+fn to_json_within(v: Value<'_>, depth: usize, left: &Cell<usize>) -> Result<serde_json::Value, String> {
     use serde_json::Value as Json;
     let Some(depth) = depth.checked_sub(1) else {
         return Err(format!("this is nested more than {MAX_DATA_DEPTH} deep; does it hold itself?"));
     };
-    let to_json = |v| to_json_within(v, depth);
+    let own = size_of::<Json>() + v.unpack_str().map_or(0, str::len);
+    let Some(rest) = left.get().checked_sub(own) else {
+        return Err(format!("this takes more than {} MiB", MAX_DATA_BYTES >> 20));
+    };
+    left.set(rest);
+    let to_json = |v| to_json_within(v, depth, left);
     if v.is_none() {
         return Ok(Json::Null);
     }

@@ -1,6 +1,7 @@
 //! `include`, `load_dynamic`, `print`, `warn`, `fail`, `exit`, `struct`, `module`.
 
 use crate::call::{Call, Failure, FailureKind, Result, fail};
+use crate::guard::check_printed;
 use crate::values::text_of;
 use crate::{Level, dialect, eval};
 use starlark::environment::Module;
@@ -51,6 +52,9 @@ pub(crate) fn print<'v>(call: &mut Call<'v, '_, '_, '_>) -> Result<Value<'v>> {
             _ => fail!("print: unexpected keyword argument {name:?}"),
         }
     }
+    for value in &call.positional {
+        check_printed(call.eval, *value)?;
+    }
     let text = call.positional.iter().map(|v| v.to_str()).collect::<Vec<_>>().join(&separator);
     call.env().say(Level::Info, &text);
     call.none()
@@ -59,7 +63,7 @@ pub(crate) fn print<'v>(call: &mut Call<'v, '_, '_, '_>) -> Result<Value<'v>> {
 pub(crate) fn warn<'v>(call: &mut Call<'v, '_, '_, '_>) -> Result<Value<'v>> {
     let args = call.args()?;
     let message = args.get("msg").expect("it is required");
-    let text = text_of(message).map(str::to_owned).unwrap_or_else(|| message.to_str());
+    let text = shown(call, message)?;
     let position = call.position();
     call.env().warn(text, Some(position));
     call.none()
@@ -68,12 +72,19 @@ pub(crate) fn warn<'v>(call: &mut Call<'v, '_, '_, '_>) -> Result<Value<'v>> {
 pub(crate) fn fail_<'v>(call: &mut Call<'v, '_, '_, '_>) -> Result<Value<'v>> {
     let args = call.args()?;
     let message = args.get("msg").expect("it is required");
-    Err(Failure::new(text_of(message).map(str::to_owned).unwrap_or_else(|| message.to_str())))
+    Err(Failure::new(shown(call, message)?))
+}
+
+/// The text of what is to be told.
+fn shown<'v>(call: &Call<'v, '_, '_, '_>, value: Value<'v>) -> Result<String> {
+    check_printed(call.eval, value)?;
+    Ok(text_of(value).map(str::to_owned).unwrap_or_else(|| value.to_str()))
 }
 
 pub(crate) fn exit<'v>(call: &mut Call<'v, '_, '_, '_>) -> Result<Value<'v>> {
     let args = call.args()?;
     if let Some(code) = args.some("code") {
+        check_printed(call.eval, code)?;
         call.env().say(Level::Info, &code.to_str());
     }
     call.env().exited.set(true);

@@ -2,22 +2,15 @@
 
 use super::{Diagnostic, Severity};
 use crate::catalog::{self, Entry, Param, ParamKind, State};
-use crate::eval::span_start;
+use crate::eval::{own_names, span_start};
 use starlark::syntax::AstModule;
-use starlark_syntax::syntax::ast::{
-    ArgumentP, AstAssignTargetP, AstExprP, AstLiteral, AstNoPayload, AstStmtP, CallArgsP, ExprP, ParameterP,
-    StmtP,
-};
-use std::collections::HashSet;
+use starlark_syntax::syntax::ast::{ArgumentP, AstExprP, AstLiteral, AstNoPayload, CallArgsP, ExprP};
 
 type Expr = AstExprP<AstNoPayload>;
-type Stmt = AstStmtP<AstNoPayload>;
 
 /// Looks at every call of the file.
 pub(super) fn check(ast: &AstModule, out: &mut Vec<Diagnostic>) {
-    let mut own = HashSet::new();
-    assigned(ast.statement(), &mut own);
-    ast.statement().visit_expr(|e| bound(e, &mut own));
+    let own = own_names(ast);
     let mut calls = Vec::new();
     ast.statement().visit_expr(|e| find_calls(e, &mut calls));
     for (call, function, arguments) in calls {
@@ -65,58 +58,6 @@ pub(super) fn included(ast: &AstModule) -> Vec<String> {
         }
     });
     named.collect()
-}
-
-/// All names that the file gives a meaning of its own, anywhere.
-fn assigned(statement: &Stmt, out: &mut HashSet<String>) {
-    match &statement.node {
-        StmtP::Def(def) => {
-            out.insert(def.name.node.ident.clone());
-            for parameter in &def.params {
-                if let Some(name) = parameter_name(&parameter.node) {
-                    out.insert(name);
-                }
-            }
-        }
-        StmtP::Load(load) => out.extend(load.args.iter().map(|a| a.local.node.ident.clone())),
-        StmtP::Assign(assign) => targets(&assign.lhs, out),
-        StmtP::AssignModify(target, _, _) => targets(target, out),
-        StmtP::For(f) => targets(&f.var, out),
-        _ => {}
-    }
-    statement.visit_stmt(|s| assigned(s, out));
-}
-
-fn targets(target: &AstAssignTargetP<AstNoPayload>, out: &mut HashSet<String>) {
-    target.visit_lvalue(|name| {
-        out.insert(name.node.ident.clone());
-    });
-}
-
-/// Names that lambdas and comprehensions bind.
-fn bound(expression: &Expr, out: &mut HashSet<String>) {
-    match &expression.node {
-        ExprP::Lambda(lambda) => out.extend(lambda.params.iter().filter_map(|p| parameter_name(&p.node))),
-        ExprP::ListComprehension(_, first, rest) | ExprP::DictComprehension(_, first, rest) => {
-            targets(&first.var, out);
-            for clause in rest {
-                if let starlark_syntax::syntax::ast::ClauseP::For(f) = clause {
-                    targets(&f.var, out);
-                }
-            }
-        }
-        _ => {}
-    }
-    expression.visit_expr(|e| bound(e, out));
-}
-
-fn parameter_name(parameter: &ParameterP<AstNoPayload>) -> Option<String> {
-    match parameter {
-        ParameterP::Normal(name, ..) | ParameterP::Args(name, _) | ParameterP::KwArgs(name, _) => {
-            Some(name.node.ident.clone())
-        }
-        ParameterP::NoArgs | ParameterP::Slash => None,
-    }
 }
 
 type Call<'a> = (&'a Expr, &'a Expr, &'a CallArgsP<AstNoPayload>);
