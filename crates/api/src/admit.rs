@@ -106,6 +106,7 @@ pub(crate) fn validate(
             causes.extend(structural::default_problems(object));
         }
         causes.extend(rules::problems(object));
+        causes = crds::places::name(object, causes);
     } else if !api.is_builtin(&kind.resource()) {
         let fits = !causes.iter().any(|(_, reason, _)| rules::HINDERS.contains(&reason.as_str()));
         causes.extend(rules::check(api, view, kind, object, previous, fits));

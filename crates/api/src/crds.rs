@@ -1,6 +1,7 @@
 //! CustomResourceDefinitions: what the server answers to them, and the kinds that they define.
 
 pub(crate) mod naming;
+pub(crate) mod places;
 
 use crate::metadata::{default_to, field_map, text, timestamp};
 use schema::Kind;

@@ -7,7 +7,7 @@ mod formats;
 mod validate;
 
 pub(crate) use defaults::problems as default_problems;
-pub(crate) use validate::validate;
+pub(crate) use validate::{key_text, validate};
 
 use crate::crds;
 use schema::Kind;
@@ -28,17 +28,6 @@ pub(crate) fn schema_in<'a>(definition: &'a Value, kind: &Kind) -> &'a Value {
     let versions = definition["spec"]["versions"].as_array();
     let version = versions.and_then(|all| all.iter().find(|known| known["name"] == version));
     version.map_or(&Value::Null, |version| &version["schema"]["openAPIV3Schema"])
-}
-
-/// Whether a schema has rules in CEL.
-pub(crate) fn has_rules(schema: &Value) -> bool {
-    match schema {
-        Value::Object(fields) => {
-            fields.contains_key("x-kubernetes-validations") || fields.values().any(has_rules)
-        }
-        Value::Array(items) => items.iter().any(has_rules),
-        _ => false,
-    }
 }
 
 fn keeps_unknown(schema: &Value) -> bool {

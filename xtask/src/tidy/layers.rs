@@ -10,7 +10,20 @@ use std::process::Command;
 /// Bottom up. A crate may use those of the layers below, and those before it in its own.
 const LAYERS: &[(&str, &[&str])] = &[
     ("vocabulary", &["diag", "yaml", "patch", "cron", "schema", "oci"]),
-    ("engines", &["kustomize", "tiltfile", "dockerfile", "store", "access", "controllers", "pod", "devloop"]),
+    (
+        "engines",
+        &[
+            "kustomize",
+            "tiltfile",
+            "dockerfile",
+            "store",
+            "access",
+            "expression",
+            "controllers",
+            "pod",
+            "devloop",
+        ],
+    ),
     ("edges", &["api", "apiserver", "runtime", "network", "images", "builder", "registry", "node", "watch"]),
     ("composition", &["session", "cluster", "cli", "coracle"]),
 ];

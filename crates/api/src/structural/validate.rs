@@ -335,6 +335,11 @@ fn key_of(keys: &Value, item: &Value) -> Value {
     names.filter_map(|name| Some((name.to_string(), item.get(name)?.clone()))).collect::<Map<_, _>>().into()
 }
 
+/// The same as a text: equal for items with equal keys.
+pub(crate) fn key_text(keys: &Value, item: &Value) -> String {
+    canonical(&key_of(keys, item))
+}
+
 /// The same text for equal values, whatever the order of their fields.
 fn canonical(value: &Value) -> String {
     match value {

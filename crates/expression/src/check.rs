@@ -1,0 +1,290 @@
+//! Whether an expression makes sense for values of given types: fields that are not declared, signs and functions that such
+//! values do not have. What cannot be known is taken on trust.
+
+use crate::functions;
+use crate::operators_name;
+use crate::parse::Problem;
+use crate::syntax::{Fold, Form, Loop, Node, Operator, qualified};
+use crate::types::Type;
+
+/// What the names stand for, and which functions the host adds.
+pub struct Names<'a> {
+    pub variables: &'a [(&'a str, Type)],
+    pub functions: &'a [&'a str],
+}
+
+pub(crate) struct Checker<'a> {
+    pub(crate) text: &'a str,
+    pub(crate) names: &'a Names<'a>,
+    pub(crate) bound: Vec<(String, Type)>,
+    pub(crate) problems: Vec<Problem>,
+}
+
+impl Checker<'_> {
+    fn say(&mut self, at: usize, message: String) -> Type {
+        self.problems.push(Problem::new(self.text, at, message));
+        Type::Dyn
+    }
+
+    fn undeclared(&mut self, at: usize, name: &str) -> Type {
+        self.say(at, format!("undeclared reference to '{name}' (in container '')"))
+    }
+
+    fn no_overload(&mut self, at: usize, what: &str, target: Option<&Type>, types: &[Type]) -> Type {
+        let list = types.iter().map(Type::to_string).collect::<Vec<_>>().join(", ");
+        let target = target.map(|ty| format!("{ty}.")).unwrap_or_default();
+        self.say(at, format!("found no matching overload for '{what}' applied to '{target}({list})'"))
+    }
+
+    pub(crate) fn of(&mut self, node: &Node) -> Type {
+        match &node.form {
+            Form::Literal(value) => of_literal(value),
+            Form::Name(name) => self.of_name(name, node.at),
+            Form::Select { of, field, test, optional } => {
+                self.of_select(of, field, *test, *optional, node.at)
+            }
+            Form::Index { of, key, optional } => {
+                let (of, key) = (self.of(of), self.of(key));
+                self.of_index(&of, &key, *optional, node.at)
+            }
+            Form::Call { target, name, arguments } => {
+                self.of_call(target.as_deref(), name, arguments, node.at)
+            }
+            Form::Unary { not, of } => match (not, self.of(of)) {
+                (true, Type::Bool | Type::Dyn) => Type::Bool,
+                (false, ty @ (Type::Int | Type::Double | Type::Dyn)) => ty,
+                (not, ty) => self.no_overload(node.at, if *not { "!_" } else { "-_" }, None, &[ty]),
+            },
+            Form::Binary { operator, left, right } => {
+                let (left, right) = (self.of(left), self.of(right));
+                self.of_binary(*operator, left, right, node.at)
+            }
+            Form::Logic { any, terms } => {
+                let types: Vec<Type> = terms.iter().map(|term| self.of(term)).collect();
+                if types.iter().any(|ty| !ty.agrees(&Type::Bool)) {
+                    self.no_overload(node.at, if *any { "_||_" } else { "_&&_" }, None, &types);
+                }
+                Type::Bool
+            }
+            Form::Choice { condition, yes, no } => {
+                let (condition, yes, no) = (self.of(condition), self.of(yes), self.of(no));
+                if !condition.agrees(&Type::Bool) || !yes.agrees(&no) {
+                    return self.no_overload(node.at, "_?_:_", None, &[condition, yes, no]);
+                }
+                yes.joined(&no)
+            }
+            Form::List(items) => {
+                let types = items.iter().map(|(item, optional)| self.entry(item, *optional));
+                Type::list(common(types.collect::<Vec<_>>()))
+            }
+            Form::Map(entries) => {
+                let (mut keys, mut values) = (Vec::new(), Vec::new());
+                for (key, value, optional) in entries {
+                    keys.push(self.of(key));
+                    values.push(self.entry(value, *optional));
+                }
+                Type::Map(common(keys).into(), common(values).into())
+            }
+            Form::Struct { fields } => {
+                fields.iter().for_each(|(_, value, _)| drop(self.of(value)));
+                Type::Dyn
+            }
+            Form::Loop(inner) => self.of_loop(inner, node.at),
+            Form::Bind { name, value, body } => {
+                let ty = self.of(value);
+                self.within(vec![(name.clone(), ty)], body)
+            }
+            Form::OptMap { of, name, body, flat } => {
+                let inner = match self.of(of) {
+                    Type::Optional(inner) => (*inner).clone(),
+                    _ => Type::Dyn,
+                };
+                let found = self.within(vec![(name.clone(), inner)], body);
+                if *flat { found } else { Type::optional(found) }
+            }
+        }
+    }
+
+    fn within(&mut self, names: Vec<(String, Type)>, body: &Node) -> Type {
+        let before = self.bound.len();
+        self.bound.extend(names);
+        let ty = self.of(body);
+        self.bound.truncate(before);
+        ty
+    }
+
+    fn entry(&mut self, node: &Node, optional: bool) -> Type {
+        match self.of(node) {
+            Type::Optional(inner) if optional => (*inner).clone(),
+            ty => ty,
+        }
+    }
+
+    fn of_name(&mut self, name: &str, at: usize) -> Type {
+        if let Some((_, ty)) = self.bound.iter().rev().find(|(known, _)| known == name) {
+            return ty.clone();
+        }
+        if let Some((_, ty)) = self.names.variables.iter().find(|(known, _)| *known == name) {
+            return ty.clone();
+        }
+        if functions::is_type(name) { Type::Dyn } else { self.undeclared(at, name) }
+    }
+
+    fn of_select(&mut self, of: &Node, field: &str, test: bool, optional: bool, at: usize) -> Type {
+        let of = self.of(of);
+        let (of, wrapped) = match &of {
+            Type::Optional(inner) => ((**inner).clone(), true),
+            _ => (of, false),
+        };
+        let found = match &of {
+            Type::Object(fields) => match fields.get(field) {
+                Some(ty) => ty.clone(),
+                None => self.say(at, format!("undefined field '{field}'")),
+            },
+            Type::Map(_, value) => (**value).clone(),
+            Type::Dyn | Type::Null => Type::Dyn,
+            ty => self.say(at, format!("type '{ty}' does not support field selection")),
+        };
+        match () {
+            () if test => Type::Bool,
+            () if optional || wrapped => Type::optional(found),
+            () => found,
+        }
+    }
+
+    fn of_index(&mut self, of: &Type, key: &Type, optional: bool, at: usize) -> Type {
+        let (inner, wrapped) = match of {
+            Type::Optional(inner) => (&**inner, true),
+            _ => (of, false),
+        };
+        let found = match inner {
+            Type::List(item) if key.agrees(&Type::Int) || matches!(key, Type::UInt | Type::Double) => {
+                (**item).clone()
+            }
+            Type::Map(wanted, value) if key.agrees(wanted) => (**value).clone(),
+            Type::Dyn | Type::Null | Type::Object(_) => Type::Dyn,
+            _ => self.no_overload(at, "_[_]", None, &[of.clone(), key.clone()]),
+        };
+        if optional || wrapped { Type::optional(found) } else { found }
+    }
+
+    fn of_binary(&mut self, operator: Operator, left: Type, right: Type, at: usize) -> Type {
+        use Operator as Op;
+        use Type as T;
+        let numeric = |ty: &T| matches!(ty, T::Int | T::UInt | T::Double);
+        let any = matches!(left, T::Dyn) || matches!(right, T::Dyn);
+        let found = match operator {
+            Op::Equals | Op::NotEquals => left.agrees(&right).then_some(T::Bool),
+            Op::Less | Op::LessEquals | Op::Greater | Op::GreaterEquals => {
+                let ordered =
+                    !matches!(left, T::List(_) | T::Map(..) | T::Object(_) | T::Null | T::Optional(_));
+                (ordered && (left.agrees(&right) || (numeric(&left) && numeric(&right)))).then_some(T::Bool)
+            }
+            Op::In => match &right {
+                T::List(item) => item.agrees(&left).then_some(T::Bool),
+                T::Map(key, _) => key.agrees(&left).then_some(T::Bool),
+                T::Dyn => Some(T::Bool),
+                _ => None,
+            },
+            _ if any => Some(T::Dyn),
+            Op::Add | Op::Subtract => match (&left, &right) {
+                (T::Time, T::Duration) => Some(T::Time),
+                (T::Duration, T::Time) if operator == Op::Add => Some(T::Time),
+                (T::Time, T::Time) if operator == Op::Subtract => Some(T::Duration),
+                (T::Duration, T::Duration) => Some(T::Duration),
+                (T::Text | T::Bytes, _) if operator == Op::Add && left == right => Some(left.clone()),
+                (T::List(a), T::List(b)) if operator == Op::Add && a.agrees(b) => {
+                    Some(T::list((**a).clone().joined(b)))
+                }
+                (a, b) => (numeric(a) && a == b).then(|| left.clone()),
+            },
+            Op::Modulo => (numeric(&left) && left != T::Double && left == right).then(|| left.clone()),
+            Op::Multiply | Op::Divide => (numeric(&left) && left == right).then(|| left.clone()),
+        };
+        found.unwrap_or_else(|| self.no_overload(at, operators_name(operator), None, &[left, right]))
+    }
+
+    fn of_call(&mut self, target: Option<&Node>, name: &str, arguments: &[Node], at: usize) -> Type {
+        let types: Vec<Type> = arguments.iter().map(|node| self.of(node)).collect();
+        let (target, name) = match qualified(target, name) {
+            Some(full) => (None, full),
+            None => (target.map(|node| self.of(node)), name.to_string()),
+        };
+        if self.names.functions.contains(&name.as_str()) {
+            return Type::Dyn;
+        }
+        if !functions::is_known(&name) {
+            return self.undeclared(at, &name);
+        }
+        match functions::result(&name, target.as_ref(), &types) {
+            Some(ty) => ty,
+            None => self.no_overload(at, &name, target.as_ref(), &types),
+        }
+    }
+
+    fn of_loop(&mut self, inner: &Loop, at: usize) -> Type {
+        let range = self.of(&inner.range);
+        let (key, value) = match &range {
+            Type::List(item) if inner.second.is_some() => (Type::Int, (**item).clone()),
+            Type::List(item) => ((**item).clone(), Type::Dyn),
+            Type::Map(key, value) => ((**key).clone(), (**value).clone()),
+            Type::Dyn => (Type::Dyn, Type::Dyn),
+            ty => {
+                let text = format!(
+                    "expression of type '{ty}' cannot be range of a comprehension (must be list, map, or dynamic)"
+                );
+                (self.say(at, text), Type::Dyn)
+            }
+        };
+        let mut names = vec![(inner.first.clone(), key.clone())];
+        names.extend(inner.second.clone().map(|name| (name, value)));
+        if let Some(filter) = &inner.filter {
+            self.condition(names.clone(), filter, at);
+        }
+        match inner.fold {
+            Fold::All | Fold::Exists | Fold::ExistsOne => {
+                self.condition(names, &inner.body, at);
+                Type::Bool
+            }
+            Fold::Filter => {
+                self.condition(names, &inner.body, at);
+                Type::list(key)
+            }
+            Fold::List => Type::list(self.within(names, &inner.body)),
+            Fold::Map => {
+                let value = self.within(names, &inner.body);
+                Type::Map(key.into(), value.into())
+            }
+            Fold::Entries => self.within(names, &inner.body),
+            Fold::SortBy => {
+                self.within(names, &inner.body);
+                range
+            }
+        }
+    }
+
+    fn condition(&mut self, names: Vec<(String, Type)>, body: &Node, at: usize) {
+        let found = self.within(names, body);
+        if !found.agrees(&Type::Bool) {
+            self.say(at, format!("expected type 'bool' but found '{found}'"));
+        }
+    }
+}
+
+fn common(types: Vec<Type>) -> Type {
+    types.into_iter().reduce(|all, ty| all.joined(&ty)).unwrap_or(Type::Dyn)
+}
+
+fn of_literal(value: &crate::Value) -> Type {
+    use crate::Value as V;
+    match value {
+        V::Bool(_) => Type::Bool,
+        V::Int(_) => Type::Int,
+        V::UInt(_) => Type::UInt,
+        V::Float(_) => Type::Double,
+        V::String(_) => Type::Text,
+        V::Bytes(_) => Type::Bytes,
+        V::Null => Type::Null,
+        _ => Type::Dyn,
+    }
+}

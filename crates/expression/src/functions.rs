@@ -1,0 +1,358 @@
+//! The functions: those of the language here, those of Kubernetes' libraries by `kube-cel`.
+
+mod convert;
+mod result;
+
+pub(crate) use convert::{duration, timestamp, to_text};
+pub(crate) use result::result;
+
+use crate::operators::{contains, length, wrong};
+use crate::value::{Opt, Type, list, type_name};
+use crate::{Budget, Failure};
+use kube_cel::KubeCelExt as _;
+use kube_cel::cel::common::ast::{CallExpr, Expr, IdedExpr};
+use kube_cel::cel::{Context, ExecutionError, Value};
+use regex::Regex;
+use std::cell::RefCell;
+use std::collections::HashMap;
+
+type Result<T> = std::result::Result<T, Failure>;
+
+/// Functions of the language.
+const OWN: [&str; 28] = [
+    "size",
+    "contains",
+    "startsWith",
+    "endsWith",
+    "matches",
+    "string",
+    "int",
+    "uint",
+    "double",
+    "bool",
+    "bytes",
+    "duration",
+    "timestamp",
+    "dyn",
+    "type",
+    "hasValue",
+    "value",
+    "or",
+    "orValue",
+    "unwrapOpt",
+    "first",
+    "last",
+    "optional.of",
+    "optional.none",
+    "optional.ofNonZeroValue",
+    "optional.unwrap",
+    "flatten",
+    "format.named",
+];
+
+/// What `kube-cel` has beside them.
+const LIBRARIES: [&str; 96] = [
+    "indexOf",
+    "lastIndexOf",
+    "isGreaterThan",
+    "isLessThan",
+    "compareTo",
+    "ip",
+    "reverse",
+    "min",
+    "max",
+    "format",
+    "isIP",
+    "family",
+    "isLoopback",
+    "isUnspecified",
+    "isLinkLocalMulticast",
+    "isLinkLocalUnicast",
+    "isGlobalUnicast",
+    "cidr",
+    "isCIDR",
+    "containsIP",
+    "containsCIDR",
+    "prefixLength",
+    "masked",
+    "isSorted",
+    "sum",
+    "slice",
+    "sort",
+    "distinct",
+    "validate",
+    "quantity",
+    "isQuantity",
+    "isInteger",
+    "asInteger",
+    "asApproximateFloat",
+    "sign",
+    "add",
+    "sub",
+    "find",
+    "findAll",
+    "semver",
+    "isSemver",
+    "major",
+    "minor",
+    "patch",
+    "charAt",
+    "lowerAscii",
+    "upperAscii",
+    "replace",
+    "split",
+    "substring",
+    "trim",
+    "join",
+    "url",
+    "isURL",
+    "getScheme",
+    "getHost",
+    "getHostname",
+    "getPort",
+    "getEscapedPath",
+    "getQuery",
+    "getFullYear",
+    "getMonth",
+    "getDayOfYear",
+    "getDayOfMonth",
+    "getDate",
+    "getDayOfWeek",
+    "getHours",
+    "getMinutes",
+    "getSeconds",
+    "getMilliseconds",
+    "ip.isCanonical",
+    "jsonpatch.escapeKey",
+    "lists.range",
+    "base64.encode",
+    "base64.decode",
+    "strings.quote",
+    "sets.contains",
+    "sets.equivalent",
+    "sets.intersects",
+    "math.ceil",
+    "math.floor",
+    "math.round",
+    "math.trunc",
+    "math.abs",
+    "math.sign",
+    "math.isInf",
+    "math.isNaN",
+    "math.isFinite",
+    "math.bitAnd",
+    "math.bitOr",
+    "math.bitXor",
+    "math.bitNot",
+    "math.bitShiftLeft",
+    "math.bitShiftRight",
+    "math.least",
+    "math.greatest",
+];
+const SPACES: [&str; 10] =
+    ["optional", "math", "sets", "lists", "strings", "base64", "jsonpatch", "format", "ip", "cel"];
+const FORMATS: [&str; 13] = [
+    "dns1123Label",
+    "dns1123Subdomain",
+    "dns1035Label",
+    "dns1035LabelPrefix",
+    "dns1123LabelPrefix",
+    "dns1123SubdomainPrefix",
+    "qualifiedName",
+    "labelValue",
+    "uri",
+    "uuid",
+    "byte",
+    "date",
+    "datetime",
+];
+
+pub(crate) fn is_known(name: &str) -> bool {
+    OWN.contains(&name) || LIBRARIES.contains(&name) || name == "math.sqrt" || is_format(name)
+}
+
+/// `format.uuid` makes a format.
+fn is_format(name: &str) -> bool {
+    name.strip_prefix("format.").is_some_and(|name| FORMATS.contains(&name))
+}
+
+/// Whether `math.ceil` is one name.
+pub(crate) fn is_qualified(name: &str) -> bool {
+    name.split_once('.').is_some_and(|(space, _)| SPACES.contains(&space)) && is_known(name)
+}
+
+pub(crate) fn is_type(name: &str) -> bool {
+    type_value(name).is_some() || SPACES.contains(&name) || name == "google"
+}
+
+/// `int` and its like, as values.
+pub(crate) fn type_value(name: &str) -> Option<Value> {
+    const TYPES: [&str; 13] = [
+        "int",
+        "uint",
+        "double",
+        "string",
+        "bytes",
+        "bool",
+        "list",
+        "map",
+        "null_type",
+        "type",
+        "optional_type",
+        "google.protobuf.Timestamp",
+        "google.protobuf.Duration",
+    ];
+    TYPES.contains(&name).then(|| type_of(name))
+}
+
+fn type_of(name: &str) -> Value {
+    Value::Opaque(std::sync::Arc::new(Type(name.to_string())))
+}
+
+pub(crate) fn call(
+    name: &str,
+    target: Option<Value>,
+    arguments: Vec<Value>,
+    budget: &Budget,
+) -> Result<Value> {
+    let size: usize = target.iter().chain(&arguments).map(length).sum();
+    budget.take_length(size)?;
+    if let Some(target) = &target
+        && let Some(answer) = of_optional(name, target, &arguments)
+    {
+        return answer;
+    }
+    match (name, target.as_ref(), arguments.as_slice()) {
+        ("size", Some(of), []) | ("size", None, [of]) => count(of),
+        ("contains", Some(Value::String(of)), [Value::String(part)]) => {
+            budget.take_length(of.len().saturating_mul(part.len()) / 10)?;
+            Ok(Value::Bool(of.contains(part.as_str())))
+        }
+        ("contains", Some(of @ (Value::List(_) | Value::Map(_))), [item]) => {
+            contains(of, item, budget).map(Value::Bool)
+        }
+        ("startsWith", Some(Value::String(of)), [Value::String(part)]) => {
+            Ok(Value::Bool(of.starts_with(part.as_str())))
+        }
+        ("endsWith", Some(Value::String(of)), [Value::String(part)]) => {
+            Ok(Value::Bool(of.ends_with(part.as_str())))
+        }
+        ("matches", Some(Value::String(of)), [Value::String(pattern)])
+        | ("matches", None, [Value::String(of), Value::String(pattern)]) => {
+            budget.take_length(of.len().saturating_mul(pattern.len()) / 10)?;
+            Ok(Value::Bool(regex(pattern)?.is_match(of)))
+        }
+        ("dyn", None, [of]) => Ok(of.clone()),
+        ("type", None, [of]) => Ok(type_of(type_name(of))),
+        ("first" | "last", Some(Value::List(items)), []) => {
+            Ok(Opt::value(if name == "first" { items.first() } else { items.last() }.cloned()))
+        }
+        ("optional.of", None, [of]) => Ok(Opt::value(Some(of.clone()))),
+        ("optional.none", None, []) => Ok(Opt::value(None)),
+        ("optional.ofNonZeroValue", None, [of]) => Ok(Opt::value((!of.is_zero()).then(|| of.clone()))),
+        ("optional.unwrap", None, [Value::List(items)]) | ("unwrapOpt", Some(Value::List(items)), []) => {
+            let present = items.iter().filter_map(|item| Opt::of(item)?.0.clone());
+            Ok(list(present.collect()))
+        }
+        ("int" | "uint" | "double" | "bool" | "bytes" | "duration" | "timestamp", None, [of]) => {
+            convert::convert(name, of)
+        }
+        ("format.named", None, [Value::String(_)]) => {
+            let found = library(name, None, arguments)?;
+            Ok(Opt::value((found != Value::Null).then_some(found)))
+        }
+        ("string", None, [of]) if !matches!(of, Value::Opaque(_)) => to_text(of).map(crate::value::text),
+        _ if is_known(name) => library(name, target, arguments),
+        _ => Err(Failure::NoOverload),
+    }
+}
+
+fn of_optional(name: &str, target: &Value, arguments: &[Value]) -> Option<Result<Value>> {
+    let Opt(inner) = Opt::of(target)?;
+    Some(match (name, arguments) {
+        ("hasValue", []) => Ok(Value::Bool(inner.is_some())),
+        ("value", []) => inner.clone().ok_or_else(|| Failure::Wrong("optional.none() dereference".into())),
+        ("or", [other]) if Opt::of(other).is_some() => {
+            Ok(if inner.is_some() { target.clone() } else { other.clone() })
+        }
+        ("orValue", [other]) => Ok(inner.as_ref().unwrap_or(other).clone()),
+        _ => Err(Failure::NoOverload),
+    })
+}
+
+fn count(of: &Value) -> Result<Value> {
+    let count = match of {
+        Value::String(text) => text.chars().count(),
+        Value::Bytes(bytes) => bytes.len(),
+        Value::List(items) => items.len(),
+        Value::Map(entries) => entries.map.len(),
+        _ => return Err(Failure::NoOverload),
+    };
+    Ok(Value::Int(i64::try_from(count).unwrap_or(i64::MAX)))
+}
+
+/// A pattern, compiled once.
+fn regex(pattern: &str) -> Result<Regex> {
+    const MOST: usize = 500;
+    thread_local! { static KNOWN: RefCell<HashMap<String, Regex>> = RefCell::default(); }
+    KNOWN.with_borrow_mut(|known| {
+        if let Some(regex) = known.get(pattern) {
+            return Ok(regex.clone());
+        }
+        let Ok(regex) = Regex::new(pattern) else {
+            return wrong(format!("error parsing regexp: `{pattern}`"));
+        };
+        if known.len() >= MOST {
+            known.clear();
+        }
+        known.insert(pattern.to_string(), regex.clone());
+        Ok(regex)
+    })
+}
+
+/// A function of the libraries: its values are bound to names, and the call is made of these.
+fn library(name: &str, target: Option<Value>, arguments: Vec<Value>) -> Result<Value> {
+    thread_local! { static LIBRARIES: Context<'static> = Context::default().with_all(); }
+    LIBRARIES.with(|libraries| {
+        let mut scope = libraries.new_inner_scope();
+        let named = |name: String| IdedExpr { id: 0, expr: Expr::Ident(name) };
+        let (space, name) = name.rsplit_once('.').map_or((None, name), |(space, name)| (Some(space), name));
+        let has_target = target.is_some();
+        if let Some(target) = target {
+            scope.add_variable_from_value("@target", target);
+        }
+        let args = arguments
+            .into_iter()
+            .enumerate()
+            .map(|(at, value)| {
+                let name = format!("@{at}");
+                scope.add_variable_from_value(name.clone(), value);
+                named(name)
+            })
+            .collect();
+        let target = match space {
+            Some(space) => Some(Box::new(named(space.to_string()))),
+            None => has_target.then(|| Box::new(named("@target".into()))),
+        };
+        let call = Expr::Call(CallExpr { func_name: name.to_string(), target, args });
+        Value::resolve(&IdedExpr { id: 0, expr: call }, &scope).map_err(failure).map(optional)
+    })
+}
+
+/// The libraries have a type of their own for optional values.
+fn optional(value: Value) -> Value {
+    if let Value::Opaque(opaque) = &value
+        && let Some(inner) = opaque.downcast_ref::<kube_cel::cel::objects::OptionalValue>()
+    {
+        return Opt::value(inner.value().cloned());
+    }
+    value
+}
+
+fn failure(error: ExecutionError) -> Failure {
+    match error {
+        ExecutionError::FunctionError { message, .. } => Failure::Wrong(message),
+        ExecutionError::NoSuchKey(key) => Failure::Wrong(format!("no such key: {key}")),
+        _ => Failure::NoOverload,
+    }
+}

@@ -1,0 +1,99 @@
+//! CEL, the Common Expression Language, as Kubernetes has it.
+//!
+//! Enter at [`Program::compile`], which refuses what cannot be an expression with its place, and [`Program::run`], which
+//! evaluates it within a [`Budget`]: an expression of a user can take the server no longer than that. Values come from
+//! [`value`], names from a [`Scope`]. The functions of Kubernetes' libraries are those of the crate `kube-cel`; the
+//! language itself is here, because that crate's evaluator knows no budget, no optional values and no comprehensions of
+//! two variables, and takes quadratic time to build lists.
+
+mod budget;
+mod check;
+mod evaluate;
+mod functions;
+mod lex;
+mod operators;
+mod parse;
+mod syntax;
+mod types;
+pub mod value;
+
+pub use budget::Budget;
+pub use check::Names;
+pub use evaluate::{Host, Scope};
+pub use kube_cel::cel::Value;
+pub use kube_cel::cel::objects::{Key, KeyRef};
+pub use parse::Problem;
+pub use types::Type;
+pub use value::Opt;
+
+use syntax::{Node, Operator};
+
+/// An expression that has been read.
+#[derive(Debug)]
+pub struct Program {
+    text: String,
+    root: Node,
+    names: Vec<String>,
+}
+
+/// Why an evaluation gave no value, in the words of upstream's evaluator.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Failure {
+    #[error("{0}")]
+    Wrong(String),
+    #[error("no such overload")]
+    NoOverload,
+    #[error("operation cancelled: actual cost limit exceeded")]
+    Budget,
+}
+
+impl Program {
+    /// Reads an expression.
+    pub fn compile(text: &str) -> Result<Self, Problem> {
+        let root = parse::parse(text)?;
+        let mut names = Vec::new();
+        root.collect(&mut Vec::new(), &mut names);
+        Ok(Self { text: text.to_string(), root, names })
+    }
+
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// Whether it takes this name from outside.
+    pub fn uses(&self, name: &str) -> bool {
+        self.names.iter().any(|used| used == name)
+    }
+
+    /// Its type, or what is wrong with it.
+    pub fn check(&self, names: &Names<'_>) -> Result<Type, Vec<Problem>> {
+        let mut checker = check::Checker { text: &self.text, names, bound: Vec::new(), problems: Vec::new() };
+        let ty = checker.of(&self.root);
+        if checker.problems.is_empty() { Ok(ty) } else { Err(checker.problems) }
+    }
+
+    pub fn run(&self, scope: &Scope<'_>, budget: &Budget) -> Result<Value, Failure> {
+        evaluate::evaluate(&self.root, scope, budget)
+    }
+}
+
+/// An operator as upstream's messages name it.
+fn operators_name(operator: Operator) -> &'static str {
+    match operator {
+        Operator::Less => "_<_",
+        Operator::LessEquals => "_<=_",
+        Operator::Greater => "_>_",
+        Operator::GreaterEquals => "_>=_",
+        Operator::Equals => "_==_",
+        Operator::NotEquals => "_!=_",
+        Operator::In => "@in",
+        Operator::Add => "_+_",
+        Operator::Subtract => "_-_",
+        Operator::Multiply => "_*_",
+        Operator::Divide => "_/_",
+        Operator::Modulo => "_%_",
+    }
+}
+
+#[cfg(test)]
+mod tests;

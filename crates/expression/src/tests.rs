@@ -1,0 +1,308 @@
+use crate::value::{from_json, to_json};
+use crate::{Budget, Host, Names, Program, Scope, Type, Value};
+use expect_test::expect;
+use serde_json::json;
+
+fn host() -> Vec<(&'static str, Value)> {
+    let object = json!({
+        "name": "web", "namespace": "shop", "replicas": 3, "ratio": 0.5, "labels": { "app": "web", "a/b": "c" },
+        "ports": [{ "name": "http", "port": 80 }, { "name": "https", "port": 443 }], "none": null,
+    });
+    vec![("self", from_json(&object))]
+}
+
+fn run_within(text: &str, steps: u64) -> String {
+    let program = match Program::compile(text) {
+        Ok(program) => program,
+        Err(problem) => return format!("{problem}"),
+    };
+    let names = host();
+    let host: &[(&str, Value)] = &names;
+    let host: &dyn Host = &host;
+    match program.run(&Scope::Host(host), &Budget::new(steps)) {
+        Ok(value) => to_json(&value).map_or_else(|| format!("{value:?}"), |json| json.to_string()),
+        Err(failure) => format!("failure: {failure}"),
+    }
+}
+
+fn run(text: &str) -> String {
+    run_within(text, 1_000_000)
+}
+
+#[test]
+fn expressions() {
+    for (text, expected) in [
+        ("1 + 2 * 3 - 4 / 2 % 3", "5"),
+        ("-9223372036854775808", "-9223372036854775808"),
+        ("!!true && !(1 > 2) ? 'yes' : 'no'", "\"yes\""),
+        ("- 1 + --2", "1"),
+        ("0x1F + int(2u) + int('3') + int(4.9)", "40"),
+        ("1.5e3 + .5", "1500.5"),
+        ("r'a\\d' + \"\\x41\\u00e9\\101\" + '''it's'''", "\"a\\\\dAéAit's\""),
+        ("b'ab\\xff' == b'ab\\377'", "true"),
+        ("// a comment\n1 // another", "1"),
+        ("self.name.size() + size(self.ports) + size('äö')", "7"),
+        ("self.namespace", "\"shop\""),
+        ("self.labels['a/b'] + self['name']", "\"cweb\""),
+        ("self.labels.`a/b`", "\"c\""),
+        ("has(self.name) && !has(self.nothing)", "true"),
+        ("'app' in self.labels && !(2 in [1, 3]) && 1.0 in [1]", "true"),
+        ("self.ports[1].port == 443 && self.replicas >= 3.0 && self.ratio < 1", "true"),
+        ("self.none == null && self.name != null", "true"),
+        ("{'a': [1, 2], 'b': {}}", r#"{"a":[1,2],"b":{}}"#),
+        ("[1] + [2, 3] == [1, 2, 3] && {'a': 1.0} == {'a': 1}", "true"),
+        // A term that decides is enough.
+        ("self.nothing == 1 || true", "true"),
+        ("false && self.nothing == 1", "false"),
+        ("[0, 1].exists(n, 1 / n == 1)", "true"),
+        ("[0, 2].all(n, 1 / n == 1)", "false"),
+        (
+            "type(1) == int && type(self) == map && type('') != bytes && type(timestamp('2026-01-01T00:00:00Z')) == google.protobuf.Timestamp",
+            "true",
+        ),
+        ("dyn(1) == 1.0 && string(1.5) + string(true) + string(b'x') == '1.5truex'", "true"),
+        ("duration('1h30m') > duration('45m') && string(duration('90m')) == '5400s'", "true"),
+        ("timestamp('2026-01-02T03:04:05Z') + duration('1s') == timestamp('2026-01-02T03:04:06Z')", "true"),
+        ("timestamp('2026-01-02T03:04:05Z').getFullYear()", "2026"),
+    ] {
+        assert_eq!(run(text), expected, "{text}");
+    }
+}
+
+#[test]
+fn loops() {
+    for (text, expected) in [
+        ("self.ports.all(p, p.port > 0) && self.ports.exists (p, p.name == 'http')", "true"),
+        ("self.ports.exists_one(p, p.port == 80) && self.ports.existsOne(p, p.port == 443)", "true"),
+        ("self.ports.map(p, p.port)", "[80,443]"),
+        ("self.ports.map(p, p.port > 100, p.name)", "[\"https\"]"),
+        ("self.ports.filter(p, p.port < 100).size()", "1"),
+        ("self.labels.all(k, self.labels[k] != '')", "true"),
+        ("self.labels.map(k, k)", "[\"a/b\",\"app\"]"),
+        (
+            "self.ports.all(i, p, i < 2 && p.port > 0) && self.labels.exists(k, v, k == v + 'x' || v == 'c')",
+            "true",
+        ),
+        ("self.labels.existsOne(k, v, v == 'web')", "true"),
+        ("self.ports.transformList(i, p, string(i) + p.name)", "[\"0http\",\"1https\"]"),
+        ("self.ports.transformList(i, p, i > 0, p.port)", "[443]"),
+        ("self.labels.transformMap(k, v, v + '!')", r#"{"a/b":"c!","app":"web!"}"#),
+        ("self.labels.transformMap(k, v, k == 'app', v)", r#"{"app":"web"}"#),
+        ("self.ports.transformMapEntry(i, p, {p.name: p.port})", r#"{"http":80,"https":443}"#),
+        ("self.ports.sortBy(p, -p.port).map(p, p.name)", "[\"https\",\"http\"]"),
+        ("cel.bind(n, self.replicas * 2, n + n)", "12"),
+        ("[[1, 2], [3]].map(l, l.map(n, n * l.size()))", "[[2,4],[3]]"),
+        // The inner name hides the outer one.
+        ("[1].map(self, self + 1)", "[2]"),
+    ] {
+        assert_eq!(run(text), expected, "{text}");
+    }
+}
+
+#[test]
+fn optional_values() {
+    for (text, expected) in [
+        ("self.?nothing.orValue(7)", "7"),
+        ("self.?nothing.deeper.hasValue()", "false"),
+        ("self.?labels.app.orValue('')", "\"web\""),
+        ("self.?labels[?'app'].value()", "\"web\""),
+        ("self.ports[?5].hasValue()", "false"),
+        ("self.labels[?'app'].optMap(v, v + '1').orValue('')", "\"web1\""),
+        ("self.?labels.optFlatMap(l, l.?none).orValue('none')", "\"none\""),
+        ("optional.ofNonZeroValue('').or(optional.of('x')).value()", "\"x\""),
+        ("[?self.?nothing, ?self.?name]", "[\"web\"]"),
+        ("{?'a': self.?nothing, 'b': 1}", r#"{"b":1}"#),
+        ("has(self.?labels.app) && !has(self.?nothing.app)", "true"),
+        ("optional.none().value()", "failure: optional.none() dereference"),
+        ("[3, 1].first().orValue(0) + [3, 1].last().value()", "4"),
+    ] {
+        assert_eq!(run(text), expected, "{text}");
+    }
+}
+
+#[test]
+fn libraries() {
+    for (text, expected) in [
+        ("quantity('1Gi').isGreaterThan(quantity('500Mi'))", "true"),
+        ("isURL('https://a.example/b') && url('https://a.example:80/b').getPort() == '80'", "true"),
+        ("ip('10.0.0.1').family() == 4 && cidr('10.0.0.0/8').containsIP('10.1.2.3')", "true"),
+        ("'a,b'.split(',').join('-') + 'AbC'.lowerAscii() + ' x '.trim()", "\"a-babcx\""),
+        ("'%s has %d'.format(['web', 3])", "\"web has 3\""),
+        ("[3, 1, 2].isSorted() || [1, 2].sum() == 3 && [1, 2].max() == 2", "true"),
+        ("sets.contains([1, 2], [1]) && math.greatest(1, 3) == 3", "true"),
+        ("'abc'.matches('^a.c$') && 'a1b2'.findAll('[0-9]') == ['1', '2']", "true"),
+        ("semver('1.2.3').isLessThan(semver('1.10.0'))", "true"),
+        ("format.dns1123Label().validate('UPPER').hasValue()", "true"),
+        ("format.named('uuid').hasValue()", "true"),
+        ("jsonpatch.escapeKey('a/b~c')", "\"a~1b~0c\""),
+        ("lists.range(3)", "[0,1,2]"),
+        ("string(ip('::1')) + base64.encode(b'hi')", "\"::1aGk=\""),
+    ] {
+        assert_eq!(run(text), expected, "{text}");
+    }
+}
+
+#[test]
+fn failures_are_told_in_upstreams_words() {
+    for (text, expected) in [
+        ("self.nothing", "no such key: nothing"),
+        ("self.ports[2]", "index out of bounds: 2"),
+        ("1 / 0", "division by zero"),
+        ("1 % 0", "modulus by zero"),
+        ("9223372036854775807 + 1", "integer overflow"),
+        ("1 + 'a'", "no such overload"),
+        ("1 < 'a'", "no such overload"),
+        ("self.name.port", "no such overload"),
+        ("int('x')", "strconv.ParseInt: parsing \"x\": invalid syntax"),
+        ("other", "no such attribute(s): other"),
+        ("'a'.matches('(')", "error parsing regexp: `(`"),
+    ] {
+        assert_eq!(run(text), format!("failure: {expected}"), "{text}");
+    }
+}
+
+#[test]
+fn texts_that_are_no_expressions() {
+    let said: Vec<String> = [
+        "self.n == ",
+        "a.b(",
+        "has(a)",
+        "[1, 2",
+        "1 +\n  * 2",
+        "namespace",
+        "a.map(b.c, 1)",
+        "'open",
+        "9223372036854775808",
+        "",
+        "a @ b",
+        "1 2",
+        "a.all(i, i, true)",
+    ]
+    .map(run)
+    .to_vec();
+    expect![[r#"
+        ERROR: <input>:1:11: Syntax error: mismatched input '<EOF>' expecting {'[', '{', '(', '.', '-', '!', 'true', 'false', 'null', NUM_FLOAT, NUM_INT, NUM_UINT, STRING, BYTES, IDENTIFIER}
+         | self.n == 
+         | ..........^
+        ERROR: <input>:1:5: Syntax error: mismatched input '<EOF>' expecting {'[', '{', '(', '.', '-', '!', 'true', 'false', 'null', NUM_FLOAT, NUM_INT, NUM_UINT, STRING, BYTES, IDENTIFIER}
+         | a.b(
+         | ....^
+        ERROR: <input>:1:4: invalid argument to has() macro
+         | has(a)
+         | ...^
+        ERROR: <input>:1:6: Syntax error: mismatched input '<EOF>' expecting ']'
+         | [1, 2
+         | .....^
+        ERROR: <input>:2:3: Syntax error: mismatched input '*' expecting {'[', '{', '(', '.', '-', '!', 'true', 'false', 'null', NUM_FLOAT, NUM_INT, NUM_UINT, STRING, BYTES, IDENTIFIER}
+         |   * 2
+         | ..^
+        ERROR: <input>:1:1: reserved identifier: namespace
+         | namespace
+         | ^
+        ERROR: <input>:1:8: argument must be a simple name
+         | a.map(b.c, 1)
+         | .......^
+        ERROR: <input>:1:1: Syntax error: token recognition error at: '''
+         | 'open
+         | ^
+        ERROR: <input>:1:1: invalid int literal
+         | 9223372036854775808
+         | ^
+        ERROR: <input>:1:1: Syntax error: mismatched input '<EOF>' expecting {'[', '{', '(', '.', '-', '!', 'true', 'false', 'null', NUM_FLOAT, NUM_INT, NUM_UINT, STRING, BYTES, IDENTIFIER}
+         | 
+         | ^
+        ERROR: <input>:1:3: Syntax error: token recognition error at: '@'
+         | a @ b
+         | ..^
+        ERROR: <input>:1:3: Syntax error: mismatched input '2' expecting <EOF>
+         | 1 2
+         | ..^
+        ERROR: <input>:1:6: duplicate variable name: i
+         | a.all(i, i, true)
+         | .....^"#]].assert_eq(&said.join("\n"));
+}
+
+#[test]
+fn nothing_takes_longer_than_its_budget() {
+    let many = "[1,2,3,4,5,6,7,8,9,10]";
+    let deep = format!(
+        "{many}.all(a, {many}.all(b, {many}.all(c, {many} .all(d, {many}.all(e, {many}.all(f, true))))))"
+    );
+    let over = "failure: operation cancelled: actual cost limit exceeded";
+    assert_eq!(run_within(&deep, 100_000), over);
+    let doubled = "cel.bind(a, 'xxxxxxxxxx', cel.bind(b, a+a+a+a+a+a+a+a, cel.bind(c, b+b+b+b+b+b+b+b, c+c+c+c+c+c+c+c)))";
+    assert_eq!(run_within(doubled, 300), over);
+    assert!(run_within(doubled, 10_000).starts_with("\"xxx"));
+    let nested = format!("{}1{}", "(".repeat(5000), ")".repeat(5000));
+    assert!(run(&nested).contains("recursion limit"), "{}", run(&nested));
+    let long = vec!["1"; 5000].join(" + ");
+    assert!(run(&long).contains("recursion limit"));
+    assert_eq!(run(&vec!["true"; 5000].join(" && ")), "true");
+}
+
+fn said(text: &str) -> String {
+    let schema = json!({ "type": "object", "properties": {
+        "n": { "type": "integer" }, "s": { "type": "string" }, "when": { "type": "string", "format": "date-time" },
+        "size-of": { "type": "number" }, "namespace": { "type": "string" }, "any": { "x-kubernetes-int-or-string": true },
+        "list": { "type": "array", "items": { "type": "object", "properties": { "name": { "type": "string" } } } },
+        "map": { "type": "object", "additionalProperties": { "type": "integer" } },
+        "free": { "type": "object", "x-kubernetes-preserve-unknown-fields": true },
+        "raw": { "x-kubernetes-preserve-unknown-fields": true },
+    } });
+    let this = Type::of_schema(&schema, true).expect("a type");
+    let names = Names { variables: &[("self", this)], functions: &["mine"] };
+    match Program::compile(text).expect("an expression").check(&names) {
+        Ok(ty) => ty.to_string(),
+        Err(problems) => {
+            problems.iter().map(|problem| problem.message.clone()).collect::<Vec<_>>().join("; ")
+        }
+    }
+}
+
+#[test]
+fn types_are_checked() {
+    for (text, expected) in [
+        ("self.n > 1 && self.s.size() > 0 && self.size__dash__of < 1.0", "bool"),
+        ("self.__namespace__ + self.metadata.name", "string"),
+        ("self.list.all(i, i.name != '') ? self.n : 2", "int"),
+        ("self.list.map(i, i.name)", "list(string)"),
+        ("self.map.all(k, v, k != '' && v > 0) && self.when > timestamp('2026-01-01T00:00:00Z')", "bool"),
+        ("self.?s.orValue('x').startsWith('x') && mine(1)", "bool"),
+        ("self.any == 1 || self.any == 'a' || quantity('1').isLessThan(quantity('2'))", "bool"),
+        ("self.list.exists(i, i.name == self.s)", "bool"),
+        ("has(self.free) && self.n >= 1.5", "bool"),
+        ("self.m > 1", "undefined field 'm'"),
+        ("self.free.x", "undefined field 'x'"),
+        ("self.raw", "undefined field 'raw'"),
+        ("self.list.all(i, i.nam == '')", "undefined field 'nam'"),
+        ("self.metadata.labels", "undefined field 'labels'"),
+        (
+            "selv.n == 1 || other(1)",
+            "undeclared reference to 'selv' (in container ''); undeclared reference to 'other' (in container '')",
+        ),
+        ("self.n == 'a'", "found no matching overload for '_==_' applied to '(int, string)'"),
+        ("self.n + 1.0", "found no matching overload for '_+_' applied to '(int, double)'"),
+        ("self.n.startsWith('a')", "found no matching overload for 'startsWith' applied to 'int.(string)'"),
+        ("size(self.n)", "found no matching overload for 'size' applied to '(int)'"),
+        ("self.n && true", "found no matching overload for '_&&_' applied to '(int, bool)'"),
+        ("!self.s", "found no matching overload for '!_' applied to '(string)'"),
+        ("self.s.name", "type 'string' does not support field selection"),
+        (
+            "self.n.all(x, true)",
+            "expression of type 'int' cannot be range of a comprehension (must be list, map, or dynamic)",
+        ),
+        (
+            "self.list[0].name in self.map && 'a' in self.list",
+            "found no matching overload for '@in' applied to '(string, list(object))'",
+        ),
+    ] {
+        assert_eq!(said(text), expected, "{text}");
+    }
+}
+
+#[test]
+fn what_an_expression_takes_from_outside() {
+    let program = Program::compile("self.a.exists(x, x > y) && math.ceil(z) > 0.0").expect("an expression");
+    assert!(program.uses("self") && program.uses("y") && program.uses("z"));
+    assert!(!program.uses("x") && !program.uses("math"));
+}
