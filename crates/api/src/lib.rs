@@ -17,6 +17,7 @@ mod journal;
 mod kinds;
 mod limits;
 mod link;
+mod measured;
 mod metadata;
 mod options;
 mod patching;
@@ -100,6 +101,7 @@ struct Inner {
     shapes: apply::Custom,
     rules: rules::Known,
     quotas: quota::Memo,
+    measured: measured::Latest,
 }
 
 struct State {
@@ -128,6 +130,7 @@ impl Api {
             snapshot: RwLock::new(snapshot.clone()),
             state: Mutex::new(State { store, journal, pruned: None }),
             quotas: quota::Memo::default(),
+            measured: measured::Latest::default(),
         };
         let api = Api { inner: Arc::new(inner) };
         api.reload_kinds(&snapshot);

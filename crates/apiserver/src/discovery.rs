@@ -1,5 +1,6 @@
 //! Discovery: which kinds are served, in the aggregated form that clients prefer and in the older ones.
 
+use crate::metrics;
 use crate::resources;
 use crate::respond::{self, Answer};
 use crate::reviews::REVIEWS;
@@ -60,6 +61,7 @@ pub(crate) fn group_versions(inner: &Inner) -> Vec<(String, Vec<String>)> {
         kind.versions.iter().for_each(|version| add(&kind.group, version));
     }
     REVIEWS.iter().for_each(|review| add(review.0, "v1"));
+    add(metrics::GROUP, metrics::VERSION);
     groups.sort_by_key(|(group, _)| {
         (ORDER.iter().position(|known| known == group).unwrap_or(ORDER.len()), group.clone())
     });
@@ -143,6 +145,11 @@ pub(crate) fn resources(inner: &Inner, group: &str, version: &str) -> Result<Ans
             "name": plural, "singularName": kind.to_lowercase(), "namespaced": namespaced, "kind": kind, "verbs": ["create"],
         }));
     }
+    for (plural, kind, namespaced) in measured(group, version) {
+        list.push(json!({
+            "name": plural, "singularName": "", "namespaced": namespaced, "kind": kind, "verbs": metrics::VERBS,
+        }));
+    }
     for entry in list.iter_mut().filter_map(Value::as_object_mut) {
         entry.retain(|field, value| {
             !matches!(field.as_str(), "shortNames" | "categories") || value != &json!([])
@@ -172,6 +179,11 @@ fn reviews(
     let wanted = version == "v1";
     let group = group.to_string();
     REVIEWS.into_iter().filter(move |review| wanted && review.0 == group)
+}
+
+fn measured(group: &str, version: &str) -> impl Iterator<Item = (&'static str, &'static str, bool)> {
+    let wanted = group == metrics::GROUP && version == metrics::VERSION;
+    metrics::RESOURCES.into_iter().filter(move |_| wanted)
 }
 
 struct Subresource {
@@ -270,6 +282,12 @@ fn aggregate_version(inner: &Inner, group: &str, version: &str) -> Value {
         resources.push(json!({
             "resource": plural, "responseKind": gvk(group, version, kind), "scope": scope(namespaced),
             "singularResource": kind.to_lowercase(), "verbs": ["create"],
+        }));
+    }
+    for (plural, kind, namespaced) in measured(group, version) {
+        resources.push(json!({
+            "resource": plural, "responseKind": gvk(group, version, kind), "scope": scope(namespaced),
+            "singularResource": "", "verbs": metrics::VERBS,
         }));
     }
     json!({ "version": version, "resources": resources, "freshness": "Current" })

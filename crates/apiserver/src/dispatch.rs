@@ -7,7 +7,7 @@ use crate::request::{self, Target};
 use crate::resources::{self, Call};
 use crate::respond::{self, Answer};
 use crate::server::Inner;
-use crate::{discovery, information, pretty, reviews};
+use crate::{discovery, information, metrics, pretty, reviews};
 use access::{Attributes, User};
 use api::Result;
 use axum::body::Body;
@@ -75,6 +75,9 @@ async fn in_group(
 ) -> Result<Answer> {
     if target.plural.is_empty() {
         return discovery::resources(&inner, &target.group, &target.version);
+    }
+    if target.group == metrics::GROUP {
+        return metrics::answer(&inner, &target, &query, &parts);
     }
     let kind = inner.api.kinds().by_plural(&target.group, &target.version, &target.plural);
     match kind {

@@ -19,6 +19,7 @@ mod impersonate;
 mod information;
 mod link;
 mod list;
+mod metrics;
 mod openapi;
 mod options;
 mod output;

@@ -191,7 +191,7 @@ pub(crate) fn to_bytes(value: &Value) -> Bytes {
 }
 
 /// The first form of the `Accept` header that is known.
-fn form(headers: &HeaderMap) -> Form {
+pub(crate) fn form(headers: &HeaderMap) -> Form {
     let accept = headers.get(header::ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or_default();
     for range in accept.split(',') {
         let mut parts = range.split(';').map(str::trim);

@@ -3,6 +3,7 @@
 
 pub(crate) mod channels;
 pub(crate) mod exec;
+mod kubelet;
 pub(crate) mod logs;
 pub(crate) mod port_forward;
 pub(crate) mod proxy;

@@ -25,6 +25,7 @@ mod shared;
 mod start;
 mod streams;
 mod sync;
+mod usage;
 mod volumes;
 
 use adoption::Leftovers;
@@ -121,6 +122,7 @@ impl Node {
         leftovers.remove_orphans(&shared, &alive).await;
         dispatch::take_over(&shared, &view, &leftovers).await;
         shared.tasks.spawn(registration::heartbeat(shared.clone()));
+        shared.tasks.spawn(usage::run(shared.clone()));
         shared.tasks.spawn(dispatch::run(shared.clone(), view.version()));
         Ok(Arc::new(Node { shared }))
     }

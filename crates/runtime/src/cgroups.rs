@@ -1,6 +1,6 @@
 //! Limits by cgroups, v1 (also the hybrid layout) and v2, below our own cgroup; what the host forbids is left out.
 
-use crate::spec::{HostSupport, Resources, Usage};
+use crate::spec::{HostSupport, Resources};
 use serde::{Deserialize, Serialize};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -158,26 +158,28 @@ impl Group {
         text.lines().any(|l| l.strip_prefix("oom_kill ").is_some_and(|n| n.trim() != "0"))
     }
 
-    pub(crate) fn usage(&self) -> Option<Usage> {
-        let read = |path: PathBuf| std::fs::read_to_string(path).ok();
+    /// The working set, as the kubelet counts it: the page cache that could go at once is no use of the container's.
+    pub(crate) fn memory_bytes(&self) -> Option<u64> {
         let memory = self.memory.as_ref()?;
         let (file, inactive) = match self.unified {
             true => ("memory.current", "inactive_file "),
             false => ("memory.usage_in_bytes", "total_inactive_file "),
         };
-        let used: u64 = read(memory.join(file))?.trim().parse().ok()?;
-        // The page cache that could go at once is no use of the container's: so the kubelet counts, too.
-        let stat = read(memory.join("memory.stat")).unwrap_or_default();
+        let used: u64 = std::fs::read_to_string(memory.join(file)).ok()?.trim().parse().ok()?;
+        let stat = std::fs::read_to_string(memory.join("memory.stat")).unwrap_or_default();
         let cache = stat.lines().find_map(|l| l.strip_prefix(inactive)?.trim().parse().ok()).unwrap_or(0);
-        let memory_bytes = used.saturating_sub(cache);
-        let cpu_usec = match (&self.cpuacct, self.unified) {
-            (Some(dir), true) => read(dir.join("cpu.stat"))?
-                .lines()
-                .find_map(|l| l.strip_prefix("usage_usec ")?.parse().ok())?,
-            (Some(dir), false) => read(dir.join("cpuacct.usage"))?.trim().parse::<u64>().ok()? / 1000,
-            (None, _) => 0,
-        };
-        Some(Usage { memory_bytes, cpu_usec })
+        Some(used.saturating_sub(cache))
+    }
+
+    /// CPU time since the group was made.
+    pub(crate) fn cpu_usec(&self) -> Option<u64> {
+        let folder = self.cpuacct.as_ref()?;
+        if !self.unified {
+            let nanos = std::fs::read_to_string(folder.join("cpuacct.usage")).ok()?;
+            return Some(nanos.trim().parse::<u64>().ok()? / 1000);
+        }
+        let stat = std::fs::read_to_string(folder.join("cpu.stat")).ok()?;
+        stat.lines().find_map(|l| l.strip_prefix("usage_usec ")?.parse().ok())
     }
 
     /// Its folders with those that a container has made below, the lowest first.
@@ -351,5 +353,11 @@ mod tests {
         assert_eq!(found, expected);
         std::fs::write(group.dirs[0].join("memory.events"), "oom 1\noom_kill 1\n").expect("written");
         assert!(group.was_oom_killed());
+        assert_eq!((group.memory_bytes(), group.cpu_usec()), (None, None), "nothing to read there yet");
+        let dir = &group.dirs[0];
+        std::fs::write(dir.join("memory.current"), "9000\n").expect("written");
+        std::fs::write(dir.join("memory.stat"), "anon 5\ninactive_file 1000\n").expect("written");
+        std::fs::write(dir.join("cpu.stat"), "usage_usec 77\nuser_usec 1\n").expect("written");
+        assert_eq!((group.memory_bytes(), group.cpu_usec()), (Some(8000), Some(77)));
     }
 }

@@ -15,6 +15,7 @@ mod join;
 mod log;
 mod mounts;
 mod process;
+mod procfs;
 mod refusal;
 mod rootfs;
 mod runtime;

@@ -6,6 +6,7 @@ use crate::error::Error;
 use crate::exec::{Exec, ask};
 use crate::join;
 use crate::process::ProcessId;
+use crate::procfs;
 use crate::refusal::Refusal;
 use crate::spec::{
     ContainerSpec, ContainerState, ExecSpec, Exit, HostSupport, RuntimeConfig, Sandbox, SandboxSpec, Usage,
@@ -297,8 +298,21 @@ impl Runtime {
         self.running(id).ok().map(|r| r.init.pid)
     }
 
-    pub fn usage(&self, id: &str) -> Option<Usage> {
-        self.running(id).ok()?.group.usage()
+    /// By its cgroups; what they do not tell, by its processes. With the time of its start.
+    pub fn usage(&self, id: &str) -> Option<(Usage, String)> {
+        let running = self.running(id).ok()?;
+        let (memory, cpu) = (running.group.memory_bytes(), running.group.cpu_usec());
+        let usage = match (memory, cpu) {
+            (Some(memory_bytes), Some(cpu_usec)) => Usage { memory_bytes, cpu_usec },
+            _ => {
+                let counted = procfs::usage(running.init.pid)?;
+                Usage {
+                    memory_bytes: memory.unwrap_or(counted.memory_bytes),
+                    cpu_usec: cpu.unwrap_or(counted.cpu_usec),
+                }
+            }
+        };
+        Some((usage, running.started_at))
     }
 
     /// Ends the runtime's own helper process. Containers and sandboxes go on.

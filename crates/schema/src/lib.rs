@@ -12,6 +12,7 @@ pub mod defaults;
 pub mod fields;
 mod kind;
 mod kinds;
+pub mod measured;
 mod merge;
 pub mod openapi;
 pub mod protobuf;

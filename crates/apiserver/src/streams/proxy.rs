@@ -1,6 +1,6 @@
 //! `pods/proxy` and `services/proxy`: a request goes on to a port of a pod, and its answer comes back.
 
-use super::node;
+use super::{kubelet, node};
 use crate::resources::Call;
 use crate::respond::Answer;
 use api::{ApiError, Result};
@@ -9,7 +9,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, Status
 use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
 use serde_json::Value;
-use store::View;
+use store::{Term, View};
 
 /// These are about one connection, not about what goes over it.
 const OF_A_CONNECTION: [HeaderName; 6] = [
@@ -30,7 +30,7 @@ struct Backend {
 
 pub(crate) async fn handle(mut call: Call, body: Body) -> Result<Answer> {
     if call.kind.plural == "nodes" {
-        return Err(ApiError::new(501, "NotImplemented", "a node here has no kubelet to proxy to"));
+        return kubelet::handle(&call);
     }
     let path = call.parts.uri.path().to_string();
     // `/api/v1/namespaces/NS/PLURAL/NAME/proxy/REST`, as the client has written it.
@@ -128,10 +128,10 @@ fn of_service(view: &dyn View, namespace: &str, name: &str, port: &str) -> Resul
             found["name"].as_str().unwrap_or_default().to_string()
         }
     };
-    let slices = view.list("discovery.k8s.io/endpointslices", namespace);
-    let slices =
-        slices.iter().filter(|slice| slice["metadata"]["labels"]["kubernetes.io/service-name"] == name);
+    let of_service = [Term::Label("kubernetes.io/service-name", name)];
+    let slices = view.select("discovery.k8s.io/endpointslices", namespace, &of_service);
     slices
+        .iter()
         .filter_map(|slice| endpoint(slice, &port_name))
         .next()
         .ok_or_else(|| ApiError::unavailable(format!("no endpoints available for service {name:?}")))
