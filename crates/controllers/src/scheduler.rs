@@ -4,6 +4,8 @@
 //! the PodScheduled condition and the event that kube-scheduler writes, with a count of nodes a reason. `fit`, `affinity`
 //! and `storage` are the filters; `ledger` knows what is taken.
 
+pub(crate) use storage::selects;
+
 use crate::access::{self, at, is_deleting, list_at, name, namespace, str_at};
 use crate::{Controller, Outcome, Server, pods, volumes};
 use jiff::Timestamp;

@@ -9,7 +9,10 @@ use store::View;
 
 /// Kinds whose new objects get fields of the specification from [`initial`].
 pub(super) fn is_added_to(resource: &str) -> bool {
-    matches!(resource, "pods" | "services" | "persistentvolumeclaims" | "networking.k8s.io/ingresses")
+    matches!(
+        resource,
+        "pods" | "services" | "persistentvolumeclaims" | "persistentvolumes" | "networking.k8s.io/ingresses"
+    )
 }
 
 /// A node reports its own status when it registers.
@@ -80,11 +83,23 @@ pub(super) fn own_rules(tx: &Transaction<'_>, kind: &Kind, object: &mut Value) -
             let view = tx.view();
             admit::default_storage_class(&view, object);
             limits::admit(&view, "persistentvolumeclaims", object)?;
+            protect(object, "kubernetes.io/pvc-protection");
         }
+        ("", "persistentvolumes") => protect(object, "kubernetes.io/pv-protection"),
         ("networking.k8s.io", "ingresses") => admit::default_ingress_class(&tx.view(), object),
         _ => {}
     }
     Ok(())
+}
+
+/// Upstream's StorageObjectInUseProtection: what is in use does not go.
+fn protect(object: &mut Value, finalizer: &str) {
+    let finalizers = metadata::of(object).entry("finalizers").or_insert_with(|| json!([]));
+    if let Some(list) = finalizers.as_array_mut()
+        && !list.iter().any(|known| known == finalizer)
+    {
+        list.push(finalizer.into());
+    }
 }
 
 /// What a new object of some kinds gets from the server at last.
@@ -108,12 +123,42 @@ pub(super) fn initial(tx: &Transaction<'_>, kind: &Kind, object: &mut Value) -> 
         "persistentvolumeclaims" | "persistentvolumes" => object["status"] = json!({ "phase": "Pending" }),
         "networking.k8s.io/ingresses" => object["status"] = json!({ "loadBalancer": {} }),
         crds::RESOURCE => crds::admit(&view, object, tx.now),
+        "apps/replicasets" | "apps/statefulsets" | "replicationcontrollers" => {
+            object["status"] = json!({ "replicas": 0 });
+        }
+        "apps/daemonsets" => {
+            template_generation(object, None);
+            object["status"] = json!({
+                "currentNumberScheduled": 0, "numberMisscheduled": 0, "desiredNumberScheduled": 0, "numberReady": 0,
+            });
+        }
+        "autoscaling/horizontalpodautoscalers" => object["status"] = json!({ "desiredReplicas": 0 }),
+        "policy/poddisruptionbudgets" => {
+            object["status"] = json!({
+                "disruptionsAllowed": 0, "currentHealthy": 0, "desiredHealthy": 0, "expectedPods": 0,
+            });
+        }
         _ if kind.subresources.iter().any(|sub| sub == "status") && tx.api.is_builtin(&kind.resource()) => {
             metadata::field_map(object, "status");
         }
         _ => {}
     }
     Ok(())
+}
+
+/// How often the template of a DaemonSet has changed: a field of old versions that upstream shows as an annotation.
+fn template_generation(object: &mut Value, previous: Option<&Value>) {
+    const ANNOTATION: &str = "deprecated.daemonset.template.generation";
+    let of = |object: &Value| object["metadata"]["annotations"][ANNOTATION].as_str()?.parse::<i64>().ok();
+    let generation = match previous {
+        None => of(object).unwrap_or(1).max(1),
+        Some(previous) => {
+            let changed = previous["spec"]["template"] != object["spec"]["template"];
+            of(previous).unwrap_or(1) + i64::from(changed)
+        }
+    };
+    metadata::of(object).entry("annotations").or_insert_with(|| json!({}))[ANNOTATION] =
+        generation.to_string().into();
 }
 
 /// What the server sees to when objects of some kinds change.
@@ -126,6 +171,7 @@ pub(super) fn changed(tx: &Transaction<'_>, kind: &Kind, next: &mut Value, previ
                 .map_err(|causes| ApiError::invalid("services", "Service", text(next, "name"), &causes))?;
         }
         crds::RESOURCE => crds::admit(&tx.view(), next, tx.now),
+        "apps/daemonsets" => template_generation(next, Some(previous)),
         _ => {}
     }
     Ok(())

@@ -42,8 +42,12 @@ pub(super) fn misfit(server: &dyn Server, scene: &Scene, pod: &Value, node: &Val
         }
         let volume = server.get(VOLUMES, "", str_at(&found, &["spec", "volumeName"]))?;
         let required = at(&volume, &["spec", "nodeAffinity", "required"]);
-        let near = required.is_null()
-            || list_at(required, &["nodeSelectorTerms"]).iter().any(|term| affinity::node_term(term, node));
+        let near = required.is_null() || selects(required, node);
         (!near).then(|| Misfit::new("node(s) had volume node affinity conflict"))
     })
+}
+
+/// Whether a NodeSelector selects the node.
+pub(crate) fn selects(selector: &Value, node: &Value) -> bool {
+    list_at(selector, &["nodeSelectorTerms"]).iter().any(|term| affinity::node_term(term, node))
 }
