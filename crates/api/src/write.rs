@@ -321,8 +321,8 @@ fn may_go(key: &Key, next: &Value, previous: &Value) -> bool {
 pub(crate) fn has_generation(kind: &Kind) -> bool {
     match kind.group.as_str() {
         "" => matches!(kind.plural.as_str(), "pods" | "replicationcontrollers"),
-        "apps"
-        | "batch"
+        "apps" => kind.plural != "controllerrevisions",
+        "batch"
         | "networking.k8s.io"
         | "policy"
         | "discovery.k8s.io"

@@ -211,6 +211,10 @@ fn daemon_pod(set: &Value, node: &Value, hash: &str) -> Value {
     let mut pod = pods::from_template("apps/v1", "DaemonSet", set, at(set, &["spec", "template"]));
     pod["metadata"]["generateName"] = json!(format!("{}-", name(set)));
     pod["metadata"]["labels"][HASH_LABEL] = json!(hash);
+    let generation = at(set, &["metadata", "annotations", "deprecated.daemonset.template.generation"]);
+    if generation.is_string() {
+        pod["metadata"]["labels"]["pod-template-generation"] = generation.clone();
+    }
     // Whatever the template asks of nodes was looked at before: this pod is for this one.
     pod["spec"]["affinity"]["nodeAffinity"]["requiredDuringSchedulingIgnoredDuringExecution"] = json!({
         "nodeSelectorTerms": [{"matchFields": [

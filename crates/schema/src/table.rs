@@ -24,7 +24,8 @@ pub struct Column {
 /// The cells of an object; the second argument is now, in seconds since 1970.
 type Row = fn(&Value, i64) -> Vec<Value>;
 
-/// A resource, its columns (`#` an integer, `*` only wide, `@` a date), its cells.
+/// A resource, its columns (`#` an integer, `*` only wide, `@` a date), its cells. Some columns are strings by name and
+/// numbers by their cells, as upstream's.
 const TABLES: &[(&str, &str, Row)] = &[
     ("pods", "Name|Ready|Status|Restarts|Age|*IP|*Node|*Nominated Node|*Readiness Gates", pods::row),
     (
@@ -39,7 +40,7 @@ const TABLES: &[(&str, &str, Row)] = &[
     ),
     (
         "apps/deployments",
-        "Name|Ready|#Up-to-date|#Available|Age|*Containers|*Images|*Selector",
+        "Name|Ready|Up-to-date|Available|Age|*Containers|*Images|*Selector",
         workloads::deployment,
     ),
     ("apps/statefulsets", "Name|Ready|Age|*Containers|*Images", workloads::stateful_set),
@@ -48,7 +49,7 @@ const TABLES: &[(&str, &str, Row)] = &[
         "Name|#Desired|#Current|#Ready|#Up-to-date|#Available|Node Selector|Age|*Containers|*Images|*Selector",
         workloads::daemon_set,
     ),
-    ("apps/controllerrevisions", "Name|Controller|#Revision|Age", workloads::revision),
+    ("apps/controllerrevisions", "Name|Controller|Revision|Age", workloads::revision),
     ("batch/jobs", "Name|Status|Completions|Duration|Age|*Containers|*Images|*Selector", workloads::job),
     (
         "batch/cronjobs",
@@ -57,7 +58,7 @@ const TABLES: &[(&str, &str, Row)] = &[
     ),
     (
         "autoscaling/horizontalpodautoscalers",
-        "Name|Reference|Targets|MinPods|#MaxPods|#Replicas|Age",
+        "Name|Reference|Targets|MinPods|MaxPods|#Replicas|Age",
         workloads::autoscaler,
     ),
     (
@@ -65,6 +66,7 @@ const TABLES: &[(&str, &str, Row)] = &[
         "Name|Min Available|Max Unavailable|#Allowed Disruptions|Age",
         workloads::budget,
     ),
+    ("podtemplates", "Name|Containers|Images|Pod Labels", workloads::template),
     ("services", "Name|Type|Cluster-IP|External-IP|Port(s)|Age|*Selector", network::service),
     ("endpoints", "Name|Endpoints|Age", network::endpoints),
     ("discovery.k8s.io/endpointslices", "Name|AddressType|Ports|Endpoints|Age", network::endpoint_slice),

@@ -10,7 +10,7 @@ fn count(value: &Value) -> usize {
 
 pub(super) fn config_map(object: &Value, now: i64) -> Vec<Value> {
     let all = count(&object["data"]) + count(&object["binaryData"]);
-    vec![name_of(object), all.to_string().into(), age_of(object, now)]
+    vec![name_of(object), all.into(), age_of(object, now)]
 }
 
 pub(super) fn secret(object: &Value, now: i64) -> Vec<Value> {

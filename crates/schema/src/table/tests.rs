@@ -203,6 +203,11 @@ fn storage_and_cluster() {
         expect!["a | Bound | pv | 1Gi | RWO | local-path | <unset> | 5m | Filesystem"],
     );
     check(
+        "podtemplates",
+        json!({"template":{"metadata":{"labels":{"b":"c","a":"b"}},"spec":{"containers":[{"name":"c","image":"i"}]}}}),
+        expect!["a | c | i | a=b,b=c"],
+    );
+    check(
         "storage.k8s.io/storageclasses",
         json!({"metadata":{"annotations":{"storageclass.kubernetes.io/is-default-class":"true"}},"provisioner":"p"}),
         expect!["a (default) | p | Delete | <unset> | false | 5m"],

@@ -17,6 +17,11 @@ fn joined(first: Vec<Value>, second: Vec<Value>) -> Vec<Value> {
     first.into_iter().chain(second).collect()
 }
 
+pub(super) fn template(object: &Value, _: i64) -> Vec<Value> {
+    let [names, images] = containers(&object["template"]["spec"]);
+    vec![name_of(object), names, images, labels(&object["template"]["metadata"]["labels"]).into()]
+}
+
 pub(super) fn replicas(object: &Value, now: i64) -> Vec<Value> {
     let (spec, status) = (&object["spec"], &object["status"]);
     let selects =
