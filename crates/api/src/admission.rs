@@ -9,7 +9,7 @@ mod origin;
 pub use origin::{Origin, UserInfo};
 
 use crate::transaction::Transaction;
-use crate::{Key, Result, split_api_version};
+use crate::{Key, Result, policy, split_api_version};
 use schema::Kind;
 use serde_json::{Map, Value, json};
 
@@ -41,7 +41,6 @@ pub(crate) enum Pass {
 }
 
 /// What a write is about. Objects are in their stored version, or what the subresource has (a Scale, a Binding).
-#[expect(dead_code, reason = "what webhooks and policies are asked with")]
 pub(crate) struct Attributes<'a> {
     pub(crate) operation: Operation,
     /// The kind of resource that the request is about.
@@ -57,7 +56,6 @@ pub(crate) struct Attributes<'a> {
     pub(crate) origin: &'a Origin,
 }
 
-#[expect(dead_code, reason = "what webhooks and policies are asked with")]
 impl Attributes<'_> {
     /// The version of the request, such as `apps/v1`.
     pub(crate) fn api_version(&self) -> String {
@@ -121,11 +119,11 @@ pub(crate) fn mutate(
 
 /// `object` is what will be stored, `None` when something is deleted.
 pub(crate) fn validate(
-    _tx: &Transaction<'_>,
-    _attributes: &Attributes<'_>,
-    _object: Option<&Value>,
+    tx: &Transaction<'_>,
+    attributes: &Attributes<'_>,
+    object: Option<&Value>,
 ) -> Result<()> {
-    Ok(())
+    policy::validate(tx, attributes, object)
 }
 
 /// For writes that store no object of their own: both, one after the other.

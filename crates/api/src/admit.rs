@@ -1,7 +1,7 @@
 //! What is checked and filled in before an object is stored; the rules themselves are `schema`'s.
 
 use crate::metadata::{field_map, text};
-use crate::{Api, ApiError, FieldValidation, Result, WriteOptions, crds, gvk, rules, structural};
+use crate::{Api, ApiError, FieldValidation, Result, WriteOptions, crds, gvk, policy, rules, structural};
 use base64::Engine as _;
 use schema::Kind;
 use serde_json::Value;
@@ -107,6 +107,8 @@ pub(crate) fn validate(
         }
         causes.extend(rules::problems(object));
         causes = crds::places::name(object, causes);
+    } else if policy::has_expressions(kind) {
+        causes.extend(policy::problems(object));
     } else if !api.is_builtin(&kind.resource()) {
         let fits = !causes.iter().any(|(_, reason, _)| rules::HINDERS.contains(&reason.as_str()));
         causes.extend(rules::check(api, view, kind, object, previous, fits));

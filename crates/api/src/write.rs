@@ -6,7 +6,7 @@ mod prepare;
 use crate::admission::{self, Attributes, Operation};
 use crate::metadata::{self, text};
 use crate::transaction::Transaction;
-use crate::{ApiError, Key, Object, Result, WriteOptions, admit, apply, quota, scale};
+use crate::{ApiError, Key, Object, Result, WriteOptions, admit, apply, policy, quota, scale};
 use schema::Kind;
 use serde_json::{Value, json};
 use store::View;
@@ -93,6 +93,7 @@ pub(crate) fn create(
     if let Some(asked_for) = asked_for {
         metadata::keep(metadata::of(&mut object), &asked_for["metadata"], "managedFields");
     }
+    policy::keep_status(kind, &mut object);
     tx.put(key, object)
 }
 
@@ -291,6 +292,7 @@ pub(crate) fn finish(
     if has_generation(kind) && metadata::spec_differs(&next, previous) {
         let generation = previous["metadata"]["generation"].as_i64().unwrap_or_default();
         metadata::of(&mut next).insert("generation".into(), (generation + 1).into());
+        policy::keep_status(kind, &mut next);
     }
     if metadata::is_deleting(&next) && may_go(&key, &next, previous) {
         return tx.remove(key, next);
