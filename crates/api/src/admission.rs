@@ -2,14 +2,23 @@
 //!
 //! A write comes here twice, as upstream: [`mutate`] when its object has its defaults and what the server's own rules
 //! add, [`validate`] when the object that results is valid. Both are plain functions of the transaction and of
-//! [`Attributes`], which say what the write is about. What they refuse is the write's error.
+//! [`Attributes`], which say what the write is about. What they refuse is the write's error. Webhooks are asked in
+//! between; see [`dialogue`].
 
+mod conditions;
+mod dialogue;
+mod hooks;
 mod origin;
+mod review;
 
+pub(crate) use dialogue::Talk;
+pub use dialogue::{WebhookCall, WebhookCaller};
+pub use hooks::WebhookTarget;
+pub(crate) use hooks::{Hooks, is_configuration};
 pub use origin::{Origin, UserInfo};
 
 use crate::transaction::Transaction;
-use crate::{Key, Result, policy, split_api_version};
+use crate::{Api, Key, Result, policy, split_api_version};
 use schema::Kind;
 use serde_json::{Map, Value, json};
 
@@ -66,6 +75,26 @@ impl Attributes<'_> {
         }
     }
 
+    /// Group, version and plural of what the URL is about.
+    pub(crate) fn resource(&self) -> (String, String, String) {
+        let api_version = self.api_version();
+        let (group, version) = split_api_version(&api_version);
+        (group.into(), version.into(), self.kind.plural.clone())
+    }
+
+    /// Group and version of the other resources that show the same objects.
+    pub(crate) fn equivalents(&self) -> Vec<(String, String)> {
+        let api_version = self.api_version();
+        let mut all: Vec<(String, String)> =
+            self.kind.versions.iter().map(|version| (self.kind.group.clone(), version.clone())).collect();
+        if self.kind.group.is_empty() && self.kind.plural == "events" {
+            all.push(("events.k8s.io".into(), "v1".into()));
+        }
+        let asked = split_api_version(&api_version);
+        all.retain(|(group, version)| (group.as_str(), version.as_str()) != asked);
+        all
+    }
+
     /// Group, version and kind of the object that the request carries.
     pub(crate) fn object_type(&self) -> (String, String, String) {
         let of = |group: &str, version: &str, kind: &str| (group.into(), version.into(), kind.into());
@@ -107,14 +136,31 @@ impl Attributes<'_> {
     }
 }
 
-/// The object as it shall be, if something changes it.
+/// The object as it shall be, if something changes it. `object` is `None` when something is deleted.
 pub(crate) fn mutate(
-    _tx: &Transaction<'_>,
-    _attributes: &Attributes<'_>,
-    _object: &Value,
-    _pass: Pass,
+    tx: &Transaction<'_>,
+    attributes: &Attributes<'_>,
+    object: Option<&Value>,
+    pass: Pass,
 ) -> Result<Option<Value>> {
-    Ok(None)
+    if !tx.api.hooks().mutating.iter().any(|hook| hook.may_concern(attributes)) {
+        return Ok(None);
+    }
+    let is_new = attributes.operation == Operation::Create && attributes.subresource.is_empty();
+    let object = object.map(|object| if is_new { as_asked_for(attributes, object) } else { object.clone() });
+    dialogue::mutate(tx, attributes, object.as_ref(), pass)
+}
+
+/// Of a new object the server has drawn some things already that nobody is told of before it is accepted.
+fn as_asked_for(attributes: &Attributes<'_>, object: &Value) -> Value {
+    let mut object = object.clone();
+    if let Some(meta) = object.get_mut("metadata").and_then(Value::as_object_mut) {
+        meta.shift_remove("uid");
+        if attributes.name.is_empty() {
+            meta.shift_remove("name");
+        }
+    }
+    object
 }
 
 /// `object` is what will be stored, `None` when something is deleted.
@@ -123,7 +169,8 @@ pub(crate) fn validate(
     attributes: &Attributes<'_>,
     object: Option<&Value>,
 ) -> Result<()> {
-    policy::validate(tx, attributes, object)
+    policy::validate(tx, attributes, object)?;
+    dialogue::validate(tx, attributes, object)
 }
 
 /// For writes that store no object of their own: both, one after the other.
@@ -134,13 +181,39 @@ pub(crate) fn admit(
 ) -> Result<Option<Value>> {
     let mut object = object;
     for pass in [Pass::First, Pass::Again] {
-        match mutate(tx, attributes, object.as_ref().unwrap_or(&Value::Null), pass)? {
+        match mutate(tx, attributes, object.as_ref(), pass)? {
             Some(changed) => object = Some(changed),
             None => break,
         }
     }
     validate(tx, attributes, object.as_ref())?;
     Ok(object)
+}
+
+impl Api {
+    /// What admission makes of a request that stores nothing, such as a connection with a pod.
+    pub fn ask(
+        &self,
+        operation: Operation,
+        key: &Key,
+        subresource: &str,
+        object: Value,
+        origin: &Origin,
+    ) -> Result<Value> {
+        let kind = self.kind(key.resource.as_str())?;
+        let tx = Transaction::begin(self, false, origin);
+        let attributes = Attributes {
+            operation,
+            kind: &kind,
+            subresource,
+            namespace: namespace(key),
+            name: &key.name,
+            old: None,
+            dry_run: false,
+            origin,
+        };
+        admit(&tx, &attributes, Some(object)).map(Option::unwrap_or_default)
+    }
 }
 
 /// The namespace of [`Attributes`]: a Namespace is in itself.

@@ -55,6 +55,13 @@ pub(crate) fn decode(
     Ok(crate::link::drop_unknown_fields(kind, object))
 }
 
+/// What others than the caller make of an object must still be one of its kind; what the kind does not know is left
+/// out without a word.
+pub(crate) fn remade(api: &Api, view: &Snapshot, kind: &Kind, object: &mut Value) -> Result<()> {
+    identify(kind, object)?;
+    decode(api, view, kind, object).map(drop).map_err(|unfit| undecodable(kind, &unfit))
+}
+
 /// What a lenient reader overlooks, by the caller's wish: nothing, a warning, an error.
 pub(crate) fn say_unknown(unknown: Vec<String>, options: &WriteOptions) -> std::result::Result<(), String> {
     let mut all = options.oversights.iter().chain(&unknown).peekable();

@@ -14,6 +14,8 @@ pub struct ApiError {
     pub message: String,
     /// `Status.details`, or null.
     pub details: Value,
+    /// A reason that is none of ours, such as a webhook's.
+    pub given_reason: Option<Box<String>>,
 }
 
 pub type Result<T> = std::result::Result<T, ApiError>;
@@ -37,17 +39,23 @@ fn details(resource: &str, name: &str) -> Value {
 
 impl ApiError {
     pub fn new(code: u16, reason: &'static str, message: impl Into<String>) -> Self {
-        Self { code, reason, message: message.into(), details: Value::Null }
+        Self { code, reason, message: message.into(), details: Value::Null, given_reason: None }
     }
 
     pub fn not_found(resource: &str, name: &str) -> Self {
         let message = format!("{} \"{name}\" not found", qualified(resource));
-        Self { code: 404, reason: "NotFound", message, details: details(resource, name) }
+        Self { code: 404, reason: "NotFound", message, details: details(resource, name), given_reason: None }
     }
 
     pub fn already_exists(resource: &str, name: &str) -> Self {
         let message = format!("{} \"{name}\" already exists", qualified(resource));
-        Self { code: 409, reason: "AlreadyExists", message, details: details(resource, name) }
+        Self {
+            code: 409,
+            reason: "AlreadyExists",
+            message,
+            details: details(resource, name),
+            given_reason: None,
+        }
     }
 
     /// The object has changed since the caller read it.
@@ -62,7 +70,13 @@ impl ApiError {
         let resource = key.resource.as_str();
         let message =
             format!("Operation cannot be fulfilled on {} \"{}\": {why}", qualified(resource), key.name);
-        Self { code: 409, reason: "Conflict", message, details: details(resource, &key.name) }
+        Self {
+            code: 409,
+            reason: "Conflict",
+            message,
+            details: details(resource, &key.name),
+            given_reason: None,
+        }
     }
 
     pub fn bad_request(message: impl Into<String>) -> Self {
@@ -71,7 +85,7 @@ impl ApiError {
 
     pub fn forbidden(resource: &str, name: &str, why: &str) -> Self {
         let message = format!("{} \"{name}\" is forbidden: {why}", qualified(resource));
-        Self { code: 403, reason: "Forbidden", message, details: details(resource, name) }
+        Self { code: 403, reason: "Forbidden", message, details: details(resource, name), given_reason: None }
     }
 
     pub fn expired(message: impl Into<String>) -> Self {
@@ -87,7 +101,7 @@ impl ApiError {
         let message = format!("Timeout: Too large resource version: {wanted}, current: {current}");
         let cause = json!({ "reason": "ResourceVersionTooLarge", "message": "Too large resource version" });
         let details = json!({ "causes": [cause], "retryAfterSeconds": 1 });
-        Self { code: 504, reason: "Timeout", message, details }
+        Self { code: 504, reason: "Timeout", message, details, given_reason: None }
     }
 
     /// As [`ApiError::conflict`], where upstream names the object by its kind.
@@ -130,7 +144,7 @@ impl ApiError {
         if !group.is_empty() {
             details["group"] = group.into();
         }
-        Self { code: 422, reason: "Invalid", message, details }
+        Self { code: 422, reason: "Invalid", message, details, given_reason: None }
     }
 
     /// The `Status` object.
@@ -140,7 +154,9 @@ impl ApiError {
             "message": self.message, "reason": self.reason, "code": self.code,
         });
         if let Some(fields) = status.as_object_mut() {
-            if self.reason.is_empty() {
+            if let Some(reason) = &self.given_reason {
+                fields.insert("reason".into(), reason.as_str().into());
+            } else if self.reason.is_empty() {
                 fields.shift_remove("reason");
             }
             if !self.details.is_null() {

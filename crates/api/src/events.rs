@@ -1,6 +1,6 @@
 //! Events: the same thing happening again raises a counter, and old ones go.
 
-use crate::metadata::{random_suffix, timestamp};
+use crate::metadata::timestamp;
 use crate::transaction::Transaction;
 use crate::{Key, Result};
 use serde_json::{Value, json};
@@ -48,7 +48,7 @@ pub(crate) fn record(tx: &mut Transaction<'_>, event: Event) -> Result<()> {
         "{}.{:x}{}",
         regarding["name"].as_str().unwrap_or_default(),
         tx.now.as_nanosecond(),
-        random_suffix()
+        tx.luck.suffix()
     );
     let name = name.to_lowercase();
     let kind = match event.kind {
@@ -58,7 +58,7 @@ pub(crate) fn record(tx: &mut Transaction<'_>, event: Event) -> Result<()> {
     let object = json!({
         "apiVersion": "v1", "kind": "Event",
         "metadata": {
-            "name": name, "namespace": namespace, "uid": uuid::Uuid::new_v4().to_string(),
+            "name": name, "namespace": namespace, "uid": tx.luck.uid(),
             "creationTimestamp": now,
         },
         "involvedObject": regarding, "reason": event.reason, "message": event.message,

@@ -7,6 +7,7 @@ mod admission;
 mod admit;
 mod apply;
 mod changes;
+mod convert;
 mod crds;
 mod deletion;
 mod error;
@@ -17,6 +18,7 @@ mod journal;
 mod kinds;
 mod limits;
 mod link;
+mod luck;
 mod measured;
 mod metadata;
 mod options;
@@ -40,12 +42,12 @@ use parking_lot::{Mutex, RwLock};
 use serde_json::{Value, json};
 use std::collections::HashSet;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use transaction::Transaction;
 use write::Part;
 
-pub use admission::{Operation, Origin, UserInfo};
+pub use admission::{Operation, Origin, UserInfo, WebhookCall, WebhookCaller, WebhookTarget};
 pub use changes::Changes;
 pub use error::{ApiError, Result, qualified};
 pub use kinds::{Kinds, split_api_version};
@@ -105,6 +107,8 @@ struct Inner {
     roles: policy::Roles,
     quotas: quota::Memo,
     measured: measured::Latest,
+    hooks: RwLock<Arc<admission::Hooks>>,
+    caller: OnceLock<Arc<dyn WebhookCaller>>,
 }
 
 struct State {
@@ -132,6 +136,8 @@ impl Api {
             rules: rules::Known::default(),
             policies: policy::Policies::default(),
             roles: policy::Roles::default(),
+            hooks: RwLock::default(),
+            caller: OnceLock::new(),
             snapshot: RwLock::new(snapshot.clone()),
             state: Mutex::new(State { store, journal, pruned: None }),
             quotas: quota::Memo::default(),
@@ -139,6 +145,7 @@ impl Api {
         };
         let api = Api { inner: Arc::new(inner) };
         api.reload_kinds(&snapshot);
+        api.reload_hooks(&snapshot);
         // What is there is not asked about again: a policy that refuses everything must not keep the API from opening.
         for name in NAMESPACES.into_iter().filter(|name| snapshot.get("namespaces", "", name).is_none()) {
             let namespace = json!({ "apiVersion": "v1", "kind": "Namespace", "metadata": { "name": name } });
@@ -175,19 +182,31 @@ impl Api {
 
     pub fn create(&self, resource: &str, object: Value, options: &WriteOptions) -> Result<Object> {
         let kind = self.kind(resource)?;
-        write::create(&mut Transaction::begin(self, options.dry_run), &kind, object, options)
+        write::create(&mut Transaction::begin(self, options.dry_run, &options.origin), &kind, object, options)
     }
 
     /// Replaces all but the status (where the kind has a status subresource).
     pub fn update(&self, resource: &str, object: Value, options: &WriteOptions) -> Result<Object> {
         let kind = self.kind(resource)?;
-        write::update(&mut Transaction::begin(self, options.dry_run), &kind, object, Part::Main, options)
+        write::update(
+            &mut Transaction::begin(self, options.dry_run, &options.origin),
+            &kind,
+            object,
+            Part::Main,
+            options,
+        )
     }
 
     /// Replaces the status only.
     pub fn update_status(&self, resource: &str, object: Value, options: &WriteOptions) -> Result<Object> {
         let kind = self.kind(resource)?;
-        write::update(&mut Transaction::begin(self, options.dry_run), &kind, object, Part::Status, options)
+        write::update(
+            &mut Transaction::begin(self, options.dry_run, &options.origin),
+            &kind,
+            object,
+            Part::Status,
+            options,
+        )
     }
 
     /// `subresource` is empty, `status` or `scale`; `binding` and `ephemeralcontainers` for pods and `finalize` for
@@ -201,14 +220,14 @@ impl Api {
         options: &WriteOptions,
     ) -> Result<Object> {
         let known = self.kind(key.resource.as_str())?;
-        let mut transaction = Transaction::begin(self, options.dry_run);
+        let mut transaction = Transaction::begin(self, options.dry_run, &options.origin);
         patching::patch(&mut transaction, &known, key, kind, subresource, patch, options)
     }
 
     /// The object's last state, or its state while it waits for its finalizers or its grace period.
     pub fn delete(&self, key: &Key, options: &DeleteOptions) -> Result<Object> {
         let kind = self.kind(key.resource.as_str())?;
-        deletion::delete(&mut Transaction::begin(self, options.dry_run), &kind, key, options)
+        deletion::delete(&mut Transaction::begin(self, options.dry_run, &options.origin), &kind, key, options)
     }
 
     /// The `autoscaling/v1` Scale of an object.
@@ -219,7 +238,7 @@ impl Api {
     /// Deletes a pod unless a PodDisruptionBudget forbids it now.
     pub fn evict(&self, namespace: &str, name: &str, options: &DeleteOptions) -> Result<Object> {
         let kind = self.kind("pods")?;
-        let mut transaction = Transaction::begin(self, options.dry_run);
+        let mut transaction = Transaction::begin(self, options.dry_run, &options.origin);
         eviction::evict(&mut transaction, &kind, namespace, name, options)
     }
 
@@ -242,7 +261,7 @@ impl Api {
             }
             Write::Event { regarding, kind, reason, message, component } => {
                 let event = events::Event { regarding, kind, reason, message, component };
-                events::record(&mut Transaction::begin(self, false), event)
+                events::record(&mut Transaction::begin(self, false, &Origin::default()), event)
             }
         }
     }
@@ -260,6 +279,10 @@ impl Api {
         self.kinds()
             .by_resource(resource)
             .ok_or_else(|| ApiError::new(404, "NotFound", "the server could not find the requested resource"))
+    }
+
+    fn reload_hooks(&self, view: &Snapshot) {
+        *self.inner.hooks.write() = Arc::new(admission::Hooks::read(view));
     }
 
     fn reload_kinds(&self, view: &Snapshot) {

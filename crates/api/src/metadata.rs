@@ -100,11 +100,3 @@ pub(crate) fn spec_differs(a: &Value, b: &Value) -> bool {
 pub(crate) fn timestamp(at: jiff::Timestamp) -> String {
     at.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
 }
-
-/// Five letters as `generateName` appends them: no vowels, so no words, and nothing that reads as another.
-pub(crate) fn random_suffix() -> String {
-    use rand::Rng;
-    const ALPHABET: &[u8] = b"bcdfghjklmnpqrstvwxz2456789";
-    let mut rng = rand::rng();
-    (0..5).map(|_| ALPHABET[rng.random_range(0..ALPHABET.len())] as char).collect()
-}

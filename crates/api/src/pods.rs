@@ -1,19 +1,20 @@
 //! What the API server itself adds to a pod: service account, its token, tolerations, priority; its QoS class.
 
-use crate::metadata::{default_to, random_suffix, text};
+use crate::luck::Luck;
+use crate::metadata::{default_to, text};
 use crate::{ApiError, Result};
 use serde_json::{Value, json};
 use store::{Snapshot, View};
 
 const TOKEN_PATH: &str = "/var/run/secrets/kubernetes.io/serviceaccount";
 
-pub(crate) fn admit(view: &Snapshot, pod: &mut Value) -> Result<()> {
-    service_account(view, pod)?;
+pub(crate) fn admit(view: &Snapshot, pod: &mut Value, luck: &Luck) -> Result<()> {
+    service_account(view, pod, luck)?;
     tolerations(pod);
     priority(view, pod)
 }
 
-fn service_account(view: &Snapshot, pod: &mut Value) -> Result<()> {
+fn service_account(view: &Snapshot, pod: &mut Value, luck: &Luck) -> Result<()> {
     let namespace = text(pod, "namespace").to_string();
     let spec = &mut pod["spec"];
     let named = spec["serviceAccountName"].as_str().or(spec["serviceAccount"].as_str());
@@ -38,16 +39,16 @@ fn service_account(view: &Snapshot, pod: &mut Value) -> Result<()> {
     }
     let own = spec["automountServiceAccountToken"].as_bool();
     if own.or(found["automountServiceAccountToken"].as_bool()).unwrap_or(true) {
-        mount_token(spec);
+        mount_token(spec, luck);
     }
     Ok(())
 }
 
-fn mount_token(spec: &mut Value) {
+fn mount_token(spec: &mut Value, luck: &Luck) {
     let existing = spec["volumes"].as_array().into_iter().flatten().find_map(|volume| {
         volume["name"].as_str().filter(|name| name.starts_with("kube-api-access-")).map(str::to_string)
     });
-    let name = existing.clone().unwrap_or_else(|| format!("kube-api-access-{}", random_suffix()));
+    let name = existing.clone().unwrap_or_else(|| format!("kube-api-access-{}", luck.suffix()));
     let mut used = false;
     for list in ["initContainers", "containers"] {
         for container in spec[list].as_array_mut().into_iter().flatten() {

@@ -1,6 +1,7 @@
 //! Service addresses and node ports. The Services themselves are the record of what is taken.
 
 use crate::OpenError;
+use crate::luck::Luck;
 use crate::metadata::{default_to, text};
 use serde_json::{Value, json};
 use std::collections::HashSet;
@@ -43,12 +44,12 @@ impl Range {
         offset > 0 && offset < self.size - 1
     }
 
-    fn any_free(&self, taken: &HashSet<String>) -> Option<Ipv4Addr> {
-        use rand::Rng;
+    fn any_free(&self, taken: &HashSet<String>, luck: &Luck) -> Option<Ipv4Addr> {
         let reserved = RESERVED.min(self.size / 16).max(2);
         let count = self.size - 1 - reserved;
-        let start = rand::rng().random_range(0..count);
-        let upper = (0..count).map(|n| reserved + (start + n) % count);
+        let start = luck.below(u64::from(count));
+        let place = |n: u64| u32::try_from((start + n) % u64::from(count)).unwrap_or_default();
+        let upper = (0..u64::from(count)).map(|n| reserved + place(n));
         let mut candidates = upper.chain(2..reserved).map(|offset| self.address(offset));
         candidates.find(|address| !taken.contains(&address.to_string()))
     }
@@ -85,6 +86,7 @@ pub(crate) fn allocate(
     view: &Snapshot,
     service: &mut Value,
     previous: Option<&Value>,
+    luck: &Luck,
 ) -> Result<(), Causes> {
     if let Some(previous) = previous {
         carry_over(service, previous);
@@ -94,9 +96,9 @@ pub(crate) fn allocate(
         return Ok(());
     }
     let taken = Taken::by_others(view, service);
-    address(range, &taken, service, previous)?;
+    address(range, &taken, service, previous, luck)?;
     families(service);
-    ports(&taken, service, &kind)
+    ports(&taken, service, &kind, luck)
 }
 
 /// What only the old type has goes with it, unless the caller changes it in the same write.
@@ -174,6 +176,7 @@ fn address(
     taken: &Taken,
     service: &mut Value,
     previous: Option<&Value>,
+    luck: &Luck,
 ) -> Result<(), Causes> {
     let spec = &service["spec"];
     let wanted = spec["clusterIP"].as_str().filter(|ip| !ip.is_empty());
@@ -208,7 +211,7 @@ fn address(
         None if text(service, "name") == "kubernetes" && text(service, "namespace") == "default" => {
             range.address(1).to_string()
         }
-        None => match range.any_free(&taken.addresses) {
+        None => match range.any_free(&taken.addresses, luck) {
             Some(address) => address.to_string(),
             None => {
                 let text = "Internal error: failed to allocate a serviceIP: range is full".to_string();
@@ -226,7 +229,7 @@ fn families(service: &mut Value) {
     default_to(&mut service["spec"], "ipFamilyPolicy", "SingleStack");
 }
 
-fn ports(taken: &Taken, service: &mut Value, kind: &str) -> Result<(), Causes> {
+fn ports(taken: &Taken, service: &mut Value, kind: &str, luck: &Luck) -> Result<(), Causes> {
     let exposes = match kind {
         "NodePort" => true,
         "LoadBalancer" => service["spec"]["allocateLoadBalancerNodePorts"].as_bool() != Some(false),
@@ -254,7 +257,7 @@ fn ports(taken: &Taken, service: &mut Value, kind: &str) -> Result<(), Causes> {
         return Err(vec![(field, "FieldValueInvalid".into(), format!("Invalid value: {wanted}: {problem}"))]);
     }
     for index in open.into_iter().filter(|_| exposes) {
-        let Some(free) = free_port(&held) else {
+        let Some(free) = free_port(&held, luck) else {
             let text = "Internal error: failed to allocate a nodePort: range is full".to_string();
             return Err(vec![(format!("spec.ports[{index}].nodePort"), "InternalError".into(), text)]);
         };
@@ -264,10 +267,9 @@ fn ports(taken: &Taken, service: &mut Value, kind: &str) -> Result<(), Causes> {
     Ok(())
 }
 
-fn free_port(held: &HashSet<u64>) -> Option<u64> {
-    use rand::Rng;
+fn free_port(held: &HashSet<u64>, luck: &Luck) -> Option<u64> {
     let (first, last) = (u64::from(*NODE_PORTS.start()), u64::from(*NODE_PORTS.end()));
     let count = last - first + 1;
-    let start = rand::rng().random_range(0..count);
+    let start = luck.below(count);
     (0..count).map(|n| first + (start + n) % count).find(|port| !held.contains(port))
 }

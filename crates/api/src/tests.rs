@@ -2,6 +2,7 @@
 
 mod admission;
 mod bounds;
+mod webhooks;
 mod writes;
 
 use crate::{Api, ApiConfig, WriteOptions};

@@ -1,6 +1,8 @@
 //! One write at a time: reading, deciding and storing under one lock, so that nothing changes in between.
 
+use crate::luck::Luck;
 use crate::{Api, ApiError, Change, Key, Object, Result, Snapshot, State, crds};
+use crate::{Origin, admission};
 use parking_lot::MutexGuard;
 use serde_json::Value;
 use std::sync::Arc;
@@ -15,11 +17,17 @@ pub(crate) struct Transaction<'a> {
     state: MutexGuard<'a, State>,
     pub(crate) dry_run: bool,
     pub(crate) now: jiff::Timestamp,
+    pub(crate) luck: Luck,
 }
 
 impl<'a> Transaction<'a> {
-    pub(crate) fn begin(api: &'a Api, dry_run: bool) -> Self {
-        Self { api, state: api.inner.state.lock(), dry_run, now: jiff::Timestamp::now() }
+    pub(crate) fn begin(api: &'a Api, dry_run: bool, origin: &Origin) -> Self {
+        // What is gone through again is the same again.
+        let (seed, now) = match origin.talk().map(|talk| talk.lock()) {
+            Some(talk) => (Some(talk.seed), talk.now),
+            None => (None, jiff::Timestamp::now()),
+        };
+        Self { api, state: api.inner.state.lock(), dry_run, now, luck: Luck::new(seed) }
     }
 
     pub(crate) fn view(&self) -> Snapshot {
@@ -66,11 +74,15 @@ impl<'a> Transaction<'a> {
         })?;
         let object = change.object.clone();
         let defines_kinds = change.key.resource.as_str() == crds::RESOURCE;
+        let defines_hooks = admission::is_configuration(change.key.resource.as_str());
         let goes = change.kind == ChangeKind::Deleted;
         self.state.store.commit(&change);
         let snapshot = self.state.store.snapshot();
         if defines_kinds {
             self.api.reload_kinds(&snapshot);
+        }
+        if defines_hooks {
+            self.api.reload_hooks(&snapshot);
         }
         *self.api.inner.snapshot.write() = snapshot;
         // After the snapshot: who is told of a change finds it there.

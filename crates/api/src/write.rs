@@ -51,13 +51,13 @@ pub(crate) fn create(
     }
     let view = tx.view();
     admit::fields(tx.api, &view, kind, &mut object, options)?;
-    let nameless = prepare::place(&view, kind, &mut object)?;
+    let nameless = prepare::place(tx, kind, &mut object)?;
     let key = Key::new(&resource, text(&object, "namespace"), text(&object, "name"));
     if kind.subresources.iter().any(|sub| sub == "status") && !prepare::keeps_status_on_create(&resource) {
         object.as_object_mut().map(|fields| fields.remove("status"));
     }
     // A Job's default selector is made of its uid.
-    metadata::of(&mut object).insert("uid".into(), uuid::Uuid::new_v4().to_string().into());
+    metadata::of(&mut object).insert("uid".into(), tx.luck.uid().into());
     admit::defaults(tx.api, &view, kind, &mut object);
     let attributes = Attributes {
         operation: Operation::Create,
@@ -70,15 +70,9 @@ pub(crate) fn create(
         origin: &options.origin,
     };
     let mut asked_for = mutation::of_new(tx, &attributes, &mut object)?;
+    let key = Key { name: text(&object, "name").into(), ..key.clone() };
     prepare::initial(tx, kind, &mut object)?;
     admit::validate(tx.api, &view, kind, &object, None)?;
-    admission::validate(tx, &attributes, Some(&object))?;
-    if view.get(&resource, &key.namespace, &key.name).is_some() {
-        return Err(ApiError::already_exists(&resource, &key.name));
-    }
-    if kind.namespaced {
-        quota::admit(&tx.api.inner.quotas, &view, &resource, &object, None)?;
-    }
     drop_empty(&mut object);
     asked_for.iter_mut().for_each(drop_empty);
     let meta = metadata::of(&mut object);
@@ -92,6 +86,13 @@ pub(crate) fn create(
     apply::track(tx, kind, asked_for.as_mut().unwrap_or(&mut object), None, "", &options.field_manager);
     if let Some(asked_for) = asked_for {
         metadata::keep(metadata::of(&mut object), &asked_for["metadata"], "managedFields");
+    }
+    admission::validate(tx, &Attributes { name: &key.name, ..attributes }, Some(&object))?;
+    if view.get(&resource, &key.namespace, &key.name).is_some() {
+        return Err(ApiError::already_exists(&resource, &key.name));
+    }
+    if kind.namespaced {
+        quota::admit(&tx.api.inner.quotas, &view, &resource, &object, None)?;
     }
     policy::keep_status(kind, &mut object);
     tx.put(key, object)

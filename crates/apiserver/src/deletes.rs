@@ -4,7 +4,7 @@ use crate::resources::{Call, Filter, not_allowed, success};
 use crate::respond::{self, Answer};
 use crate::writes::named_as_the_url;
 use crate::{admission, body, discovery, list, options};
-use api::{DeleteOptions, Key, Object, Result, View, Warnings};
+use api::{DeleteOptions, Key, Object, Result, View};
 use axum::body::Body;
 use http::StatusCode;
 use serde_json::{Value, json};
@@ -28,26 +28,25 @@ const SHOWS_WHAT_WENT: [&str; 12] = [
 async fn given_options(call: &Call, body: Body) -> Result<DeleteOptions> {
     let given = body::read(&call.parts.headers, body, "DeleteOptions", &mut Vec::new()).await?;
     let options = options::of_delete(&call.query, &given)?;
-    let origin = admission::of_deletion(call, &warnings(call, &options), &given);
+    let origin = admission::of_deletion(call, &given);
     Ok(DeleteOptions { origin, ..options })
 }
 
 pub(crate) async fn one(call: Call, body: Body) -> Result<Answer> {
     let options = given_options(&call, body).await?;
-    let last = call.inner.api.delete(&call.key(), &options)?;
-    Ok(respond::with_warnings(gone(&call, &last, options.dry_run), &options.origin.warnings))
+    let last = admission::delete(&call.inner.api, &call.key(), &options).await?;
+    warn_of_orphans(&call, &options);
+    Ok(gone(&call, &last, options.dry_run))
 }
 
 /// Who deletes a Job and does not say so leaves its pods, as upstream.
-fn warnings(call: &Call, options: &DeleteOptions) -> Warnings {
-    let warnings = Warnings::default();
+fn warn_of_orphans(call: &Call, options: &DeleteOptions) {
     if call.resource() == "batch/jobs" && options.propagation.is_none() {
-        warnings.push(
+        call.warnings.push(
             "child pods are preserved by default when jobs are deleted; set propagationPolicy=Background to remove \
              them or set propagationPolicy=Orphan to suppress this warning",
         );
     }
-    warnings
 }
 
 /// The object if it still waits for something, else that it is gone.
@@ -82,7 +81,8 @@ pub(crate) async fn all(call: Call, body: Body) -> Result<Answer> {
     let mut gone = Vec::new();
     for object in view.list(&call.resource(), &call.target.namespace).iter().filter(|o| filter.matches(o)) {
         let (namespace, name) = list::place(object);
-        match call.inner.api.delete(&Key::new(&call.resource(), &namespace, &name), &options) {
+        let key = Key::new(&call.resource(), &namespace, &name);
+        match admission::delete(&call.inner.api, &key, &options).await {
             Ok(last) => gone.push(last),
             // Somebody was quicker.
             Err(error) if error.code == 404 => {}
@@ -91,7 +91,8 @@ pub(crate) async fn all(call: Call, body: Body) -> Result<Answer> {
     }
     let metadata = json!({ "resourceVersion": call.inner.api.version().to_string() });
     let answer = respond::bytes(StatusCode::OK, call.output().for_write().list(&gone, metadata));
-    Ok(respond::with_warnings(answer, &options.origin.warnings))
+    warn_of_orphans(&call, &options);
+    Ok(answer)
 }
 
 pub(crate) async fn evict(call: Call, body: Body) -> Result<Answer> {
@@ -101,7 +102,7 @@ pub(crate) async fn evict(call: Call, body: Body) -> Result<Answer> {
     let given = eviction.get("deleteOptions").filter(|given| given.is_object());
     let mut options = options::of_delete(&call.query, given.unwrap_or(&json!({})))?;
     options.dry_run |= call.query.dry_run();
-    options.origin = admission::of_deletion(&call, &Warnings::default(), given.unwrap_or(&Value::Null));
-    call.inner.api.evict(&call.target.namespace, &call.target.name, &options)?;
+    options.origin = admission::of_deletion(&call, given.unwrap_or(&Value::Null));
+    admission::evict(&call, &options).await?;
     Ok(success(StatusCode::CREATED))
 }

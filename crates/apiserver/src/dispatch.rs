@@ -9,7 +9,7 @@ use crate::respond::{self, Answer};
 use crate::server::Inner;
 use crate::{discovery, information, metrics, pretty, reviews};
 use access::{Attributes, User};
-use api::Result;
+use api::{Result, Warnings};
 use axum::body::Body;
 use http::request::Parts;
 use http::{Request, StatusCode};
@@ -82,7 +82,11 @@ async fn in_group(
     let kind = inner.api.kinds().by_plural(&target.group, &target.version, &target.plural);
     match kind {
         Some(kind) if !reviews::is_review(&target) => {
-            resources::handle(Call { inner, user, kind, target, query, parts }, body).await
+            let warnings = Warnings::default();
+            let call = Call { inner, user, kind, target, query, parts, warnings: warnings.clone() };
+            let answer = resources::handle(call, body).await;
+            let answer = answer.unwrap_or_else(|error| respond::failure(&error));
+            Ok(respond::with_warnings(answer, &warnings))
         }
         _ => {
             let mut problems = Vec::new();

@@ -13,7 +13,6 @@ mod columns;
 mod deletes;
 mod discovery;
 mod dispatch;
-mod events;
 mod gnostic;
 mod impersonate;
 mod information;
@@ -33,6 +32,7 @@ mod server;
 mod spdy;
 mod streams;
 mod watch;
+mod webhooks;
 mod writes;
 
 pub use access::User;

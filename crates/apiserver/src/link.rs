@@ -1,7 +1,7 @@
 //! Calls into `schema`, in one place.
 
-use crate::events;
 use api::{Api, ApiError, Kind, Object, Result, View};
+use schema::convert::events;
 use serde_json::{Value, json};
 
 /// The Kubernetes version that the types are of.

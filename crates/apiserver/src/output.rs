@@ -1,10 +1,11 @@
 //! The form in which objects are answered: as they are, as a Table, or only their metadata.
 
+use crate::link;
 use crate::query::Query;
-use crate::{events, link};
 use api::{Api, Kind, Object};
 use bytes::Bytes;
 use http::{HeaderMap, header};
+use schema::convert::events;
 use serde_json::{Value, json};
 use std::sync::Arc;
 

@@ -6,12 +6,15 @@ use crate::query::Query;
 use crate::request::Target;
 use crate::respond::{self, Answer};
 use crate::server::Inner;
-use crate::{admission, deletes, events, list, reviews, streams, watch, writes};
+use crate::{admission, deletes, list, reviews, streams, watch, writes};
 use access::User;
-use api::{ApiError, FieldFilter, FieldSelector, Key, Kind, Object, Result, Selector, WriteOptions};
+use api::{
+    ApiError, FieldFilter, FieldSelector, Key, Kind, Object, Result, Selector, Warnings, WriteOptions,
+};
 use axum::body::Body;
 use http::request::Parts;
 use http::{Method, StatusCode};
+use schema::convert::events;
 use serde_json::{Value, json};
 use std::sync::Arc;
 
@@ -23,6 +26,8 @@ pub(crate) struct Call {
     pub(crate) target: Target,
     pub(crate) query: Query,
     pub(crate) parts: Parts,
+    /// What the caller is told besides the answer.
+    pub(crate) warnings: Warnings,
 }
 
 impl Call {
@@ -41,17 +46,16 @@ impl Call {
 
     pub(crate) fn write_options(&self, writes: Writes) -> Result<WriteOptions> {
         let options = options::of_write(&self.query, &self.parts.headers, writes)?;
-        let origin = admission::origin(self, &options.warnings);
-        Ok(WriteOptions { api_version: origin.api_version.clone(), origin, ..options })
+        let (origin, warnings) = (admission::origin(self), self.warnings.clone());
+        Ok(WriteOptions { api_version: origin.api_version.clone(), origin, warnings, ..options })
     }
 
     pub(crate) fn get(&self) -> Result<Object> {
         self.inner.api.get(&self.resource(), &self.target.namespace, &self.target.name)
     }
 
-    pub(crate) fn written(&self, code: StatusCode, object: &Object, options: &WriteOptions) -> Answer {
-        let answer = respond::json(code, &self.output().for_write().object(object));
-        respond::with_warnings(answer, &options.warnings)
+    pub(crate) fn written(&self, code: StatusCode, object: &Object) -> Answer {
+        respond::json(code, &self.output().for_write().object(object))
     }
 }
 
@@ -101,6 +105,9 @@ async fn subresource(call: Call, body: Body) -> Result<Answer> {
     let known = call.target.subresource.as_str();
     let served = call.kind.subresources.iter().any(|sub| sub == known);
     let resource = call.resource();
+    if matches!(known, "exec" | "attach" | "portforward" | "proxy") {
+        admission::connect(&call).await?;
+    }
     match (resource.as_str(), known, call.parts.method.as_str()) {
         ("pods", "log", "GET") => streams::logs::handle(call).await,
         ("pods", "exec" | "attach", "GET" | "POST") => streams::exec::handle(call).await,

@@ -5,6 +5,7 @@ use axum::body::Body;
 use bytes::Bytes;
 use http::{HeaderValue, Response, StatusCode, header};
 use serde_json::Value;
+use std::collections::HashSet;
 
 pub(crate) type Answer = Response<Body>;
 
@@ -42,9 +43,13 @@ pub(crate) fn not_found() -> Answer {
     failure(&ApiError::new(404, "NotFound", "the server could not find the requested resource"))
 }
 
-/// `Warning: 299 - "…"`, which kubectl prints.
+/// `Warning: 299 - "…"`, which kubectl prints. Each once.
 pub(crate) fn with_warnings(mut answer: Answer, warnings: &Warnings) -> Answer {
+    let mut told = HashSet::new();
     for warning in warnings.take() {
+        if !told.insert(warning.clone()) {
+            continue;
+        }
         let quoted = warning.replace('\\', "\\\\").replace('"', "\\\"").replace(['\r', '\n'], " ");
         if let Ok(value) = HeaderValue::from_str(&format!("299 - \"{quoted}\"")) {
             answer.headers_mut().append(header::WARNING, value);

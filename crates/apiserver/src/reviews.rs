@@ -4,9 +4,9 @@ use crate::request::Target;
 use crate::resources::{self, Call};
 use crate::respond::{self, Answer};
 use crate::server::Inner;
-use crate::{auth, authorize, body};
+use crate::{admission, auth, authorize, body};
 use access::{Attributes, Rule, User};
-use api::{ApiError, Result};
+use api::{ApiError, Operation, Result};
 use axum::body::Body;
 use http::request::Parts;
 use http::{Method, StatusCode};
@@ -209,6 +209,7 @@ pub(crate) async fn token(call: Call, body: Body) -> Result<Answer> {
     call.get()?;
     let mut problems = Vec::new();
     let request = body::read(&call.parts.headers, body, "TokenRequest", &mut problems).await?;
+    let request = admission::ask(&call, Operation::Create, request).await?;
     let answer = issue(&call.target.namespace, &call.target.name, &request)?;
     Ok(respond::json(StatusCode::CREATED, &answer))
 }

@@ -6,6 +6,7 @@ use crate::dispatch;
 use crate::list::Pages;
 use crate::openapi::OpenApi;
 use crate::respond;
+use crate::webhooks::Caller;
 use api::{Api, NodeHandle};
 use axum::body::Body;
 use axum::extract::Request;
@@ -69,7 +70,9 @@ impl Server {
             grants: tokio::sync::Mutex::default(),
             closing: CancellationToken::new(),
         };
-        Self { inner: Arc::new(inner), extra: axum::Router::new() }
+        let inner = Arc::new(inner);
+        inner.api.set_webhook_caller(Arc::new(Caller::new(&inner)));
+        Self { inner, extra: axum::Router::new() }
     }
 
     /// Exec, logs and port-forward work from now on. Only the first node counts.

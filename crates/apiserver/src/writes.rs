@@ -4,10 +4,11 @@ use crate::body::{self, Media};
 use crate::options::Writes;
 use crate::resources::{Call, not_allowed, success};
 use crate::respond::{self, Answer};
-use crate::{authorize, events};
+use crate::{admission, authorize};
 use api::{ApiError, PatchKind, Result, Warnings, WriteOptions};
 use axum::body::Body;
 use http::StatusCode;
+use schema::convert::events;
 use serde_json::{Value, json};
 
 /// The subresource that `kubectl debug` writes.
@@ -56,8 +57,8 @@ pub(crate) async fn create(call: Call, body: Body) -> Result<Answer> {
     let object = object_of(&call, body, &mut options).await?;
     let _grants = authorize::grants(&call).await;
     authorize::may_grant(&call, &object)?;
-    let made = call.inner.api.create(&call.resource(), object, &options)?;
-    Ok(call.written(StatusCode::CREATED, &made, &options))
+    let made = admission::create(&call, object, &options).await?;
+    Ok(call.written(StatusCode::CREATED, &made))
 }
 
 pub(crate) async fn replace(call: Call, body: Body, subresource: &str) -> Result<Answer> {
@@ -88,8 +89,8 @@ pub(crate) async fn replace(call: Call, body: Body, subresource: &str) -> Result
             "metadata": { "resourceVersion": scale["metadata"]["resourceVersion"] },
             "spec": { "replicas": scale["spec"].get("replicas").cloned().unwrap_or(json!(0)) },
         });
-        let made = api.patch(&call.key(), PatchKind::Merge, "scale", &change, &options)?;
-        return Ok(respond::with_warnings(respond::json(StatusCode::OK, &made), &options.warnings));
+        let made = admission::patch(&call, PatchKind::Merge, "scale", &change, &options).await?;
+        return Ok(respond::json(StatusCode::OK, &made));
     }
     let mut object = object_of(&call, body, &mut options).await?;
     let _grants = authorize::grants(&call).await;
@@ -97,8 +98,8 @@ pub(crate) async fn replace(call: Call, body: Body, subresource: &str) -> Result
     if subresource.is_empty() && api.makes_by_update(&call.kind) && call.get().is_err() {
         authorize::may_create(&call)?;
         nothing_to_replace(&call, &mut object)?;
-        let made = api.create(&call.resource(), object, &options)?;
-        return Ok(call.written(StatusCode::CREATED, &made, &options));
+        let made = admission::create(&call, object, &options).await?;
+        return Ok(call.written(StatusCode::CREATED, &made));
     }
     names_its_version(&call, &object, subresource)?;
     let made = match subresource {
@@ -107,12 +108,11 @@ pub(crate) async fn replace(call: Call, body: Body, subresource: &str) -> Result
                 "metadata": { "resourceVersion": object["metadata"]["resourceVersion"] },
                 "spec": { "ephemeralContainers": object["spec"]["ephemeralContainers"] },
             });
-            api.patch(&call.key(), PatchKind::Merge, EPHEMERAL, &change, &options)?
+            admission::patch(&call, PatchKind::Merge, EPHEMERAL, &change, &options).await?
         }
-        "status" => api.update_status(&call.resource(), object, &options)?,
-        _ => api.update(&call.resource(), object, &options)?,
+        _ => admission::update(&call, subresource, object, &options).await?,
     };
-    Ok(call.written(StatusCode::OK, &made, &options))
+    Ok(call.written(StatusCode::OK, &made))
 }
 
 /// An object that is made by a PUT is none that the caller has read.
@@ -173,12 +173,12 @@ pub(crate) async fn patch(call: Call, body: Body, subresource: &str) -> Result<A
         let result = call.inner.api.patch(&call.key(), kind, subresource, &patch, &trial)?;
         authorize::may_grant(&call, &result)?;
     }
-    let made = call.inner.api.patch(&call.key(), kind, subresource, &patch, &options)?;
+    let made = admission::patch(&call, kind, subresource, &patch, &options).await?;
     let code = if existed { StatusCode::OK } else { StatusCode::CREATED };
     if subresource == "scale" {
-        return Ok(respond::with_warnings(respond::json(code, &made), &options.warnings));
+        return Ok(respond::json(code, &made));
     }
-    Ok(call.written(code, &made, &options))
+    Ok(call.written(code, &made))
 }
 
 pub(crate) fn named_as_the_url(call: &Call, body: &Value, what: &str) -> Result<()> {
@@ -194,7 +194,7 @@ pub(crate) async fn bind(call: Call, body: Body) -> Result<Answer> {
     let binding = body::read(&call.parts.headers, body, "Binding", &mut problems).await?;
     named_as_the_url(&call, &binding, "Binding")?;
     let change = json!({ "target": binding["target"] });
-    call.inner.api.patch(&call.key(), PatchKind::Merge, "binding", &change, &options)?;
+    admission::patch(&call, PatchKind::Merge, "binding", &change, &options).await?;
     Ok(success(StatusCode::CREATED))
 }
 
@@ -204,6 +204,6 @@ pub(crate) async fn finalize(call: Call, body: Body) -> Result<Answer> {
     let namespace = body::read(&call.parts.headers, body, &call.kind.kind, &mut problems).await?;
     let finalizers = namespace["spec"]["finalizers"].as_array().cloned().unwrap_or_default();
     let change = json!({ "spec": { "finalizers": finalizers } });
-    let made = call.inner.api.patch(&call.key(), PatchKind::Merge, "finalize", &change, &options)?;
-    Ok(call.written(StatusCode::OK, &made, &options))
+    let made = admission::patch(&call, PatchKind::Merge, "finalize", &change, &options).await?;
+    Ok(call.written(StatusCode::OK, &made))
 }

@@ -1,6 +1,9 @@
-//! Objects in another version than the stored one: `autoscaling/v1`, as upstream's conversion has it.
+//! Objects in another version than the stored one: `autoscaling/v1`, as upstream's conversion has it; events in
+//! [`events`].
 //!
 //! What v1 has no field for (metrics other than the processor's use, behaviour, conditions) travels in annotations.
+
+pub mod events;
 
 use serde_json::{Map, Value, json};
 

@@ -1,6 +1,8 @@
 //! Where a write comes from: who asks for it, and in which words.
 
+use super::Talk;
 use crate::Warnings;
+use parking_lot::Mutex;
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -45,11 +47,21 @@ pub struct Origin {
     pub options: Map<String, Value>,
     /// Where warnings for the caller go.
     pub warnings: Warnings,
+    /// What webhooks have said; `None`: they are not asked.
+    talk: Option<Arc<Mutex<Talk>>>,
 }
 
 impl Origin {
     pub fn of(user: Arc<UserInfo>) -> Self {
         Self { user: Some(user), ..Self::default() }
+    }
+
+    pub(crate) fn with_talk(&self, talk: Arc<Mutex<Talk>>) -> Self {
+        Self { talk: Some(talk), ..self.clone() }
+    }
+
+    pub(crate) fn talk(&self) -> Option<&Mutex<Talk>> {
+        self.talk.as_deref()
     }
 
     pub fn user(&self) -> UserInfo {

@@ -241,7 +241,9 @@ impl Conflicts {
                 format!("Apply failed with {} conflicts: {}", many.len(), lines.join("\n"))
             }
         };
-        ApiError { code: 409, reason: "Conflict", message, details: json!({ "causes": causes }) }
+        let mut error = ApiError::new(409, "Conflict", message);
+        error.details = json!({ "causes": causes });
+        error
     }
 }
 

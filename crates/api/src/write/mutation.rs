@@ -5,7 +5,7 @@ use super::{Part, drop_empty, keep_bookkeeping, merge_part, prepare, with_epheme
 use crate::admission::{self, Attributes, Pass};
 use crate::metadata::{self, text};
 use crate::transaction::Transaction;
-use crate::{FieldValidation, Object, Result, WriteOptions, admit, scale};
+use crate::{Object, Result, admit, scale};
 use serde_json::Value;
 
 const PASSES: [Pass; 2] = [Pass::First, Pass::Again];
@@ -23,9 +23,10 @@ pub(super) fn of_new(
     let mut before = None;
     for pass in PASSES {
         prepare::own_rules(tx, kind, object)?;
-        let Some(changed) = admission::mutate(tx, attributes, object, pass)? else { break };
+        let Some(changed) = admission::mutate(tx, attributes, Some(object), pass)? else { break };
         let was = std::mem::replace(object, changed);
-        decode(tx, attributes, object)?;
+        admit::remade(tx.api, &tx.view(), kind, object)?;
+        drop_empty(object);
         let meta = metadata::of(object);
         for field in ["namespace", "uid"] {
             metadata::keep(meta, &was["metadata"], field);
@@ -63,13 +64,14 @@ pub(super) fn of_changed(
         let was = if part == Part::Scale {
             let paths = scale::paths(tx.api, &kind.resource())?;
             let shown = scale::shown(&paths, next);
-            let Some(changed) = admission::mutate(tx, attributes, &shown, pass)? else { break };
+            let Some(changed) = admission::mutate(tx, attributes, Some(&shown), pass)? else { break };
             let key = store::Key::new(&kind.resource(), attributes.namespace, attributes.name);
             let scaled = scale::scaled(&paths, &key, next, &changed)?;
             std::mem::replace(next, scaled)
         } else {
-            let Some(mut changed) = admission::mutate(tx, attributes, next, pass)? else { break };
-            decode(tx, attributes, &mut changed)?;
+            let Some(mut changed) = admission::mutate(tx, attributes, Some(next), pass)? else { break };
+            admit::remade(tx.api, &tx.view(), kind, &mut changed)?;
+            drop_empty(&mut changed);
             let meta = metadata::of(&mut changed);
             for field in ["name", "namespace"] {
                 metadata::keep(meta, &previous["metadata"], field);
@@ -97,19 +99,10 @@ pub(super) fn of_ephemeral(
     previous: &Object,
 ) -> Result<()> {
     for pass in PASSES {
-        let Some(mut changed) = admission::mutate(tx, attributes, next, pass)? else { break };
-        decode(tx, attributes, &mut changed)?;
+        let Some(mut changed) = admission::mutate(tx, attributes, Some(next), pass)? else { break };
+        admit::remade(tx.api, &tx.view(), attributes.kind, &mut changed)?;
         *next = with_ephemeral(previous, &mut changed);
         admit::defaults(tx.api, &tx.view(), attributes.kind, next);
     }
-    Ok(())
-}
-
-/// A changed object must be one of its kind; what the kind does not know is left out without a word.
-fn decode(tx: &Transaction<'_>, attributes: &Attributes<'_>, object: &mut Value) -> Result<()> {
-    let silent = WriteOptions { field_validation: FieldValidation::Ignore, ..WriteOptions::default() };
-    admit::identify(attributes.kind, object)?;
-    admit::fields(tx.api, &tx.view(), attributes.kind, object, &silent)?;
-    drop_empty(object);
     Ok(())
 }

@@ -21,7 +21,8 @@ pub(super) fn keeps_status_on_create(resource: &str) -> bool {
 }
 
 /// Name and namespace. Whether the name is the server's.
-pub(super) fn place(view: &store::Snapshot, kind: &Kind, object: &mut Value) -> Result<bool> {
+pub(super) fn place(tx: &Transaction<'_>, kind: &Kind, object: &mut Value) -> Result<bool> {
+    let view = tx.view();
     let resource = kind.resource();
     if kind.namespaced {
         if text(object, "namespace").is_empty() {
@@ -45,7 +46,7 @@ pub(super) fn place(view: &store::Snapshot, kind: &Kind, object: &mut Value) -> 
         let prefix: String = prefix.chars().take(58).collect();
         let namespace = text(object, "namespace").to_string();
         let free = |name: &String| view.get(&resource, &namespace, name).is_none();
-        let mut names = std::iter::repeat_with(|| format!("{prefix}{}", metadata::random_suffix())).take(8);
+        let mut names = std::iter::repeat_with(|| format!("{prefix}{}", tx.luck.suffix())).take(8);
         let Some(name) = names.find(free) else {
             return Err(ApiError::already_exists(&resource, &prefix));
         };
@@ -77,7 +78,7 @@ pub(super) fn own_rules(tx: &Transaction<'_>, kind: &Kind, object: &mut Value) -
         ("", "pods") => {
             let view = tx.view();
             limits::admit(&view, "pods", object)?;
-            pods::admit(&view, object)?;
+            pods::admit(&view, object, &tx.luck)?;
         }
         ("", "persistentvolumeclaims") => {
             let view = tx.view();
@@ -116,7 +117,7 @@ pub(super) fn initial(tx: &Transaction<'_>, kind: &Kind, object: &mut Value) -> 
         "secrets" => admit::string_data(object),
         "pods" => object["status"] = json!({ "phase": "Pending", "qosClass": pods::qos_class(object) }),
         "services" => {
-            services::allocate(&tx.api.inner.range, &view, object, None)
+            services::allocate(&tx.api.inner.range, &view, object, None, &tx.luck)
                 .map_err(|causes| ApiError::invalid("services", "Service", text(object, "name"), &causes))?;
             object["status"] = json!({ "loadBalancer": {} });
         }
@@ -167,7 +168,7 @@ pub(super) fn changed(tx: &Transaction<'_>, kind: &Kind, next: &mut Value, previ
         "secrets" => admit::string_data(next),
         "persistentvolumeclaims" => limits::admit(&tx.view(), "persistentvolumeclaims", next)?,
         "services" => {
-            services::allocate(&tx.api.inner.range, &tx.view(), next, Some(previous))
+            services::allocate(&tx.api.inner.range, &tx.view(), next, Some(previous), &tx.luck)
                 .map_err(|causes| ApiError::invalid("services", "Service", text(next, "name"), &causes))?;
         }
         crds::RESOURCE => crds::admit(&tx.view(), next, tx.now),

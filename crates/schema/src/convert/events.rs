@@ -2,7 +2,8 @@
 
 use serde_json::{Map, Value};
 
-pub(crate) const GROUP: &str = "events.k8s.io";
+pub const GROUP: &str = "events.k8s.io";
+pub const API_VERSION: &str = "events.k8s.io/v1";
 
 /// Here, and in the core group.
 const NAMES: [(&str, &str); 7] = [
@@ -26,13 +27,11 @@ fn renamed(event: &Value, api_version: &str, name: impl Fn(&str) -> Option<&'sta
 }
 
 /// An event (or a patch of one) as it is stored.
-pub(crate) fn to_core(event: &Value) -> Value {
+pub fn to_core(event: &Value) -> Value {
     renamed(event, "v1", |field| NAMES.iter().find(|(here, _)| *here == field).map(|(_, core)| *core))
 }
 
 /// A stored event as this group shows it.
-pub(crate) fn from_core(event: &Value) -> Value {
-    renamed(event, "events.k8s.io/v1", |field| {
-        NAMES.iter().find(|(_, core)| *core == field).map(|(here, _)| *here)
-    })
+pub fn from_core(event: &Value) -> Value {
+    renamed(event, API_VERSION, |field| NAMES.iter().find(|(_, core)| *core == field).map(|(here, _)| *here))
 }
