@@ -2,6 +2,7 @@
 
 mod compose;
 mod encoding;
+pub(crate) mod environ;
 mod files;
 mod images;
 mod k8s;
@@ -124,15 +125,15 @@ pub(crate) static TABLE: &[(&str, Native)] = &[
     ("os.path.realpath", os::realpath),
     ("os.path.relpath", os::relpath),
     ("os.path.join", os::join),
-    ("environ.clear", os::environ_clear),
-    ("environ.get", os::environ_get),
-    ("environ.items", os::environ_items),
-    ("environ.keys", os::environ_keys),
-    ("environ.pop", os::environ_pop),
-    ("environ.popitem", os::environ_popitem),
-    ("environ.setdefault", os::environ_setdefault),
-    ("environ.update", os::environ_update),
-    ("environ.values", os::environ_values),
+    ("environ.clear", environ::clear),
+    ("environ.get", environ::get),
+    ("environ.items", environ::items),
+    ("environ.keys", environ::keys),
+    ("environ.pop", environ::pop),
+    ("environ.popitem", environ::popitem),
+    ("environ.setdefault", environ::setdefault),
+    ("environ.update", environ::update),
+    ("environ.values", environ::values),
     ("shlex.quote", os::shlex_quote),
     // for built-in extensions alone
     ("coracle.base64_encode", native::base64_encode),

@@ -114,15 +114,15 @@ impl<'v, 'a, 'e> Call<'v, '_, 'a, 'e> {
         let mut by_keyword = vec![false; params.len()];
         let positions = params.iter().filter(|p| p.kind == ParamKind::Plain).count();
         if self.positional.len() > positions {
-            let most = if params.is_empty() { "" } else { "at most " };
-            fail!("{}: got {} arguments, want {most}{positions}", self.name, self.positional.len());
+            fail!("{}: got {} arguments, want at most {positions}", self.name, self.positional.len());
         }
         for (slot, value) in values.iter_mut().zip(&self.positional) {
             *slot = Some(*value);
         }
         for (name, value) in &self.named {
             let Some(index) = params.iter().position(|p| p.name == name) else {
-                let tail = nearest(name, params).map(|n| format!(" (did you mean {n}?)")).unwrap_or_default();
+                let near = nearest(name, params.iter().map(|p| p.name));
+                let tail = near.map(|n| format!(" (did you mean {n}?)")).unwrap_or_default();
                 fail!("{}: unexpected keyword argument {name:?}{tail}", self.name);
             };
             if values[index].is_some() {
@@ -147,11 +147,18 @@ impl<'v, 'a, 'e> Call<'v, '_, 'a, 'e> {
     }
 }
 
-/// A parameter whose name differs by a letter or two.
-fn nearest(name: &str, params: &'static [Param]) -> Option<&'static str> {
-    let limit = name.len() / 2;
-    let near = params.iter().map(|p| (distance(name, p.name), p.name)).filter(|(d, _)| *d <= limit);
-    near.min().map(|(_, n)| n)
+/// The name that another was meant to be: at most half of it is wrong. Case and underscores do not count.
+pub(crate) fn nearest<'n>(name: &str, names: impl IntoIterator<Item = &'n str>) -> Option<&'n str> {
+    let fold = |s: &str| s.chars().filter(|c| *c != '_').flat_map(char::to_lowercase).collect::<String>();
+    let name = fold(name);
+    let mut best = (name.len().div_ceil(2), None);
+    for candidate in names {
+        let distance = distance(&name, &fold(candidate));
+        if distance < best.0 {
+            best = (distance, Some(candidate));
+        }
+    }
+    best.1
 }
 
 pub(crate) fn distance(a: &str, b: &str) -> usize {

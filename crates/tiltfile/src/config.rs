@@ -1,7 +1,10 @@
 //! `config.*`: settings that a Tiltfile takes from the command line and from `tilt_config.json`.
 
+mod flags;
+
 use crate::call::{Call, Failure, Result, fail};
-use crate::env::Env;
+use crate::env::{Env, io_text};
+use crate::text::go_json;
 use crate::values;
 use serde_json::{Map, Value as Json};
 use starlark::values::Value;
@@ -62,7 +65,7 @@ fn define<'v>(call: &mut Call<'v, '_, '_, '_>, kind: Kind) -> Result<Value<'v>> 
         fail!("{name} defined multiple times");
     }
     if let Some(other) = reg.config.definitions.iter().find(|d| d.positional).filter(|_| positional) {
-        fail!("both {} and {name} are defined as positional args", other.name);
+        fail!("both {name} and {} are defined as positional args", other.name);
     }
     reg.config.definitions.push(Definition { name, kind, positional, usage });
     drop(reg);
@@ -86,177 +89,81 @@ pub(crate) fn parse<'v>(call: &mut Call<'v, '_, '_, '_>) -> Result<Value<'v>> {
     env.reads(&path);
     let mut settings = Map::new();
     if env.host.kind(&path).is_some() {
-        let text = env.read(&path).map_err(|e| Failure::new(crate::env::io_text("open", &path, &e)))?;
-        from_file(&definitions, &path.display().to_string(), &text, &mut settings)?;
+        let text = env.read(&path).map_err(|e| {
+            Failure::new(format!("error opening {}: {}", path.display(), io_text("open", &path, &e)))
+        })?;
+        settings = from_file(&definitions, &path.display().to_string(), &text)?;
     }
-    from_args(&definitions, &env.settings.args, &mut settings)?;
+    let given = flags::parse(&definitions, &env.settings.args)
+        .map_err(|e| Failure::new(format!("invalid Tiltfile config args: {e}")))?;
+    settings.extend(given);
     Ok(values::from_json(call.heap(), &Json::Object(settings)))
 }
 
-fn from_file(definitions: &[Definition], path: &str, text: &str, out: &mut Map<String, Json>) -> Result<()> {
-    let Ok(Json::Object(read)) = serde_json::from_str::<Json>(text) else {
-        fail!("{path} is not a JSON object of settings");
+fn from_file(definitions: &[Definition], path: &str, text: &str) -> Result<Map<String, Json>> {
+    let unread = |e: String| Failure::new(format!("error parsing json from {path}: {e}"));
+    let read = match go_json::decode(text).map_err(unread)? {
+        (Json::Object(read), _) => read,
+        (Json::Null, _) => Map::new(),
+        (other, _) => {
+            let kind = match go_json::go_type(&other) {
+                "[]interface {}" => "array",
+                "float64" => "number",
+                kind => kind,
+            };
+            return Err(unread(format!(
+                "json: cannot unmarshal {kind} into Go value of type map[string]interface {{}}"
+            )));
+        }
     };
+    let mut settings = Map::new();
     for (name, value) in read {
         let Some(definition) = definitions.iter().find(|d| d.name == name) else {
             fail!("{path} specified unknown setting name '{name}'");
         };
-        let found = go_type(&value);
-        let fits = match definition.kind {
-            Kind::StringList => match &value {
-                Json::Array(items) => {
-                    if let Some(bad) = items.iter().find(|i| !i.is_string()) {
-                        fail!(
-                            "{path} specified invalid value for setting {name}: expected string, got {}",
-                            go_type(bad)
-                        );
-                    }
-                    true
-                }
-                _ => {
-                    fail!("{path} specified invalid value for setting {name}: expected array, found {found}")
-                }
-            },
-            Kind::String => value.is_string(),
-            Kind::Bool => value.is_boolean(),
-            Kind::Object => true,
-        };
-        if !fits {
-            let (want, verb) =
-                if definition.kind == Kind::Bool { ("bool", "found") } else { ("string", "found") };
-            fail!("{path} specified invalid value for setting {name}: expected {want}, {verb} {found}");
-        }
-        out.insert(name, value);
+        let value = setting(definition.kind, value)
+            .map_err(|e| Failure::new(format!("{path} specified invalid value for setting {name}: {e}")))?;
+        settings.insert(name, value);
     }
-    Ok(())
+    Ok(settings)
 }
 
-fn go_type(value: &Json) -> &'static str {
-    match value {
-        Json::Null => "<nil>",
-        Json::Bool(_) => "bool",
-        Json::Number(_) => "float64",
-        Json::String(_) => "string",
-        Json::Array(_) => "[]interface {}",
-        Json::Object(_) => "map[string]interface {}",
-    }
-}
-
-fn from_args(definitions: &[Definition], args: &[String], out: &mut Map<String, Json>) -> Result<()> {
-    let mut given: Map<String, Json> = Map::new();
-    let mut positional: Vec<String> = Vec::new();
-    let mut rest = args.iter();
-    while let Some(arg) = rest.next() {
-        if arg == "--" {
-            positional.extend(rest.by_ref().cloned());
-            break;
-        }
-        let Some(flag) = arg.strip_prefix("--") else {
-            if arg.starts_with('-') && arg.len() > 1 {
-                let letter = arg.chars().nth(1).unwrap_or_default();
-                return Err(bad_args(definitions, &format!("unknown shorthand flag: '{letter}' in {arg}")));
-            }
-            positional.push(arg.clone());
-            continue;
-        };
-        let (name, inline) = match flag.split_once('=') {
-            Some((name, value)) => (name, Some(value.to_owned())),
-            None => (flag, None),
-        };
-        let Some(definition) = definitions.iter().find(|d| d.name == name && !d.positional) else {
-            return Err(bad_args(definitions, &format!("unknown flag: --{name}")));
-        };
-        let value = match (inline, definition.kind) {
-            (Some(value), _) => value,
-            (None, Kind::Bool) => "true".to_owned(),
-            (None, _) => match rest.next() {
-                Some(value) => value.clone(),
-                None => return Err(bad_args(definitions, &format!("flag needs an argument: --{name}"))),
-            },
-        };
-        add(definitions, definition, value, &mut given)?;
-    }
-    if !positional.is_empty() {
-        let Some(definition) = definitions.iter().find(|d| d.positional) else {
-            fail!(
-                "positional CLI args (\"{}\") were specified, but none were expected.\nSee https://docs.tilt.dev/tiltfile_config.html#positional-arguments for examples.",
-                positional.join(" ")
-            );
-        };
-        for value in positional {
-            add(definitions, definition, value, &mut given)?;
-        }
-    }
-    out.extend(given);
-    Ok(())
-}
-
-fn add(
-    definitions: &[Definition],
-    definition: &Definition,
-    value: String,
-    out: &mut Map<String, Json>,
-) -> Result<()> {
-    let name = &definition.name;
-    let bad = |what: String| {
-        bad_args(definitions, &format!("invalid argument {value:?} for \"--{name}\" flag: {what}"))
-    };
-    match definition.kind {
-        Kind::StringList => match out.entry(name.clone()).or_insert_with(|| Json::Array(Vec::new())) {
-            Json::Array(items) => items.push(Json::String(value)),
-            other => *other = Json::Array(vec![Json::String(value)]),
+/// What the file says of a setting; `null` is the empty value of its type.
+fn setting(kind: Kind, value: Json) -> std::result::Result<Json, String> {
+    let found = go_json::go_type(&value);
+    match (kind, value) {
+        (Kind::StringList, Json::Null) => Ok(Json::Array(Vec::new())),
+        (Kind::String, Json::Null) => Ok("".into()),
+        (Kind::Bool, Json::Null) => Ok(false.into()),
+        (Kind::StringList, Json::Array(items)) => match items.iter().find(|i| !i.is_string()) {
+            Some(bad) => Err(format!("expected string, got {}", go_json::go_type(bad))),
+            None => Ok(Json::Array(items)),
         },
-        Kind::String => {
-            if out.contains_key(name) {
-                return Err(bad("string settings can only be specified once".to_owned()));
-            }
-            out.insert(name.clone(), Json::String(value));
-        }
-        Kind::Bool => {
-            let parsed = match value.as_str() {
-                "1" | "t" | "T" | "TRUE" | "true" | "True" => true,
-                "0" | "f" | "F" | "FALSE" | "false" | "False" => false,
-                _ => return Err(bad(format!("strconv.ParseBool: parsing {value:?}: invalid syntax"))),
-            };
-            if out.contains_key(name) {
-                return Err(bad("bool settings can only be specified once".to_owned()));
-            }
-            out.insert(name.clone(), Json::Bool(parsed));
-        }
-        Kind::Object => {
-            let parsed: Json = serde_json::from_str(&value).map_err(|e| bad(e.to_string()))?;
-            out.insert(name.clone(), parsed);
-        }
+        (Kind::StringList, _) => Err("expected array".to_owned()),
+        (Kind::String, value) if !value.is_string() => Err(format!("expected string, found {found}")),
+        (Kind::Bool, value) if !value.is_boolean() => Err(format!("expected bool, found {found}")),
+        (_, value) => Ok(value),
     }
-    Ok(())
-}
-
-fn bad_args(definitions: &[Definition], what: &str) -> Failure {
-    let mut sorted: Vec<&Definition> = definitions.iter().collect();
-    sorted.sort_by(|a, b| a.name.cmp(&b.name));
-    let mut usage = String::from("Usage:\n");
-    for definition in sorted {
-        let value = match definition.kind {
-            Kind::Bool => "",
-            Kind::StringList => " list[string]",
-            Kind::String => " string",
-            Kind::Object => " object",
-        };
-        usage.push_str(&format!("      --{}{value}   {}\n", definition.name, definition.usage));
-    }
-    Failure::new(format!("invalid Tiltfile config args: {what}\n{usage}"))
 }
 
 pub(crate) fn set_enabled_resources<'v>(call: &mut Call<'v, '_, '_, '_>) -> Result<Value<'v>> {
     let args = call.args()?;
-    let names = args.string_list("resources")?;
-    call.env().reg_mut().config.enabled = Some(names);
+    let what = format_args!("resources must be a list of string");
+    let names = args.strings_in_sequence("resources", what)?;
+    let mut reg = call.env().reg_mut();
+    reg.config.cleared = false;
+    // an empty list is as none at all
+    reg.config.enabled = (!names.is_empty()).then_some(names);
+    drop(reg);
     call.none()
 }
 
 pub(crate) fn clear_enabled_resources<'v>(call: &mut Call<'v, '_, '_, '_>) -> Result<Value<'v>> {
     call.args()?;
-    call.env().reg_mut().config.cleared = true;
+    let mut reg = call.env().reg_mut();
+    reg.config.cleared = true;
+    reg.config.enabled = None;
+    drop(reg);
     call.none()
 }
 
@@ -266,6 +173,6 @@ pub(crate) fn requested(env: &Env<'_>) -> Vec<String> {
     match (&reg.config.enabled, reg.config.parsed_in.is_some()) {
         (Some(names), _) => names.clone(),
         (None, true) => Vec::new(),
-        (None, false) => env.settings.args.iter().filter(|a| !a.starts_with('-')).cloned().collect(),
+        (None, false) => env.settings.args.clone(),
     }
 }

@@ -137,11 +137,8 @@ fn directory(env: &Env<'_>, repo: &ExtensionRepo, extension: &str) -> Result<Pat
     let directory = env.host.extension_repo(&request);
     crate::limits::check_interrupted(env)?;
     let directory = directory.map_err(|e| Failure {
-        hint: e.hint,
-        ..Failure::new(format!(
-            "loading extension repo {}: {}\n(for the extension {extension})",
-            repo.name, e.message
-        ))
+        hint: Some(e.hint.unwrap_or_else(|| format!("the extension {extension} is in it"))),
+        ..Failure::new(format!("loading extension repo {}: {}", repo.name, e.message))
     })?;
     env.fetched.borrow_mut().insert((repo.url.clone(), repo.reference.clone()), directory.clone());
     Ok(directory)

@@ -21,7 +21,7 @@ mod room;
 
 pub(crate) use edits::{call_parenthesis, column};
 pub(crate) use natives::{guard_frame, set_guards};
-pub(crate) use room::{Watch, check_printed};
+pub(crate) use room::{Watch, check_printed, is_short};
 
 use crate::call::Result;
 use edits::Edits;

@@ -3,9 +3,24 @@
 use serde_json::Value;
 use std::collections::BTreeMap;
 
+/// Why a text is no YAML: in the words of Tilt's reader, and where and how to mend it in ours.
+pub(crate) struct YamlError {
+    pub(crate) message: String,
+    pub(crate) hint: Option<String>,
+}
+
+impl From<String> for YamlError {
+    fn from(message: String) -> YamlError {
+        YamlError { message, hint: None }
+    }
+}
+
 /// The documents of a YAML stream.
-pub(crate) fn parse_stream(text: &str) -> Result<Vec<Value>, String> {
-    yaml::parse_documents(text).map_err(|e| e.to_string())
+pub(crate) fn parse_stream(text: &str) -> Result<Vec<Value>, YamlError> {
+    yaml::parse_documents(text).map_err(|e| YamlError {
+        message: format!("error converting YAML to JSON: {}", e.upstream()),
+        hint: Some(e.to_string()),
+    })
 }
 
 pub(crate) fn emit(value: &Value) -> String {
@@ -14,6 +29,10 @@ pub(crate) fn emit(value: &Value) -> String {
 
 /// The objects of a YAML stream, lists flattened.
 pub fn parse_objects(text: &str) -> Result<Vec<Value>, String> {
+    objects_of(text).map_err(|e| e.message)
+}
+
+pub(crate) fn objects_of(text: &str) -> Result<Vec<Value>, YamlError> {
     let mut objects = Vec::new();
     for document in parse_stream(text)? {
         flatten(document, &mut objects)?;

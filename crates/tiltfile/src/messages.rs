@@ -79,6 +79,7 @@ fn value(text: &str, at_toplevel: bool) -> Option<String> {
         return Some(match first {
             "namespace" => format!("module has no .{attribute} field or method"),
             "struct" => format!("struct has no .{attribute} attribute"),
+            "K8sObjectID" => format!("tiltfile.k8sObjectID has no attribute '{attribute}'"),
             kind => format!("{kind} has no .{attribute} field or method"),
         });
     }

@@ -1,5 +1,6 @@
 //! Small notations: Go durations, image references, host names.
 
+pub(crate) mod go_json;
 pub(crate) mod url;
 
 /// A duration as Go's `time.ParseDuration` reads it, in milliseconds.

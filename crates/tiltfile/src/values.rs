@@ -2,9 +2,10 @@
 
 pub(crate) mod module;
 pub(crate) mod probe;
+pub(crate) mod record;
 
 use crate::builtins;
-use crate::call::{Call, Failure, go_quote};
+use crate::call::{Call, Failure, go_quote, go_type};
 use allocative::Allocative;
 use starlark::environment::GlobalsBuilder;
 use starlark::eval::{Arguments, Evaluator};
@@ -31,14 +32,19 @@ starlark_simple_value!(Builtin);
 
 impl fmt::Display for Builtin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "<built-in function {}>", builtins::TABLE[self.index].0)
+        write!(f, "<built-in function {}>", shown(builtins::TABLE[self.index].0))
     }
+}
+
+/// A method has its own name only.
+fn shown(name: &'static str) -> &'static str {
+    name.strip_prefix("environ.").unwrap_or(name)
 }
 
 #[starlark_value(type = "builtin_function_or_method")]
 impl<'v> StarlarkValue<'v> for Builtin {
     fn name_for_call_stack(&self, _me: Value<'v>) -> String {
-        builtins::TABLE[self.index].0.to_owned()
+        shown(builtins::TABLE[self.index].0).to_owned()
     }
 
     fn invoke(
@@ -155,7 +161,7 @@ pub(crate) struct LinkValue {
 starlark_simple_value!(LinkValue);
 impl fmt::Display for LinkValue {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "\"link\"(name = {}, url = {})", go_quote(&self.link.name), go_quote(&self.link.url))
+        write!(f, "link(name = {}, url = {})", go_quote(&self.link.name), go_quote(&self.link.url))
     }
 }
 #[starlark_value(type = "struct")]
@@ -256,17 +262,12 @@ impl<'v> StarlarkValue<'v> for Environ {
         }
     }
     fn set_at(&self, index: Value<'v>, value: Value<'v>) -> starlark::Result<()> {
-        match (index.unpack_str(), value.unpack_str()) {
-            (Some(key), Some(value)) => {
-                self.with(|v| v.changed.insert(key.to_owned(), Some(value.to_owned())));
+        match builtins::environ::pair(index, value) {
+            Ok((key, value)) => {
+                self.with(|v| v.changed.insert(key, Some(value)));
                 Ok(())
             }
-            _ => Err(Failure::new(format!(
-                "os.environ holds strings only: got {} = {}",
-                index.to_repr(),
-                value.to_repr()
-            ))
-            .into_starlark()),
+            Err(e) => Err(Failure::new(e).into_starlark()),
         }
     }
     fn is_in(&self, other: Value<'v>) -> starlark::Result<bool> {
@@ -387,6 +388,11 @@ pub(crate) fn from_json<'v>(heap: Heap<'v>, json: &serde_json::Value) -> Value<'
     }
 }
 
+/// JSON as Starlark writes it.
+pub(crate) fn starlark_text(json: &serde_json::Value) -> String {
+    starlark::environment::Module::with_temp_heap(|module| from_json(module.heap(), json).to_repr())
+}
+
 /// A Starlark value as JSON; the error is the text that Tilt gives.
 pub(crate) fn to_json(v: Value<'_>) -> Result<serde_json::Value, String> {
     to_json_within(v, MAX_DATA_DEPTH, &Cell::new(MAX_DATA_BYTES))
@@ -434,22 +440,26 @@ fn to_json_within(v: Value<'_>, depth: usize, left: &Cell<usize>) -> Result<serd
                 return Err(format!(
                     "only string keys are supported in maps. found key '{}' of type {}",
                     key.to_str(),
-                    if key.get_type() == "int" { "int64" } else { key.get_type() }
+                    match key.get_type() {
+                        "int" => "int64",
+                        "float" => "float64",
+                        "NoneType" => "<nil>",
+                        other => other,
+                    }
                 ));
             };
             map.insert(key.to_owned(), to_json(value)?);
         }
         return Ok(Json::Object(map));
     }
-    if let Some(fields) = starlark::values::structs::StructRef::from_value(v) {
+    if let Some(fields) = record::struct_fields(v) {
         let mut map = serde_json::Map::new();
-        for (key, value) in fields.iter() {
-            map.insert(key.as_str().to_owned(), to_json(value)?);
+        for (key, value) in fields {
+            map.insert(key.to_owned(), to_json(value)?);
         }
         return Ok(Json::Object(map));
     }
-    let type_name = if Blob::from_value(v).is_some() { "io.Blob" } else { v.get_type() };
-    Err(format!("unable to convert from starlark value, unsupported type {type_name}"))
+    Err(format!("unable to convert from starlark value, unsupported type {}", go_type(v)))
 }
 
 /// The items of a list or tuple.

@@ -1,6 +1,6 @@
 //! Constraints on a version: `>=1.2.0 <2.0.0 || 3.x`, as in `version_settings(constraint=…)`.
 
-use crate::call::{Result, fail};
+use crate::call::{Result, fail, go_quote};
 use std::cmp::Ordering;
 
 type Version = [u64; 3];
@@ -15,12 +15,13 @@ pub(crate) fn satisfies(version: &str, constraint: &str) -> Result<bool> {
     for alternative in constraint.split("||") {
         let parts = parts(alternative);
         if parts.is_empty() {
-            fail!("invalid version constraint {constraint:?}: an alternative is empty");
+            let place = if alternative.as_ptr() == constraint.as_ptr() { "First" } else { "Last" };
+            fail!("error parsing version constraint: {place} element in range is '||'");
         }
         let mut all = true;
         for part in parts {
             let Some(fits) = fits(&version, &part) else {
-                fail!("invalid version constraint {constraint:?}: could not parse {part:?}");
+                fail!("error parsing version constraint: {}", problem(&part));
             };
             all &= fits;
         }
@@ -57,6 +58,39 @@ fn is_operator(c: char) -> bool {
 fn numbers(text: &str) -> Vec<Option<u64>> {
     let text = text.split(['-', '+']).next().unwrap_or_default();
     text.split('.').map(|n| n.parse().ok()).collect()
+}
+
+/// Why a part is none, as the library says that Tilt uses.
+fn problem(part: &str) -> String {
+    let Some(digit) = part.find(|c: char| c.is_ascii_digit()) else {
+        return format!("Could not get version from string: {}", go_quote(part));
+    };
+    let (operator, text) = part.split_at(digit);
+    let why = if matches!(operator, "" | "=" | "==" | "!" | "!=" | ">" | ">=" | "<" | "<=") {
+        format!("Could not parse version {} in {}: {}", go_quote(text), go_quote(part), bad_version(text))
+    } else {
+        format!("Could not parse comparator {} in {}", go_quote(operator), go_quote(part))
+    };
+    format!("Could not parse Range {}: {why}", go_quote(part))
+}
+
+fn bad_version(text: &str) -> String {
+    let numbers: Vec<&str> = text.splitn(3, '.').collect();
+    let [major, minor, patch] = numbers.as_slice() else {
+        return "No Major.Minor.Patch elements found".to_owned();
+    };
+    let patch = patch.split(['-', '+']).next().unwrap_or_default();
+    for (what, number) in [("major", *major), ("minor", *minor), ("patch", patch)] {
+        if !number.bytes().all(|c| c.is_ascii_digit()) {
+            return format!("Invalid character(s) found in {what} number {}", go_quote(number));
+        }
+        if number.len() > 1 && number.starts_with('0') {
+            let which =
+                ["Major", "Minor", "Patch"][usize::from(what == "minor") + 2 * usize::from(what == "patch")];
+            return format!("{which} number must not contain leading zeroes {}", go_quote(number));
+        }
+    }
+    format!("strconv.ParseUint: parsing {}: invalid syntax", go_quote(text))
 }
 
 fn fits(version: &Version, part: &str) -> Option<bool> {

@@ -119,7 +119,7 @@ fn commands_do_not_run_unless_asked_for() {
     let text = "x = decode_json(local('echo {}'))\nprint(x['a'])\n";
     let (out, host) = found(text, Commands::Skip);
     expect![[r#"
-        /p/Tiltfile:1:16: Warning evaluation: error parsing JSON from local: echo {}: EOF
+        /p/Tiltfile:1:16: Warning evaluation: error parsing JSON: EOF
             hint: commands were not run, so this may be because a command's output is missing; --run-commands runs them
         skipped 1
     "#]].assert_eq(&out);

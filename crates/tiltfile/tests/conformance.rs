@@ -222,9 +222,21 @@ fn judge(case: &Value, want: &Value, evaluation: &Evaluation, root: &str) -> Res
     if let Some(error) = &evaluation.error {
         return Err(format!("failed: {error}"));
     }
+    said(want, evaluation, root)?;
     let got = neutral::evaluation(evaluation).to_string().replace(root, "$ROOT");
     let got: Value = serde_json::from_str(&got).unwrap();
     difference(want, &got, "")
+}
+
+/// What was printed, line by line.
+fn said(want: &Value, evaluation: &Evaluation, root: &str) -> Result<(), String> {
+    let got: Vec<String> = evaluation.output.lines().map(|l| l.replace(root, "$ROOT")).collect();
+    let lines = |key: &str| want[key].as_array().into_iter().flatten().filter_map(Value::as_str);
+    let warnings: Vec<&str> = lines("warnings").flat_map(str::lines).collect();
+    // kustomizations are rendered in-process
+    let want: Vec<&str> =
+        lines("log").filter(|l| !warnings.contains(l) && !l.starts_with("Running: kustomize")).collect();
+    if got == want { Ok(()) } else { Err(format!("\nsaid {got:?}\nwant {want:?}")) }
 }
 
 fn level(path: &str) -> &'static str {

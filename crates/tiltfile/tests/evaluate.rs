@@ -421,8 +421,10 @@ x
 y
 "#,
         expect![[r#"
-            warning: We could not find any deployment instructions, e.g. `k8s_yaml` or `docker_compose`.
-            Skipping all image builds until we know how to deploy them.
+            Traceback (most recent call last):
+              /p/Tiltfile:14:3: in <toplevel>
+              /p/Tiltfile:4:13: in eq
+            Error in fail: "a/b/c/d" != "/c/d"
         "#]],
     );
 }
@@ -496,9 +498,8 @@ fn config_from_the_command_line() {
           /p/Tiltfile:4:19: in <toplevel>
         Error in config.parse: invalid Tiltfile config args: unknown flag: --nope
         Usage:
-              --fast   
+              --fast          
               --name string   
-              --rest list[string]   
 
     "#]]
     .assert_eq(&render(&run(text, &["--nope"])));

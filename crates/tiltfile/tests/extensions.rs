@@ -477,8 +477,8 @@ x
              → text
             text
             default
-            local: git clone https://x.example/a/b.git -b main ./.git-sources/b
-            ./.git-sources/b
+            local: git clone https://x.example/a/b.git -b main .git-sources/b
+            .git-sources/b
             local: git clone https://x.example/a/b.git -b master /elsewhere/b
             /elsewhere/b
         "#]],
@@ -534,9 +534,9 @@ fn repositories() {
     fails(
         "load('ext://namespaces', 'x')\n",
         expect![[r#"
-        loading extension repo default: https://github.com/tilt-dev/tilt-extensions cannot be fetched here
-        (for the extension namespaces)
-    "#]],
+            loading extension repo default: https://github.com/tilt-dev/tilt-extensions cannot be fetched here
+            hint: the extension namespaces is in it
+        "#]],
     );
     fails(
         "v1alpha1.extension_repo('default', url='file:///p/ext')\nload('ext://../etc', 'x')\n",

@@ -163,6 +163,7 @@ fn memory_at_once() {
         "a = [1]\nfor i in range(60):\n    a = [a, a]\nx = '{}'.format({'a': a})\n",
         "a = [1]\nfor i in range(60):\n    a = [a, a]\nx = encode_json(a)\n",
         "a = [1]\nfor i in range(60):\n    a = [a, a]\nfail(a)\n",
+        "a = [1]\nfor i in range(60):\n    a = [a, a]\nlink(url='x')\nlocal_resource('a', 'b', links=[{1: a}])\n",
         "a = []\nfor i in range(100000):\n    a = [a]\nprint(a)\n",
         "x = decode_json('[' * 100000)\n",
         "x = decode_yaml('[' * 100000)\n",
@@ -237,15 +238,17 @@ fn memory_at_once() {
         x = encode_json(a)
             4:16: Error in encode_json: error converting object from starlark: this takes more than 256 MiB
         fail(a)
-            4:5: Error in fail: this would take more than 8 MiB of memory; one value may take 8 MiB
+            4:5: Error in fail: fail: for parameter msg: got list, want string
+        local_resource('a', 'b', links=[{1: a}])
+            5:15: Error in local_resource: local_resource: for parameter "links": `Want a string, a link, or a sequence of these; found a very large dict (type: *starlark.Dict)
         print(a)
             4:6: Error in print: this is nested more than 500 deep
         x = decode_json('[' * 100000)
-            1:16: Error in decode_json: error parsing JSON from decode_json: recursion limit exceeded at line 1 column 128
+            1:16: Error in decode_json: error parsing JSON: unexpected EOF
         x = decode_yaml('[' * 100000)
-            1:16: Error in decode_yaml: error parsing YAML from decode_yaml: 1:10000: exceeded max depth of 10000
+            1:16: Error in decode_yaml: error parsing YAML: error converting YAML to JSON: yaml: exceeded max depth of 10000
         x = decode_yaml(a)
-            4:16: Error in decode_yaml: error parsing YAML from decode_yaml: 6:50: document contains excessive aliasing
+            4:16: Error in decode_yaml: error parsing YAML: error converting YAML to JSON: yaml: document contains excessive aliasing
     "#]]
     .assert_eq(&out);
 }

@@ -5,7 +5,7 @@ use super::compose::Service;
 use crate::builtins::check_paths;
 use crate::call::{Failure, Result, distance, fail};
 use crate::env::{Env, ImageDef, Registry};
-use crate::plan::{ImageBuild, ImageKind, ResourceKind, Step};
+use crate::plan::{ImageBuild, ImageKind, ResourceKind, Step, UNCATEGORIZED};
 use crate::text::ImageRef;
 use crate::{jsonpath, manifest};
 use serde_json::Value;
@@ -105,10 +105,12 @@ pub(super) fn find(env: &Env<'_>, drafts: &mut [Draft], services: &mut [Service]
             build
         })
         .collect();
-    let deploys = match (drafts.is_empty(), reg.compose.is_empty()) {
-        (false, _) => Deploys::Kubernetes,
-        (true, false) => Deploys::Compose,
-        (true, true) => Deploys::Nothing,
+    let is_rest = |draft: &Draft| draft.name == UNCATEGORIZED;
+    let deploys = match (&*drafts, reg.compose.is_empty()) {
+        ([], true) => Deploys::Nothing,
+        ([rest], _) if is_rest(rest) => Deploys::OnlyUncategorized,
+        (_, false) => Deploys::Compose,
+        (_, true) => Deploys::Kubernetes,
     };
     seen_references.extend(reg.compose.iter().flat_map(|p| &p.services).filter_map(|s| s.reference.clone()));
     let unused = unused_warning(&reg, &used, &seen_references, deploys);
@@ -277,6 +279,8 @@ fn check_live_updates(reg: &Registry, used: &[usize], bases: &[Vec<usize>], draf
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Deploys {
     Kubernetes,
+    /// Objects, but no resource.
+    OnlyUncategorized,
     Compose,
     Nothing,
 }
@@ -303,11 +307,11 @@ fn unused_warning(
         let text = "We could not find any deployment instructions, e.g. `k8s_yaml` or `docker_compose`.\nSkipping all image builds until we know how to deploy them.";
         return Some((text.to_owned(), None));
     }
-    if seen.is_empty() && deploys == Deploys::Kubernetes {
-        let text = "No Kubernetes configs with images found.\nIf you are using CRDs, add k8s_kind() to tell Tilt how to find images.";
+    if deploys == Deploys::OnlyUncategorized {
+        let text = "No Kubernetes configs with images found.\nIf you are using CRDs, add k8s_kind() to tell Tilt how to find images.\nhttps://docs.tilt.dev/api.html#api.k8s_kind";
         return Some((text.to_owned(), None));
     }
-    let written = &definition.written;
+    let written = &definition.reference.familiar();
     let own = definition.reference.familiar_name();
     let mut near: Vec<(usize, String)> = seen
         .iter()

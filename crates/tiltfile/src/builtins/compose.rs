@@ -2,6 +2,7 @@
 
 use super::images::dockerignore;
 use super::local::{links, trigger_mode_arg};
+use crate::Level;
 use crate::call::{Call, Failure, Result, fail, go_quote};
 use crate::compose::{self, Files, Request};
 use crate::env::{ComposeProjectDef, ComposeServiceDef, Env};
@@ -59,6 +60,14 @@ pub(crate) fn docker_compose<'v>(call: &mut Call<'v, '_, '_, '_>) -> Result<Valu
     }
     request.dir = dir.unwrap_or(request.dir);
     let project = compose::load(&Watched(env), &request).map_err(Failure::new)?;
+    let of_environment = env.getenv("COMPOSE_PROFILES").filter(|p| !p.is_empty());
+    if let Some(profiles) = of_environment.filter(|_| args.get("profiles").is_none()) {
+        let project = go_quote(&project.name);
+        env.say(
+            Level::Info,
+            &format!("Compose project {project} loading profiles from environment: {profiles}"),
+        );
+    }
     let known = env.reg().compose.iter().position(|p| p.project.name == project.name);
     let (request, project) = match known {
         None => (request, project),

@@ -1,61 +1,51 @@
 //! JSON and YAML to values and back.
 
-use crate::call::{Call, Failure, Result, fail};
+use crate::call::{Call, Failure, Result, absolute, fail, type_name};
 use crate::env::io_text;
 use crate::manifest;
-use crate::values::{Blob, from_json, iterable, to_json};
+use crate::text::go_json;
+use crate::values::{Blob, from_json, to_json};
 use serde_json::Value as Json;
 use starlark::values::Value;
-use starlark::values::list::AllocList;
+use starlark::values::list::{AllocList, ListRef};
+use std::path::Path;
 
-/// The text of the file in `paths`, or `None` if it is missing and there is a default.
-fn read<'v>(call: &mut Call<'v, '_, '_, '_>) -> Result<(String, Option<String>, Option<Value<'v>>)> {
-    let args = call.args()?;
-    let path = args.path("paths")?.ok_or_else(|| Failure::new("paths must be given"))?;
-    let default = args.get("default");
-    match call.env().read(&path) {
-        Ok(text) => Ok((path.display().to_string(), Some(text), default)),
-        Err(e) if e.kind() == std::io::ErrorKind::NotFound && default.is_some() => {
-            Ok((path.display().to_string(), None, default))
-        }
-        Err(e) => Err(Failure::new(io_text("open", &path, &e))),
+/// What a file holds: its text, or what stands in for a file that is missing.
+enum Content<'v> {
+    Text(String),
+    Default(Value<'v>),
+}
+
+fn read<'v>(call: &Call<'v, '_, '_, '_>, path: &Path, default: Option<Value<'v>>) -> Result<Content<'v>> {
+    match (call.env().read(path), default) {
+        (Ok(text), _) => Ok(Content::Text(text)),
+        (Err(e), Some(default)) if e.kind() == std::io::ErrorKind::NotFound => Ok(Content::Default(default)),
+        (Err(e), _) => Err(Failure::new(io_text("open", path, &e))),
     }
 }
 
-fn input(call: &mut Call<'_, '_, '_, '_>, name: &'static str) -> Result<(String, String)> {
-    let args = call.args()?;
-    let value = args.get(name).expect("it is required");
-    let source = match Blob::from_value(value) {
-        Some(blob) => blob.source.clone(),
-        None => call.name.to_owned(),
-    };
-    Ok((source, args.stringable(name)?))
-}
-
 pub(crate) fn read_json<'v>(call: &mut Call<'v, '_, '_, '_>) -> Result<Value<'v>> {
-    match read(call)? {
-        (source, Some(text), _) => json(call, &source, &text),
-        (_, None, Some(default)) => Ok(default),
-        (_, None, None) => call.none(),
+    let args = call.args()?;
+    let path = args.required_path("paths")?;
+    match read(call, &path, args.get("default"))? {
+        Content::Text(text) => json(call, &format!(" from {}", path.display()), &text),
+        Content::Default(default) => Ok(default),
     }
 }
 
 pub(crate) fn decode_json<'v>(call: &mut Call<'v, '_, '_, '_>) -> Result<Value<'v>> {
-    let (source, text) = input(call, "json")?;
-    json(call, &source, &text)
+    let text = call.args()?.stringable("json")?;
+    json(call, "", &text)
 }
 
-fn json<'v>(call: &Call<'v, '_, '_, '_>, source: &str, text: &str) -> Result<Value<'v>> {
-    let mut stream = serde_json::Deserializer::from_str(text).into_iter::<Json>();
-    let value = match stream.next() {
-        None => fail!("error parsing JSON from {source}: EOF"),
-        Some(Err(e)) => fail!("error parsing JSON from {source}: {}", json_text(&e)),
-        Some(Ok(value)) => value,
-    };
-    match stream.next() {
-        None => Ok(from_json(call.heap(), &value)),
-        Some(Ok(_)) => fail!("error parsing JSON from {source}: found multiple JSON values"),
-        Some(Err(e)) => fail!("error parsing JSON from {source}: {}", json_text(&e)),
+/// The first JSON value of a text, as Go's decoder finds it.
+fn json<'v>(call: &Call<'v, '_, '_, '_>, from: &str, text: &str) -> Result<Value<'v>> {
+    let failed = |e: String| Failure::new(format!("error parsing JSON{from}: {e}"));
+    let (value, rest) = go_json::decode(text).map_err(failed)?;
+    // what closes something that is not open goes unnoticed in Tilt
+    match rest.trim_start_matches([' ', '\t', '\r', '\n']).chars().next() {
+        None | Some(']' | '}') => Ok(from_json(call.heap(), &value)),
+        Some(_) => Err(failed("found multiple JSON values".to_owned())),
     }
 }
 
@@ -67,46 +57,64 @@ pub(crate) fn encode_json<'v>(call: &mut Call<'v, '_, '_, '_>) -> Result<Value<'
     Ok(call.alloc(text + "\n"))
 }
 
+/// The text of the file in `paths`, its place in errors, and the default for a file that is missing.
+fn read_yaml_file<'v>(
+    call: &Call<'v, '_, '_, '_>,
+    is_stream: bool,
+) -> Result<std::result::Result<(String, String), Value<'v>>> {
+    let args = call.args()?;
+    let written = args.text("paths")?;
+    let default = args.get("default");
+    if let Some(default) = default.filter(|d| is_stream && type_name(*d) != "list") {
+        return Err(args.wrong("default", format_args!("got {}, want list", type_name(default))));
+    }
+    Ok(match read(call, &absolute(&args.dir, &written), default)? {
+        Content::Text(text) => Ok((format!(" from {written}"), text)),
+        Content::Default(default) => Err(default),
+    })
+}
+
 pub(crate) fn read_yaml<'v>(call: &mut Call<'v, '_, '_, '_>) -> Result<Value<'v>> {
-    match read(call)? {
-        (source, Some(text), _) => one_document(call, "read_yaml", &source, &text),
-        (_, None, Some(default)) => Ok(default),
-        (_, None, None) => call.none(),
+    match read_yaml_file(call, false)? {
+        Ok((from, text)) => one_document(call, &from, &text),
+        Err(default) => Ok(default),
     }
 }
 
 pub(crate) fn read_yaml_stream<'v>(call: &mut Call<'v, '_, '_, '_>) -> Result<Value<'v>> {
-    match read(call)? {
-        (source, Some(text), _) => documents(call, &source, &text),
-        (_, None, Some(default)) => Ok(default),
-        (_, None, None) => call.none(),
+    match read_yaml_file(call, true)? {
+        Ok((from, text)) => documents(call, &from, &text),
+        Err(default) => Ok(default),
     }
 }
 
 pub(crate) fn decode_yaml<'v>(call: &mut Call<'v, '_, '_, '_>) -> Result<Value<'v>> {
-    let (source, text) = input(call, "yaml")?;
-    one_document(call, "decode_yaml", &source, &text)
+    let text = call.args()?.stringable("yaml")?;
+    one_document(call, "", &text)
 }
 
 pub(crate) fn decode_yaml_stream<'v>(call: &mut Call<'v, '_, '_, '_>) -> Result<Value<'v>> {
-    let (source, text) = input(call, "yaml")?;
-    documents(call, &source, &text)
+    let text = call.args()?.stringable("yaml")?;
+    documents(call, "", &text)
 }
 
-fn parse(source: &str, text: &str) -> Result<Vec<Json>> {
-    manifest::parse_stream(text).map_err(|e| Failure::new(format!("error parsing YAML from {source}: {e}")))
+/// Documents with something in them.
+fn parse(from: &str, text: &str) -> Result<Vec<Json>> {
+    let parsed = manifest::parse_stream(text);
+    let mut documents = parsed.map_err(|e| Failure {
+        message: format!("error parsing YAML{from}: {}", e.message),
+        hint: e.hint,
+        ..Failure::default()
+    })?;
+    documents.retain(|d| !d.is_null());
+    Ok(documents)
 }
 
-fn one_document<'v>(
-    call: &Call<'v, '_, '_, '_>,
-    function: &str,
-    source: &str,
-    text: &str,
-) -> Result<Value<'v>> {
-    let mut documents = parse(source, text)?;
+fn one_document<'v>(call: &Call<'v, '_, '_, '_>, from: &str, text: &str) -> Result<Value<'v>> {
+    let mut documents = parse(from, text)?;
     if documents.len() > 1 {
         fail!(
-            "error parsing YAML from {source}: expected a yaml document but found a yaml stream (documents separated by `---`). use {function}_stream instead to decode a yaml stream"
+            "expected a yaml document but found a yaml stream (documents separated by `---`). use decode_yaml_stream instead to decode a yaml stream"
         );
     }
     match documents.pop() {
@@ -115,9 +123,9 @@ fn one_document<'v>(
     }
 }
 
-fn documents<'v>(call: &Call<'v, '_, '_, '_>, source: &str, text: &str) -> Result<Value<'v>> {
+fn documents<'v>(call: &Call<'v, '_, '_, '_>, from: &str, text: &str) -> Result<Value<'v>> {
     let heap = call.heap();
-    let documents = parse(source, text)?;
+    let documents = parse(from, text)?;
     Ok(call.alloc(AllocList(documents.iter().map(|d| from_json(heap, d)))))
 }
 
@@ -131,11 +139,11 @@ pub(crate) fn encode_yaml<'v>(call: &mut Call<'v, '_, '_, '_>) -> Result<Value<'
 pub(crate) fn encode_yaml_stream<'v>(call: &mut Call<'v, '_, '_, '_>) -> Result<Value<'v>> {
     let args = call.args()?;
     let list = args.get("objs").expect("it is required");
-    let Some(items) = iterable(list, call.heap()) else {
-        return Err(args.wrong("objs", format_args!("got {}, want iterable", list.get_type())));
+    let Some(items) = ListRef::from_value(list) else {
+        return Err(args.wrong("objs", format_args!("got {}, want list", type_name(list))));
     };
     let mut texts = Vec::new();
-    for item in items {
+    for item in items.content().iter().copied() {
         let value =
             to_json(item).map_err(|e| Failure::new(format!("error converting object from starlark: {e}")))?;
         texts.push(manifest::emit(&value));
@@ -154,9 +162,4 @@ fn sorted(value: Json) -> Json {
         Json::Array(items) => Json::Array(items.into_iter().map(sorted).collect()),
         other => other,
     }
-}
-
-/// The parser's words as Go's.
-fn json_text(e: &serde_json::Error) -> String {
-    if e.is_eof() { "unexpected EOF".to_owned() } else { e.to_string() }
 }

@@ -1,11 +1,11 @@
 //! Files and commands: `local`, `read_file`, `listdir`, `kustomize`, `helm`, …
 
-use crate::call::{Call, Failure, Result, fail, go_quote, go_type};
+use crate::call::{Call, Failure, Result, absolute, fail, go_quote, go_type};
 use crate::env::io_text;
-use crate::host::{HelmRequest, HostError, KustomizeRequest, LocalCommand};
+use crate::host::{HelmRequest, HostError, KustomizeRequest, LocalCommand, LocalOutput};
 use crate::limits::check_interrupted;
 use crate::manifest;
-use crate::values::{Blob, GitRepo, text_of};
+use crate::values::{Blob, GitRepo};
 use crate::{Commands, FileKind, Level};
 use starlark::values::Value;
 use starlark::values::list::AllocList;
@@ -49,28 +49,31 @@ pub(crate) fn local<'v>(call: &mut Call<'v, '_, '_, '_>) -> Result<Value<'v>> {
     }
     let output = env.host.local(&request);
     check_interrupted(env)?;
-    let output = match output {
-        Ok(output) => output,
-        Err(e) => fail!("command {shown:?} failed.\nerror: {e}"),
+    let (output, problem) = match output {
+        Ok(output) if output.code == 0 => (output, None),
+        Ok(output) => {
+            let problem = format!("exit status {}", output.code);
+            (output, Some(problem))
+        }
+        Err(e) => (LocalOutput::default(), Some(e.to_string())),
     };
     let stdout = String::from_utf8_lossy(&output.stdout).into_owned();
-    if output.code != 0 {
-        let stderr = String::from_utf8_lossy(&output.stderr);
-        let mut text = format!("command {shown:?} failed.\nerror: exit status {}", output.code);
-        for (name, part) in [("stdout", stdout.as_str()), ("stderr", &stderr)] {
-            if !part.is_empty() {
-                text.push_str(&format!("\n{name}: {part:?}"));
-            }
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    if !quiet {
+        for line in stdout.lines().chain(stderr.lines()) {
+            env.say(Level::Info, &format!(" → {line}"));
+        }
+    }
+    if let Some(problem) = problem {
+        let mut text = format!("command {} failed.\nerror: {problem}", go_quote(&shown));
+        // what was printed is not said again
+        if quiet {
+            text.push_str(&format!("\nstdout: {}\nstderr: {}", go_quote(&stdout), go_quote(&stderr)));
         }
         return Err(Failure::new(text));
     }
-    if !quiet {
-        if stdout.is_empty() {
-            env.say(Level::Info, " → [no output]");
-        }
-        for line in stdout.lines() {
-            env.say(Level::Info, &format!(" → {line}"));
-        }
+    if !quiet && !echo_off && stdout.is_empty() && stderr.is_empty() {
+        env.say(Level::Info, " → [no output]");
     }
     Ok(call.alloc(Blob { text: stdout.into(), source: format!("local: {shown}") }))
 }
@@ -91,7 +94,7 @@ pub(crate) fn read_file<'v>(call: &mut Call<'v, '_, '_, '_>) -> Result<Value<'v>
     let path = args.required_path("paths")?;
     let default = match args.some("default") {
         None => None,
-        Some(v) => match text_of(v) {
+        Some(v) => match v.unpack_str() {
             Some(text) => Some(text.to_owned()),
             None => {
                 return Err(args
@@ -109,8 +112,8 @@ pub(crate) fn read_file<'v>(call: &mut Call<'v, '_, '_, '_>) -> Result<Value<'v>
 
 pub(crate) fn watch_file<'v>(call: &mut Call<'v, '_, '_, '_>) -> Result<Value<'v>> {
     let args = call.args()?;
-    for path in args.paths("paths")? {
-        call.env().reads(path);
+    for item in args.one_or_many(args.get("paths").expect("it is required")) {
+        call.env().reads(args.path_of(item).map_err(|e| args.wrong("paths", e))?);
     }
     call.none()
 }
@@ -162,10 +165,11 @@ pub(crate) fn blob<'v>(call: &mut Call<'v, '_, '_, '_>) -> Result<Value<'v>> {
 
 pub(crate) fn local_git_repo<'v>(call: &mut Call<'v, '_, '_, '_>) -> Result<Value<'v>> {
     let args = call.args()?;
-    let path = args.required_path("paths")?;
+    let path = absolute(&args.dir, &args.text("paths")?);
     let env = call.env();
     if env.host.kind(&path).is_none() {
-        fail!("{} isn't a valid git repo: {}", path.display(), "it doesn't exist");
+        let shown = path.display();
+        fail!("Reading paths {shown}: stat {shown}: no such file or directory");
     }
     if env.host.kind(&path.join(".git")) != Some(FileKind::Directory) {
         fail!("{} isn't a valid git repo: it doesn't have a .git/ directory", path.display());
@@ -180,6 +184,7 @@ fn host_failure(e: HostError) -> Failure {
 pub(crate) fn kustomize<'v>(call: &mut Call<'v, '_, '_, '_>) -> Result<Value<'v>> {
     let args = call.args()?;
     let dir = args.required_path("paths")?;
+    args.path("kustomize_bin")?;
     let program = args.text("kustomize_bin")?;
     let request = KustomizeRequest {
         dir: dir.clone(),

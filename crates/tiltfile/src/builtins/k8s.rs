@@ -4,6 +4,7 @@ mod custom_deploy;
 mod forward;
 mod kinds;
 mod names;
+mod patterns;
 
 pub(crate) use custom_deploy::k8s_custom_deploy;
 pub(crate) use forward::port_forward;
@@ -11,12 +12,13 @@ pub(crate) use kinds::{k8s_image_json_path, k8s_kind};
 pub(crate) use names::{WORKLOAD_FUNCTION, workload_to_resource_function};
 
 use super::local::{links, trigger_mode_arg};
-use crate::call::{Args, Call, Failure, Result, fail, go_repr, go_type, sequence_strings};
+use crate::call::{Args, Call, Failure, Result, fail, go_repr, go_type, sequence_strings, type_name};
 use crate::env::{Entity, K8sResourceOptions, io_text};
 use crate::manifest::{self, Id};
 use crate::plan::{DiscoveryStrategy, PodReadiness};
-use crate::values::Blob;
+use crate::values::{Blob, text_of};
 use forward::port_forwards;
+use patterns::partial_pattern;
 use starlark::values::Value;
 use starlark::values::dict::DictRef;
 use starlark::values::list::ListRef;
@@ -35,13 +37,19 @@ fn yaml_input<'v>(call: &Call<'v, '_, '_, '_>, args: &Args<'v>, v: Value<'v>) ->
 }
 
 fn parse_input(text: &str, source: &str) -> Result<Vec<serde_json::Value>> {
-    manifest::parse_objects(text).map_err(|e| match source.strip_prefix("file: ") {
-        Some(path) if e.contains("json parse error: ") => {
-            Failure::new(format!("{path} is not a valid YAML file: {e}"))
-        }
-        // Tilt does not name the file
-        Some(path) => Failure::new(e).with_hint(format!("This is in {path}.")),
-        None => Failure::new(format!("Error reading yaml from {source}: {e}")),
+    manifest::objects_of(text).map_err(|e| {
+        let text = &e.message;
+        let (message, hint) = match source.strip_prefix("file: ") {
+            Some(path) if text.contains("json parse error: ") => {
+                (format!("{path} is not a valid YAML file: {text}"), e.hint)
+            }
+            // Tilt does not name the file
+            Some(path) => {
+                (text.clone(), Some(e.hint.map_or(path.to_owned(), |hint| format!("{path}:{hint}"))))
+            }
+            None => (format!("Error reading yaml from {source}: {text}"), e.hint),
+        };
+        Failure { message, hint, ..Failure::default() }
     })
 }
 
@@ -90,50 +98,41 @@ pub(crate) fn filter_yaml<'v>(call: &mut Call<'v, '_, '_, '_>) -> Result<Value<'
     let args = call.args()?;
     let labels = args.string_map("labels")?;
     let patterns = [
+        ("apiVersion", args.text("api_version")?),
+        ("kind", args.text("kind")?),
         ("name", args.text("name")?),
         ("namespace", args.text("namespace")?),
-        ("kind", args.text("kind")?),
-        ("api_version", args.text("api_version")?),
     ];
-    let patterns: Vec<(&str, Option<regex::Regex>)> =
-        patterns.iter().map(|(n, p)| Ok((*n, partial(p)?))).collect::<Result<_>>()?;
     let value = args.get("yaml").expect("it is required");
-    let (mut matching, mut rest) = (Vec::new(), Vec::new());
+    let mut objects = Vec::new();
     for item in args.one_or_many(value) {
         let (text, source) = yaml_input(call, &args, item)?;
-        for object in parse_input(&text, &source)? {
-            let fits = patterns.iter().all(|(field, pattern)| {
-                let id = Id::of(&object);
-                let text = match *field {
-                    "name" => id.name,
-                    "namespace" => id.namespace,
-                    "kind" => id.kind,
-                    _ => manifest::text(&object, "apiVersion").to_owned(),
-                };
-                pattern.as_ref().is_none_or(|p| p.is_match(&text))
-            }) && labels.iter().all(|(key, value)| {
-                object.pointer("/metadata/labels").and_then(|l| l.get(key)).and_then(|v| v.as_str())
-                    == Some(value)
-            });
-            if fits { &mut matching } else { &mut rest }.push(manifest::emit(&object));
-        }
+        objects.extend(parse_input(&text, &source)?);
     }
-    let blob = |texts: Vec<String>, what: &str| {
-        call.alloc(Blob { text: texts.join("---\n").into(), source: format!("filter_yaml ({what})") })
+    let patterns: Vec<(&str, Option<regex::Regex>)> =
+        patterns.iter().map(|(n, p)| Ok((*n, partial_pattern(n, p)?))).collect::<Result<_>>()?;
+    let fits = |object: &serde_json::Value| {
+        let id = Id::of(object);
+        patterns.iter().all(|(field, pattern)| {
+            let text = match *field {
+                "name" => &id.name,
+                "namespace" => &id.namespace,
+                "kind" => &id.kind,
+                _ => manifest::text(object, "apiVersion"),
+            };
+            pattern.as_ref().is_none_or(|p| p.is_match(text))
+        }) && labels.iter().all(|(key, value)| {
+            object.pointer("/metadata/labels").and_then(|l| l.get(key)).and_then(|v| v.as_str())
+                == Some(value)
+        })
     };
-    Ok(call.alloc((blob(matching, "matching"), blob(rest, "rest"))))
-}
-
-/// A case-insensitive pattern that may match anywhere; `None` if empty.
-fn partial(pattern: &str) -> Result<Option<regex::Regex>> {
-    if pattern.is_empty() {
-        return Ok(None);
-    }
-    regex::RegexBuilder::new(pattern)
-        .case_insensitive(true)
-        .build()
-        .map(Some)
-        .map_err(|e| Failure::new(format!("error parsing regexp {pattern:?}: {e}")))
+    let (matching, rest): (Vec<_>, Vec<_>) = objects.into_iter().partition(fits);
+    let source = Blob::from_value(value).map_or("filter_yaml", |blob| blob.source.as_str());
+    let blob = |objects: Vec<serde_json::Value>| {
+        let texts: Vec<String> = objects.iter().map(manifest::emit).collect();
+        call.alloc(Blob { text: texts.join("---\n").into(), source: source.to_owned() })
+    };
+    Ok(call.alloc((blob(matching), blob(rest))))
 }
 
 pub(crate) fn k8s_resource<'v>(call: &mut Call<'v, '_, '_, '_>) -> Result<Value<'v>> {
@@ -182,25 +181,34 @@ pub(crate) fn k8s_resource<'v>(call: &mut Call<'v, '_, '_, '_>) -> Result<Value<
     call.none()
 }
 
+/// One of some words, as a string or blob; empty if it is not given.
+fn word(args: &Args<'_>, name: &str) -> Result<String> {
+    match args.get(name) {
+        None => Ok(String::new()),
+        Some(v) => match text_of(v) {
+            Some(text) => Ok(text.to_owned()),
+            None => Err(args.wrong(name, format_args!("Must be a string. Got: {}", type_name(v)))),
+        },
+    }
+}
+
 fn pod_readiness(args: &Args<'_>) -> Result<Option<PodReadiness>> {
-    match args.text("pod_readiness")?.as_str() {
+    match word(args, "pod_readiness")?.as_str() {
         "" => Ok(None),
         "wait" => Ok(Some(PodReadiness::Wait)),
         "ignore" => Ok(Some(PodReadiness::Ignore)),
+        "succeeded" => Ok(Some(PodReadiness::Succeeded)),
         other => Err(args
             .wrong("pod_readiness", format_args!("Invalid value. Allowed: {{ignore, wait}}. Got: {other}"))),
     }
 }
 
 fn discovery_strategy(args: &Args<'_>) -> Result<Option<DiscoveryStrategy>> {
-    match args.text("discovery_strategy")?.as_str() {
+    match word(args, "discovery_strategy")?.as_str() {
         "" => Ok(None),
         "default" => Ok(Some(DiscoveryStrategy::Default)),
         "selectors-only" => Ok(Some(DiscoveryStrategy::SelectorsOnly)),
-        other => Err(args.wrong(
-            "discovery_strategy",
-            format_args!("Invalid. Must be one of: \"default\", \"selectors-only\". Got: {other:?}"),
-        )),
+        _ => Err(args.wrong("discovery_strategy", r#"Invalid. Must be one of: "default", "selectors-only""#)),
     }
 }
 
@@ -250,7 +258,16 @@ pub(crate) fn k8s_namespace<'v>(call: &mut Call<'v, '_, '_, '_>) -> Result<Value
 
 pub(crate) fn allow_k8s_contexts<'v>(call: &mut Call<'v, '_, '_, '_>) -> Result<Value<'v>> {
     let args = call.args()?;
-    let contexts = args.strings("contexts")?;
+    let mut contexts = Vec::new();
+    for context in args.one_or_many(args.get("contexts").expect("it is required")) {
+        match context.unpack_str() {
+            Some(context) => contexts.push(context.to_owned()),
+            None => fail!(
+                "allow_k8s_contexts contexts must be a string or a sequence of strings; found a {}",
+                go_type(context)
+            ),
+        }
+    }
     call.env().reg_mut().settings.allowed_contexts.extend(contexts);
     call.none()
 }

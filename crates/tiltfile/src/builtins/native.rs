@@ -2,9 +2,9 @@
 
 use crate::call::{Args, Call, Failure, Result, absolute, fail};
 use crate::env::{Env, io_text};
+use crate::values::record::Struct;
 use crate::{FileKind, base64};
 use starlark::values::list::AllocList;
-use starlark::values::structs::AllocStruct;
 use starlark::values::{Heap, Value};
 use std::path::Path;
 
@@ -33,7 +33,7 @@ fn read(env: &Env<'_>, path: &Path, watch: bool) -> Result<Vec<u8>> {
 fn content<'v>(heap: Heap<'v>, bytes: Vec<u8>) -> Value<'v> {
     let encoded = heap.alloc(base64::encode(&bytes));
     let text = String::from_utf8(bytes).map_or_else(|_| Value::new_none(), |text| heap.alloc(text));
-    heap.alloc(AllocStruct([("text", text), ("base64", encoded)]))
+    heap.alloc(Struct::new([("text", text), ("base64", encoded)]))
 }
 
 pub(crate) fn data_of_file<'v>(call: &mut Call<'v, '_, '_, '_>) -> Result<Value<'v>> {

@@ -1,9 +1,8 @@
 //! `os.*` and `shlex.*`.
 
-use crate::call::{Call, Result, absolute, clean, fail};
+use crate::call::{Call, Result, absolute, clean, fail, go_repr};
 use crate::values::EnvVars;
 use starlark::values::Value;
-use starlark::values::list::AllocList;
 use std::path::{Component, Path, PathBuf};
 
 pub(crate) fn getcwd<'v>(call: &mut Call<'v, '_, '_, '_>) -> Result<Value<'v>> {
@@ -13,7 +12,7 @@ pub(crate) fn getcwd<'v>(call: &mut Call<'v, '_, '_, '_>) -> Result<Value<'v>> {
 
 pub(crate) fn getenv<'v>(call: &mut Call<'v, '_, '_, '_>) -> Result<Value<'v>> {
     let args = call.args()?;
-    match (call.env().getenv(&args.text("key")?), args.get("default")) {
+    match (call.env().getenv(&args.stringable("key")?), args.get("default")) {
         (Some(value), _) => Ok(call.alloc(value)),
         (None, Some(default)) => Ok(default),
         (None, None) => call.none(),
@@ -22,14 +21,14 @@ pub(crate) fn getenv<'v>(call: &mut Call<'v, '_, '_, '_>) -> Result<Value<'v>> {
 
 pub(crate) fn putenv<'v>(call: &mut Call<'v, '_, '_, '_>) -> Result<Value<'v>> {
     let args = call.args()?;
-    let (key, value) = (args.text("key")?, args.text("value")?);
+    let (key, value) = (args.stringable("key")?, args.stringable("value")?);
     vars(call, |v| v.changed.insert(key, Some(value)));
     call.none()
 }
 
 pub(crate) fn unsetenv<'v>(call: &mut Call<'v, '_, '_, '_>) -> Result<Value<'v>> {
     let args = call.args()?;
-    let key = args.text("key")?;
+    let key = args.stringable("key")?;
     vars(call, |v| v.changed.insert(key, None));
     call.none()
 }
@@ -85,131 +84,54 @@ pub(crate) fn realpath<'v>(call: &mut Call<'v, '_, '_, '_>) -> Result<Value<'v>>
 
 pub(crate) fn relpath<'v>(call: &mut Call<'v, '_, '_, '_>) -> Result<Value<'v>> {
     let args = call.args()?;
-    let dir = call.env().dir();
-    let target = absolute(&dir, &args.text("targpath")?);
-    let base = absolute(&dir, &args.text("basepath")?);
-    let shared = target.components().zip(base.components()).take_while(|(a, b)| a == b).count();
-    let mut relative = PathBuf::new();
-    for _ in base.components().skip(shared) {
-        relative.push(Component::ParentDir);
-    }
-    relative.extend(target.components().skip(shared));
-    let text = if relative.as_os_str().is_empty() {
-        ".".to_owned()
-    } else {
-        relative.to_string_lossy().into_owned()
+    let target = args.text("targpath")?;
+    let base = match args.get("basepath") {
+        Some(_) => args.text("basepath")?,
+        None => call.env().dir().to_string_lossy().into_owned(),
     };
-    Ok(call.alloc(text))
+    match relative(&base, &target) {
+        Some(path) => Ok(call.alloc(path)),
+        None => fail!("Rel: can't make {target} relative to {base}"),
+    }
 }
 
+/// The way from one path to the other, by their texts; `None` if only the disk knows it.
+fn relative(base: &str, target: &str) -> Option<String> {
+    let (base, target) = (clean(Path::new(base)), clean(Path::new(target)));
+    if base.is_absolute() != target.is_absolute() {
+        return None;
+    }
+    let parts = |path: &'_ Path| -> Vec<std::ffi::OsString> {
+        let parts = path.components().filter(|c| !matches!(c, Component::RootDir | Component::CurDir));
+        parts.map(|c| c.as_os_str().to_owned()).collect()
+    };
+    let (base, target) = (parts(&base), parts(&target));
+    let shared = target.iter().zip(&base).take_while(|(a, b)| a == b).count();
+    if base[shared..].iter().any(|part| part == "..") {
+        return None;
+    }
+    let up = base[shared..].iter().map(|_| std::ffi::OsStr::new(".."));
+    let path: PathBuf = up.chain(target[shared..].iter().map(|part| part.as_os_str())).collect();
+    Some(if path.as_os_str().is_empty() { ".".to_owned() } else { path.to_string_lossy().into_owned() })
+}
+
+/// As Go joins paths: a part that begins with a slash is a part like any other, and the whole is cleaned.
 pub(crate) fn join<'v>(call: &mut Call<'v, '_, '_, '_>) -> Result<Value<'v>> {
-    if let Some((name, _)) = call.named.first() {
-        fail!("os.path.join: unexpected keyword argument {name:?}");
-    }
-    let mut out = String::new();
+    let mut parts = Vec::new();
     for (i, part) in call.positional.iter().enumerate() {
-        let Some(part) = part.unpack_str() else {
-            fail!(
-                "os.path.join() only accepts strings. Argument #{i}: {} has type {}",
-                part.to_repr(),
-                part.get_type()
-            );
-        };
-        if part.starts_with('/') {
-            part.clone_into(&mut out);
-        } else {
-            if !out.is_empty() && !out.ends_with('/') {
-                out.push('/');
-            }
-            out.push_str(part);
+        match part.unpack_str() {
+            Some("") => {}
+            Some(text) => parts.push(text),
+            None => fail!("os.path.join() only accepts strings. Argument #{i}: {}", go_repr(*part)),
         }
     }
-    Ok(call.alloc(out))
-}
-
-pub(crate) fn environ_clear<'v>(call: &mut Call<'v, '_, '_, '_>) -> Result<Value<'v>> {
-    call.args()?;
-    vars(call, |v| {
-        for key in v.all().into_keys() {
-            v.changed.insert(key, None);
-        }
-    });
-    call.none()
-}
-
-pub(crate) fn environ_get<'v>(call: &mut Call<'v, '_, '_, '_>) -> Result<Value<'v>> {
-    getenv(call)
-}
-
-pub(crate) fn environ_items<'v>(call: &mut Call<'v, '_, '_, '_>) -> Result<Value<'v>> {
-    call.args()?;
-    Ok(call.alloc(AllocList(vars(call, |v| v.all()))))
-}
-
-pub(crate) fn environ_keys<'v>(call: &mut Call<'v, '_, '_, '_>) -> Result<Value<'v>> {
-    call.args()?;
-    Ok(call.alloc(AllocList(vars(call, |v| v.all()).into_keys())))
-}
-
-pub(crate) fn environ_values<'v>(call: &mut Call<'v, '_, '_, '_>) -> Result<Value<'v>> {
-    call.args()?;
-    Ok(call.alloc(AllocList(vars(call, |v| v.all()).into_values())))
-}
-
-pub(crate) fn environ_pop<'v>(call: &mut Call<'v, '_, '_, '_>) -> Result<Value<'v>> {
-    let args = call.args()?;
-    let key = args.text("key")?;
-    match (vars(call, |v| v.get(&key)), args.get("default")) {
-        (Some(value), _) => {
-            vars(call, |v| v.changed.insert(key, None));
-            Ok(call.alloc(value))
-        }
-        (None, Some(default)) => Ok(default),
-        (None, None) => fail!("pop: missing key"),
-    }
-}
-
-pub(crate) fn environ_popitem<'v>(call: &mut Call<'v, '_, '_, '_>) -> Result<Value<'v>> {
-    call.args()?;
-    match vars(call, |v| v.all()).into_iter().next() {
-        Some((key, value)) => {
-            vars(call, |v| v.changed.insert(key.clone(), None));
-            Ok(call.alloc((key, value)))
-        }
-        None => fail!("environ is empty"),
-    }
-}
-
-pub(crate) fn environ_setdefault<'v>(call: &mut Call<'v, '_, '_, '_>) -> Result<Value<'v>> {
-    let args = call.args()?;
-    let (key, default) = (args.text("key")?, args.text("default")?);
-    let value = vars(call, |v| match v.get(&key) {
-        Some(value) => value,
-        None => {
-            v.changed.insert(key, Some(default.clone()));
-            default
-        }
-    });
-    Ok(call.alloc(value))
-}
-
-pub(crate) fn environ_update<'v>(call: &mut Call<'v, '_, '_, '_>) -> Result<Value<'v>> {
-    let mut pairs: Vec<(String, String)> = Vec::new();
-    for value in &call.positional {
-        pairs.extend(crate::call::string_map(*value).map_err(crate::call::Failure::new)?);
-    }
-    for (name, value) in &call.named {
-        match value.unpack_str() {
-            Some(text) => pairs.push((name.clone(), text.to_owned())),
-            None => fail!("update: value of {name:?} is not a string: {}", value.get_type()),
-        }
-    }
-    vars(call, |v| v.changed.extend(pairs.into_iter().map(|(k, value)| (k, Some(value)))));
-    call.none()
+    let joined = parts.join("/");
+    let path = if joined.is_empty() { PathBuf::new() } else { clean(Path::new(&joined)) };
+    Ok(call.alloc(path.to_string_lossy().into_owned()))
 }
 
 pub(crate) fn shlex_quote<'v>(call: &mut Call<'v, '_, '_, '_>) -> Result<Value<'v>> {
-    let text = call.args()?.text("s")?;
+    let text = call.args()?.text("name")?;
     let plain = |c: char| c.is_ascii_alphanumeric() || "@%+=:,./-_".contains(c);
     if !text.is_empty() && text.chars().all(plain) {
         return Ok(call.alloc(text));

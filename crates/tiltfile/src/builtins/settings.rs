@@ -57,7 +57,7 @@ fn whole_number(args: &Args<'_>, name: &str) -> Result<Option<i32>> {
 
 pub(crate) fn watch_settings<'v>(call: &mut Call<'v, '_, '_, '_>) -> Result<Value<'v>> {
     let args = call.args()?;
-    let patterns = super::images::glob_list(&args, "ignore")?;
+    let patterns = args.strings("ignore")?;
     let env = call.env();
     let ignore = Ignore { base: env.dir(), source: WATCH_SETTINGS.to_owned(), patterns };
     if !ignore.patterns.is_empty() {
@@ -109,20 +109,33 @@ pub(crate) fn ci_settings<'v>(call: &mut Call<'v, '_, '_, '_>) -> Result<Value<'
 
 pub(crate) fn docker_prune_settings<'v>(call: &mut Call<'v, '_, '_, '_>) -> Result<Value<'v>> {
     let args = call.args()?;
-    let num_builds = args.int("num_builds", 0)?;
-    let interval = args.int("interval_hrs", 0)?;
+    let (disable, max_age) = (args.boolean("disable", false)?, args.int("max_age_mins", 0)?);
+    let (num_builds, interval) = (args.int("num_builds", 0)?, args.int("interval_hrs", 0)?);
     if num_builds != 0 && interval != 0 {
-        fail!("can't specify both 'prune every X builds' and 'prune every Y hours'; please pass only one");
+        fail!(
+            "can't specify both 'prune every X builds' and 'prune every Y hours'; please pass only one of `num_builds` and `interval_hrs`"
+        );
     }
-    let (disable, max_age) = (args.boolean("disable", false)?, args.int("max_age_mins", 360)?);
-    let keep_recent = args.int("keep_recent", 2)?;
+    // Tilt looks at this one itself, and does not name it
+    let keep_recent = match args.get("keep_recent") {
+        None => None,
+        Some(v) if type_name(v) != "int" => fail!("got {}, want int", type_name(v)),
+        Some(v) => match v.unpack_i32() {
+            Some(n) => Some(i64::from(n)),
+            None => fail!("{} out of range", v.to_repr()),
+        },
+    };
     let mut reg = call.env().reg_mut();
     let prune = &mut reg.settings.docker_prune;
     prune.enabled = !disable;
-    prune.max_age_secs = max_age.saturating_mul(60);
     prune.num_builds = num_builds;
-    prune.interval_secs = interval.max(1).saturating_mul(3600);
-    prune.keep_recent = keep_recent;
+    if max_age != 0 {
+        prune.max_age_secs = max_age.saturating_mul(60);
+    }
+    if interval != 0 {
+        prune.interval_secs = interval.saturating_mul(3600);
+    }
+    prune.keep_recent = keep_recent.unwrap_or(prune.keep_recent);
     drop(reg);
     call.none()
 }
@@ -136,6 +149,7 @@ pub(crate) fn secret_settings<'v>(call: &mut Call<'v, '_, '_, '_>) -> Result<Val
 
 pub(crate) fn version_settings<'v>(call: &mut Call<'v, '_, '_, '_>) -> Result<Value<'v>> {
     let args = call.args()?;
+    let check_updates = args.get("check_updates").map(|_| args.boolean("check_updates", true)).transpose()?;
     let constraint = args.text("constraint")?;
     if !constraint.is_empty() && !version::satisfies(TILT_VERSION, &constraint)? {
         fail!(
@@ -144,7 +158,7 @@ pub(crate) fn version_settings<'v>(call: &mut Call<'v, '_, '_, '_>) -> Result<Va
     }
     let mut reg = call.env().reg_mut();
     let version = &mut reg.settings.version;
-    version.check_updates = args.boolean("check_updates", version.check_updates)?;
+    version.check_updates = check_updates.unwrap_or(version.check_updates);
     if !constraint.is_empty() {
         version.constraint = constraint;
     }

@@ -1,12 +1,11 @@
 //! `include`, `load_dynamic`, `print`, `warn`, `fail`, `exit`, `struct`, `module`.
 
-use crate::call::{Call, Failure, FailureKind, Result, fail};
+use crate::call::{Call, Failure, FailureKind, Result, fail, go_quote, go_repr, type_name};
 use crate::guard::check_printed;
-use crate::values::text_of;
+use crate::values::record::{NamedModule, Struct};
 use crate::{Level, dialect, eval};
 use starlark::environment::Module;
 use starlark::values::dict::AllocDict;
-use starlark::values::structs::AllocStruct;
 use starlark::values::{FrozenHeapName, Value};
 
 pub(crate) fn include<'v>(call: &mut Call<'v, '_, '_, '_>) -> Result<Value<'v>> {
@@ -48,8 +47,13 @@ pub(crate) fn print<'v>(call: &mut Call<'v, '_, '_, '_>) -> Result<Value<'v>> {
     for (name, value) in &call.named {
         match (name.as_str(), value.unpack_str()) {
             ("sep", Some(s)) => separator = s.to_owned(),
-            ("sep", None) => fail!("print: for parameter sep: got {}, want string", value.get_type()),
-            _ => fail!("print: unexpected keyword argument {name:?}"),
+            ("sep", None) => {
+                fail!("print: for parameter \"sep\": got {}, want string", type_name(*value))
+            }
+            _ => {
+                let hint = crate::call::nearest(name, ["sep"]).map(|n| format!(" (did you mean {n}?)"));
+                fail!("print: unexpected keyword argument {}{}", go_quote(name), hint.unwrap_or_default())
+            }
         }
     }
     for value in &call.positional {
@@ -61,31 +65,22 @@ pub(crate) fn print<'v>(call: &mut Call<'v, '_, '_, '_>) -> Result<Value<'v>> {
 }
 
 pub(crate) fn warn<'v>(call: &mut Call<'v, '_, '_, '_>) -> Result<Value<'v>> {
-    let args = call.args()?;
-    let message = args.get("msg").expect("it is required");
-    let text = shown(call, message)?;
+    let text = call.args()?.text("msg")?;
     let position = call.position();
     call.env().warn(text, Some(position));
     call.none()
 }
 
 pub(crate) fn fail_<'v>(call: &mut Call<'v, '_, '_, '_>) -> Result<Value<'v>> {
-    let args = call.args()?;
-    let message = args.get("msg").expect("it is required");
-    Err(Failure::new(shown(call, message)?))
-}
-
-/// The text of what is to be told.
-fn shown<'v>(call: &Call<'v, '_, '_, '_>, value: Value<'v>) -> Result<String> {
-    check_printed(call.eval, value)?;
-    Ok(text_of(value).map(str::to_owned).unwrap_or_else(|| value.to_str()))
+    let message = call.args()?.text("msg")?;
+    Err(Failure::new(message))
 }
 
 pub(crate) fn exit<'v>(call: &mut Call<'v, '_, '_, '_>) -> Result<Value<'v>> {
     let args = call.args()?;
     if let Some(code) = args.some("code") {
         check_printed(call.eval, code)?;
-        call.env().say(Level::Info, &code.to_str());
+        call.env().say(Level::Info, &go_repr(code));
     }
     call.env().exited.set(true);
     Err(Failure { kind: FailureKind::Exit, ..Failure::new("exit") })
@@ -95,12 +90,15 @@ pub(crate) fn struct_<'v>(call: &mut Call<'v, '_, '_, '_>) -> Result<Value<'v>> 
     if !call.positional.is_empty() {
         fail!("struct: unexpected positional arguments");
     }
-    Ok(call.alloc(AllocStruct(call.named.clone())))
+    Ok(call.alloc(Struct::new(call.named.clone())))
 }
 
 pub(crate) fn module<'v>(call: &mut Call<'v, '_, '_, '_>) -> Result<Value<'v>> {
     match call.positional.as_slice() {
-        [name] if name.unpack_str().is_some() => Ok(call.alloc(AllocStruct(call.named.clone()))),
-        _ => fail!("module: the first argument must be the module's name"),
+        [name] => match name.unpack_str() {
+            Some(text) => Ok(call.alloc(NamedModule::new(text, call.named.clone()))),
+            None => fail!("module: for parameter 1: got {}, want string", type_name(*name)),
+        },
+        other => fail!("module: got {} arguments, want 1", other.len()),
     }
 }

@@ -5,14 +5,14 @@
 
 mod validate;
 
-use crate::call::{Args, Call, Failure, Result, fail, go_type};
+use crate::call::{Args, Call, Failure, Result, fail, go_type, type_name};
 use crate::catalog;
 use crate::plan::ApiObject;
 use crate::values;
+use crate::values::record::{Struct, struct_fields};
 use serde_json::{Map, Value as Json};
 use starlark::values::dict::DictRef;
 use starlark::values::list::AllocList;
-use starlark::values::structs::{AllocStruct, StructRef};
 use starlark::values::{Heap, Value};
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -78,7 +78,10 @@ pub(crate) fn object<'v>(call: &mut Call<'v, '_, '_, '_>) -> Result<Value<'v>> {
         Ok(args.string_map(field)?.into_iter().collect())
     };
     let (labels, annotations) = (texts("labels")?, texts("annotations")?);
-    let (fields, mut given) = fields(call, &args, kind, &["name", "labels", "annotations"])?;
+    let own = ["name", "labels", "annotations"];
+    let (fields, mut given) = fields(call, &args, &own, |param, value| {
+        field(&args.dir, kind, param, value, call.heap()).map_err(|e| args.wrong(param.name, e))
+    })?;
     if kind == "cmd" && !given.contains_key("dir") {
         given.insert("dir".to_owned(), args.dir.display().to_string().into());
     }
@@ -87,23 +90,23 @@ pub(crate) fn object<'v>(call: &mut Call<'v, '_, '_, '_>) -> Result<Value<'v>> {
     let plural = PLURALS.iter().find(|(k, _)| *k == kind).map_or(kind, |(_, plural)| plural);
     let mut reg = call.env().reg_mut();
     let object = ApiObject { plural: plural.to_owned(), name, labels, annotations, spec };
-    // several files may say where an extension comes from
-    let may_repeat = plural.starts_with("extension");
     match reg.api_objects.iter().find(|o| o.plural == plural && o.name == object.name) {
-        Some(before) if may_repeat && *before == object => {}
+        Some(before) if *before == object => {}
         Some(_) => fail!("{plural} {:?} already registered", object.name),
         None => reg.api_objects.push(object),
     }
     drop(reg);
     let own = ["name", "labels", "annotations"].map(|f| (f, args.get(f).unwrap_or_else(Value::new_none)));
-    Ok(call.alloc(AllocStruct(own.into_iter().chain(fields).collect::<Vec<_>>())))
+    Ok(call.alloc(Struct::new(own.into_iter().chain(fields))))
 }
 
 /// Makes a value that objects are made of.
 pub(crate) fn part<'v>(call: &mut Call<'v, '_, '_, '_>) -> Result<Value<'v>> {
     let args = call.args()?;
-    let (fields, _) = fields(call, &args, kind(call.name), &[])?;
-    Ok(call.alloc(AllocStruct(fields)))
+    let (fields, _) = fields(call, &args, &[], |param, value| {
+        field_of_part(&args.dir, kind(call.name), param, value, call.heap()).map_err(Failure::new)
+    })?;
+    Ok(call.alloc(Struct::new(fields)))
 }
 
 fn kind(name: &'static str) -> &'static str {
@@ -112,15 +115,19 @@ fn kind(name: &'static str) -> &'static str {
 
 type Fields<'v> = (Vec<(&'static str, Value<'v>)>, Map<String, Json>);
 
-/// All fields as attributes, and those that are set as JSON.
-fn fields<'v>(call: &Call<'v, '_, '_, '_>, args: &Args<'v>, kind: &str, but: &[&str]) -> Result<Fields<'v>> {
+/// All fields but the object's `own` as attributes, and those that are set as JSON.
+fn fields<'v>(
+    call: &Call<'v, '_, '_, '_>,
+    args: &Args<'v>,
+    own: &[&str],
+    json_of: impl Fn(&catalog::Param, Value<'v>) -> Result<Json>,
+) -> Result<Fields<'v>> {
     let (mut attributes, mut spec) = (Vec::new(), Map::new());
-    for param in call.params.iter().filter(|p| !but.contains(&p.name)) {
+    for param in call.params.iter().filter(|p| !own.contains(&p.name)) {
         let value = args.some(param.name);
         if let Some(value) = value {
-            let wrong = |e: String| args.wrong(param.name, e);
-            let json = field(&args.dir, kind, param, value, call.heap()).map_err(wrong)?;
-            if !is_empty(&json, part_of(kind, param.name).is_some()) {
+            let json = json_of(param, value)?;
+            if !is_empty(&json, part_of(kind(call.name), param.name).is_some()) {
                 spec.insert(param.name.to_owned(), json);
             }
         }
@@ -151,88 +158,128 @@ fn is_empty(json: &Json, is_part: bool) -> bool {
     }
 }
 
+type Text<T> = std::result::Result<T, String>;
+
+/// A field of an object.
 fn field<'v>(
     dir: &Path,
     owner: &str,
     param: &catalog::Param,
     value: Value<'v>,
     heap: Heap<'v>,
-) -> std::result::Result<Json, String> {
-    let name = param.name;
-    if let Some((part, many)) = part_of(owner, name) {
+) -> Text<Json> {
+    let want = |what: &str| format!("got {}, want {what}", type_name(value));
+    match scalar(owner, param) {
+        Some("bool") => value.unpack_bool().map(Json::from).ok_or_else(|| want("bool")),
+        Some("int") => match value.unpack_i32() {
+            Some(number) => Ok(number.into()),
+            None if type_name(value) == "int" => {
+                Err(format!("value out of range for int32: {}", value.to_repr()))
+            }
+            None => Err(want("int")),
+        },
+        Some(_) => value.unpack_str().map(Json::from).ok_or_else(|| want("string")),
+        None => structured(dir, owner, param, value, heap),
+    }
+}
+
+/// A field of a part of an object: Tilt checks it in other words.
+fn field_of_part<'v>(
+    dir: &Path,
+    owner: &str,
+    param: &catalog::Param,
+    value: Value<'v>,
+    heap: Heap<'v>,
+) -> Text<Json> {
+    let kind = type_name(value);
+    match scalar(owner, param) {
+        Some("bool") => {
+            value.unpack_bool().map(Json::from).ok_or_else(|| format!("Expected bool, got: {kind}"))
+        }
+        Some("int") => match value.unpack_i32() {
+            Some(number) => Ok(number.into()),
+            None if kind == "int" => Err(format!("Expected int, got: {} out of range", value.to_repr())),
+            None => Err(format!("Expected int, got: got {kind}, want int")),
+        },
+        Some(_) => {
+            value.unpack_str().map(Json::from).ok_or_else(|| format!("Expected string, actual: {kind}"))
+        }
+        None => {
+            structured(dir, owner, param, value, heap).map_err(|e| format!("unpacking {}: {e}", param.name))
+        }
+    }
+}
+
+/// The type of a field that the interpreter itself unpacks.
+fn scalar(owner: &str, param: &catalog::Param) -> Option<&'static str> {
+    let is_path = (owner, param.name) == ("ignore_def", "base_path");
+    let is_scalar = matches!(param.annotation, "bool" | "int" | "str") && !is_path && param.name != "timeout";
+    (is_scalar && part_of(owner, param.name).is_none()).then_some(param.annotation)
+}
+
+/// Parts, paths, durations, maps and lists.
+fn structured<'v>(
+    dir: &Path,
+    owner: &str,
+    param: &catalog::Param,
+    value: Value<'v>,
+    heap: Heap<'v>,
+) -> Text<Json> {
+    if let Some((part, many)) = part_of(owner, param.name) {
         if !many {
             return part_json(dir, part, value, heap);
         }
-        let Some(items) = values::iterable(value, heap) else {
-            return Err(format!("got {}, want iterable", value.get_type()));
+        let Some(items) = values::sequence(value) else {
+            return Err(format!("expected list, actual: {}", type_name(value)));
         };
-        let items = items
-            .into_iter()
-            .enumerate()
-            .map(|(i, item)| part_json(dir, part, item, heap).map_err(|e| format!("at index {i}: {e}")));
-        return Ok(Json::Array(items.collect::<std::result::Result<_, _>>()?));
+        let items = items.into_iter().enumerate();
+        let parts =
+            items.map(|(i, item)| part_json(dir, part, item, heap).map_err(|e| format!("at index {i}: {e}")));
+        return Ok(Json::Array(parts.collect::<Text<_>>()?));
     }
-    let want = |type_name: &str| format!("got {}, want {type_name}", value.get_type());
-    let text = || value.unpack_str().ok_or_else(|| want("string"));
     let path = |v: Value<'v>| match v.unpack_str() {
         Some(text) => Ok(Json::from(crate::call::absolute(dir, text).display().to_string())),
         None => Err(format!("expected path | string. Actual type: {}", go_type(v))),
     };
     match param.annotation {
-        "bool" => value.unpack_bool().map(Json::from).ok_or_else(|| want("bool")),
-        "int" => match value.unpack_i32() {
-            Some(number) => Ok(number.into()),
-            None if value.get_type() == "int" => {
-                Err(format!("value out of range for int32: {}", value.to_repr()))
-            }
-            None => Err(want("int")),
-        },
         // an ignore's directory is a path like any other
         "Path" => path(value),
-        "str" if (owner, name) == ("ignore_def", "base_path") => path(value),
-        "str" if name == "timeout" => {
-            Ok(crate::text::go_duration(crate::text::go_duration_ms(text()?)?).into())
-        }
-        "str" => Ok(text()?.into()),
+        "str" if param.name == "timeout" => match value.unpack_str() {
+            Some(text) => Ok(crate::text::go_duration(crate::text::go_duration_ms(text)?).into()),
+            None => Err(format!("Expected string. Got: {}", type_name(value))),
+        },
+        "str" => path(value),
         "dict[str, str]" => {
             let map = crate::call::string_map(value)?;
             Ok(Json::Object(map.into_iter().map(|(k, v)| (k, v.into())).collect()))
         }
-        "Path | list[Path]" => Ok(Json::Array(
-            values::go_sequence(value, heap)
-                .unwrap_or_else(|| vec![value])
-                .into_iter()
-                .map(path)
-                .collect::<std::result::Result<_, _>>()?,
-        )),
+        "Path | list[Path]" => {
+            let items = values::go_sequence(value, heap).unwrap_or_else(|| vec![value]);
+            Ok(Json::Array(items.into_iter().map(path).collect::<Text<_>>()?))
+        }
         _ => match values::iterable(value, heap) {
             Some(items) => Ok(crate::call::strings_of(&items, "value")?.into()),
-            None => Err(format!(
-                "value should be a List or Tuple of strings, but is of type {}",
-                value.get_type()
-            )),
+            None => {
+                let kind = type_name(value);
+                Err(format!("value should be a List or Tuple of strings, but is of type {kind}"))
+            }
         },
     }
 }
 
-fn part_json<'v>(
-    dir: &Path,
-    part: &'static str,
-    value: Value<'v>,
-    heap: Heap<'v>,
-) -> std::result::Result<Json, String> {
+fn part_json<'v>(dir: &Path, part: &'static str, value: Value<'v>, heap: Heap<'v>) -> Text<Json> {
     let mut entries: Vec<(String, Value<'v>)> = Vec::new();
     if let Some(dict) = DictRef::from_value(value) {
         for (key, value) in dict.iter() {
             let Some(key) = key.unpack_str() else {
-                return Err(format!("key must be string. Got: {}", key.get_type()));
+                return Err(format!("key must be string. Got: {}", type_name(key)));
             };
             entries.push((key.to_owned(), value));
         }
-    } else if let Some(fields) = StructRef::from_value(value) {
-        entries.extend(fields.iter().map(|(k, v)| (k.as_str().to_owned(), v)));
+    } else if let Some(fields) = struct_fields(value) {
+        entries.extend(fields.into_iter().map(|(k, v)| (k.to_owned(), v)));
     } else {
-        return Err(format!("expected {part} or dict. Actual type: {}", value.get_type()));
+        return Err(format!("expected dict, actual: {}", type_name(value)));
     }
     let mut out = Map::new();
     for (key, value) in entries {
@@ -243,7 +290,7 @@ fn part_json<'v>(
         if value.is_none() {
             continue;
         }
-        let json = field(dir, part, param, value, heap).map_err(|e| format!("unpacking {key}: {e}"))?;
+        let json = field_of_part(dir, part, param, value, heap)?;
         if !is_empty(&json, part_of(part, &key).is_some()) {
             out.insert(key, json);
         }

@@ -67,7 +67,7 @@ pub(super) static OS: &[Entry] = &[
         "path: str, *paths: str",
         "str",
         Done,
-        "The parts joined by `/`; an absolute part starts anew.",
+        "The parts joined by `/`, and cleaned; a part that begins with `/` does not start anew, as it would in Python.",
     ),
 ];
 
@@ -96,4 +96,4 @@ pub(super) static ENVIRON: &[Entry] = &[
 ];
 
 pub(super) static SHLEX: &[Entry] =
-    &[entry("shlex.quote", "s: str", "str", Done, "The text as one word of a shell's command line.")];
+    &[entry("shlex.quote", "name: str", "str", Done, "The text as one word of a shell's command line.")];

@@ -3,12 +3,12 @@
 use crate::call::{Failure, Result};
 use crate::env::Env;
 use crate::limits::Stop;
+use crate::values::record::struct_fields;
 use starlark::codemap::FileSpanRef;
 use starlark::eval::{BeforeStmtFuncDyn, Evaluator};
 use starlark::values::Value;
 use starlark::values::dict::DictRef;
 use starlark::values::list::ListRef;
-use starlark::values::structs::StructRef;
 use starlark::values::tuple::TupleRef;
 
 /// One value may take this part of what an evaluation may.
@@ -102,6 +102,12 @@ pub(super) fn printed(eval: &Evaluator<'_, '_, '_>, value: Value<'_>) -> Result<
     }
 }
 
+/// An error that shows a value may not be as large as what it complains about.
+pub(crate) fn is_short(value: Value<'_>) -> bool {
+    const LONGEST: usize = 1 << 20;
+    Measure { left: LONGEST, path: Vec::new() }.value(value).is_ok()
+}
+
 enum Problem {
     Large,
     Deep,
@@ -124,8 +130,8 @@ impl<'v> Measure<'v> {
         } else if let Some(dict) = DictRef::from_value(value) {
             let items: Vec<Value<'v>> = dict.iter().flat_map(|(k, v)| [k, v]).collect();
             Box::new(items.into_iter())
-        } else if let Some(fields) = StructRef::from_value(value) {
-            Box::new(fields.iter().map(|(_, v)| v).collect::<Vec<_>>().into_iter())
+        } else if let Some(fields) = struct_fields(value) {
+            Box::new(fields.into_iter().map(|(_, v)| v))
         } else {
             return Ok(());
         };

@@ -19,7 +19,7 @@ macro_rules! actions {
         starlark_simple_value!($name);
         impl fmt::Display for $name {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                write!(f, "<{}>", $type)
+                f.write_str(&shown($type, &self.handler))
             }
         }
         #[starlark_value(type = $type)]
@@ -39,6 +39,24 @@ actions!(
     HttpGetActionValue "HTTPGetAction" ["host", "path", "port", "scheme"],
     TcpSocketActionValue "TCPSocketAction" ["host", "port"]
 );
+
+/// An action as a struct of its name prints.
+fn shown(kind: &str, handler: &ProbeHandler) -> String {
+    let quoted = crate::call::go_quote;
+    match handler {
+        ProbeHandler::Exec { command } => {
+            let command: Vec<String> = command.iter().map(|c| quoted(c)).collect();
+            format!("{kind}(command = [{}])", command.join(", "))
+        }
+        ProbeHandler::HttpGet { port, host, scheme, path } => format!(
+            "{kind}(host = {}, path = {}, port = {port}, scheme = {})",
+            quoted(host),
+            quoted(path),
+            quoted(scheme)
+        ),
+        ProbeHandler::TcpSocket { port, host } => format!("{kind}(host = {}, port = {port})", quoted(host)),
+    }
+}
 
 fn field<'v>(handler: &ProbeHandler, name: &str, heap: Heap<'v>) -> Option<Value<'v>> {
     Some(match (handler, name) {
@@ -63,7 +81,22 @@ pub(crate) struct ProbeValue {
 starlark_simple_value!(ProbeValue);
 impl fmt::Display for ProbeValue {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("<Probe>")
+        let part = |kind: &str, is_it: bool| {
+            if is_it { shown(kind, &self.probe.handler) } else { "None".to_owned() }
+        };
+        let handler = &self.probe.handler;
+        write!(
+            f,
+            "Probe(exec = {}, failure_threshold = {}, http_get = {}, initial_delay_secs = {}, period_secs = {}, success_threshold = {}, tcp_socket = {}, timeout_secs = {})",
+            part("ExecAction", matches!(handler, ProbeHandler::Exec { .. })),
+            self.probe.failure_threshold,
+            part("HTTPGetAction", matches!(handler, ProbeHandler::HttpGet { .. })),
+            self.probe.initial_delay_secs,
+            self.probe.period_secs,
+            self.probe.success_threshold,
+            part("TCPSocketAction", matches!(handler, ProbeHandler::TcpSocket { .. })),
+            self.probe.timeout_secs,
+        )
     }
 }
 

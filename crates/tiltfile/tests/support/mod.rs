@@ -88,7 +88,13 @@ impl Host for MemoryHost {
         self.commands.borrow_mut().push(command.clone());
         let text = command.argv.last().cloned().unwrap_or_default();
         match text.strip_prefix("exit ") {
-            Some(code) => Ok(LocalOutput { code: code.parse().unwrap_or(1), ..LocalOutput::default() }),
+            Some("empty") => Ok(LocalOutput::default()),
+            Some("none") => Err(io::Error::other("no such program")),
+            Some(code) => Ok(LocalOutput {
+                code: code.parse().unwrap_or(1),
+                stdout: b"out\n".to_vec(),
+                stderr: b"it failed\nbadly\n".to_vec(),
+            }),
             None => Ok(LocalOutput { stdout: format!("{text}\n").into_bytes(), ..LocalOutput::default() }),
         }
     }

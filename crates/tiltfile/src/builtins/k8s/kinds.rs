@@ -1,29 +1,30 @@
 //! `k8s_kind`, `k8s_image_json_path`: where objects that make no pods name images.
 
+use super::patterns::partial_pattern;
 use super::pod_readiness;
-use crate::call::{Args, Call, Failure, Result, fail};
+use crate::call::{Args, Call, Failure, Result, fail, go_quote, go_repr, type_name};
 use crate::env::{KindDef, LocatorDef};
 use crate::plan::{ImageObject, ObjectSelector};
-use crate::values::sequence;
 use starlark::values::Value;
+use starlark::values::dict::DictRef;
 
 pub(crate) fn k8s_kind<'v>(call: &mut Call<'v, '_, '_, '_>) -> Result<Value<'v>> {
     if call.positional.len() > 1 {
         fail!("k8s_kind: got {} arguments, want at most 1", call.positional.len());
     }
     let args = call.args()?;
-    let paths = args.strings("image_json_path")?;
+    let paths = json_paths(&args, "image_json_path")?;
     let selector = ObjectSelector {
         kind: args.text("kind")?,
         api_version: args.text("api_version")?,
         ..ObjectSelector::default()
     };
+    let object = args.get("image_object").map(|v| image_object(&args, v)).transpose()?;
+    let pod_readiness = pod_readiness(&args)?;
     check_patterns(&selector)?;
-    let object = args.some("image_object").map(|v| image_object(&args, v)).transpose()?;
     if !paths.is_empty() && object.is_some() {
         fail!("Cannot specify both image_json_path and image_object");
     }
-    let pod_readiness = pod_readiness(&args)?;
     let position = call.position();
     let mut reg = call.env().reg_mut();
     for path in paths {
@@ -36,6 +37,7 @@ pub(crate) fn k8s_kind<'v>(call: &mut Call<'v, '_, '_, '_>) -> Result<Value<'v>>
         });
     }
     if let Some((path, object)) = object {
+        check_json_path(&path)?;
         reg.locators.push(LocatorDef { selector: selector.clone(), path, object: Some(object), position });
     }
     reg.kinds.push(KindDef { selector, pod_readiness });
@@ -43,36 +45,49 @@ pub(crate) fn k8s_kind<'v>(call: &mut Call<'v, '_, '_, '_>) -> Result<Value<'v>>
     call.none()
 }
 
-fn image_object(args: &Args<'_>, v: Value<'_>) -> Result<(String, ImageObject)> {
-    let map = crate::call::string_map(v).map_err(|e| args.wrong("image_object", e))?;
-    let field = |name: &str| match map.iter().find(|(k, _)| k == name) {
-        Some((_, value)) if !value.is_empty() => Ok(value.clone()),
-        _ => fail!("Expected key {name:?} in image_object"),
+fn json_paths(args: &Args<'_>, name: &str) -> Result<Vec<String>> {
+    let items = args.get(name).map(|v| args.one_or_many(v)).unwrap_or_default();
+    let path = |item: Value<'_>| match item.unpack_str() {
+        Some(path) => Ok(path.to_owned()),
+        None => Err(args.wrong(name, format_args!("Expected string, got: {}", go_repr(item)))),
     };
-    let path = field("json_path")?;
-    check_json_path(&path)?;
-    Ok((path, ImageObject { repo_field: field("repo_field")?, tag_field: field("tag_field")? }))
+    items.into_iter().map(path).collect()
+}
+
+const IMAGE_OBJECT: [&str; 3] = ["json_path", "repo_field", "tag_field"];
+
+fn image_object(args: &Args<'_>, v: Value<'_>) -> Result<(String, ImageObject)> {
+    const FORM: &str = "Expected dict of the form {'json_path': str, 'repo_field': str, 'tag_field': str}";
+    let wrong = |e: String| args.wrong("image_object", format_args!("{FORM}{e}"));
+    let Some(dict) = DictRef::from_value(v) else { return Err(wrong(format!(". Actual: {}", go_repr(v)))) };
+    let mut fields = [const { String::new() }; 3];
+    for (key, value) in dict.iter() {
+        let place = key.unpack_str().and_then(|key| IMAGE_OBJECT.iter().position(|known| *known == key));
+        let Some(place) = place else { return Err(wrong(format!(": Unexpected key: {}", go_repr(key)))) };
+        let Some(text) = value.unpack_str() else {
+            let (key, kind) = (go_quote(&go_repr(key)), type_name(value));
+            return Err(wrong(format!(": Expected string at key {key}. Got: {kind}")));
+        };
+        text.clone_into(&mut fields[place]);
+    }
+    if dict.iter().count() != IMAGE_OBJECT.len() {
+        let keys: Vec<String> = dict.iter().map(|(key, _)| go_repr(key)).collect();
+        return Err(wrong(format!(": Missing keys. Actual keys: [{}]", keys.join(" "))));
+    }
+    let [path, repo_field, tag_field] = fields;
+    Ok((path, ImageObject { repo_field, tag_field }))
 }
 
 /// The selector's patterns are regular expressions.
 fn check_patterns(selector: &ObjectSelector) -> Result<()> {
     let fields = [
-        ("kind", &selector.kind),
         ("apiVersion", &selector.api_version),
+        ("kind", &selector.kind),
         ("name", &selector.name),
         ("namespace", &selector.namespace),
     ];
     for (field, pattern) in fields {
-        if let Err(e) = regex::Regex::new(pattern) {
-            let why = match &e {
-                regex::Error::Syntax(text) if text.contains("repetition operator missing expression") => {
-                    let operator: String = pattern.chars().take_while(|c| "*+?".contains(*c)).collect();
-                    format!("missing argument to repetition operator: `{operator}`")
-                }
-                other => other.to_string(),
-            };
-            fail!("error parsing {field} regexp: error parsing regexp: {why}");
-        }
+        partial_pattern(field, pattern)?;
     }
     Ok(())
 }
@@ -85,15 +100,7 @@ fn check_json_path(path: &str) -> Result<()> {
 
 pub(crate) fn k8s_image_json_path<'v>(call: &mut Call<'v, '_, '_, '_>) -> Result<Value<'v>> {
     let args = call.args()?;
-    let value = args.get("paths").expect("it is required");
-    let items = sequence(value).unwrap_or_else(|| vec![value]);
-    if let Some(bad) = items.iter().find(|i| i.unpack_str().is_none()) {
-        return Err(args.wrong("paths", format_args!("Expected string, got: {}", bad.to_repr())));
-    }
-    let paths = crate::call::strings_of(&items, "list").map_err(Failure::new)?;
-    if paths.is_empty() {
-        fail!("paths cannot be empty");
-    }
+    let paths = json_paths(&args, "paths")?;
     let selector = ObjectSelector {
         api_version: args.text("api_version")?,
         kind: args.text("kind")?,
@@ -105,10 +112,13 @@ pub(crate) fn k8s_image_json_path<'v>(call: &mut Call<'v, '_, '_, '_>) -> Result
     }
     check_patterns(&selector)?;
     let position = call.position();
+    let mut reg = call.env().reg_mut();
     for path in paths {
         let definition =
             LocatorDef { selector: selector.clone(), path, object: None, position: position.clone() };
-        call.env().reg_mut().locators.push(definition);
+        reg.locators.push(definition);
     }
+    reg.kinds.push(KindDef { selector, pod_readiness: None });
+    drop(reg);
     call.none()
 }
