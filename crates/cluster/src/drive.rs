@@ -4,8 +4,8 @@
 //! a missed or doubled change does no harm. A write that failed is tried again later, with growing pauses.
 
 use crate::tokens::Tokens;
-use api::{Api, ApiError, Changes, FieldValidation, Snapshot, Write, WriteOptions};
-use controllers::{Controller, Outcome, Server};
+use api::{Api, ApiError, Changes, FieldValidation, Selector, Snapshot, Write, WriteOptions};
+use controllers::{Controller, Measured, Outcome, Scale, Server};
 use jiff::Timestamp;
 use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::sync::Arc;
@@ -109,7 +109,12 @@ impl Driver {
     }
 
     fn world(&self) -> World {
-        World { snapshot: self.api.view(), kinds: self.api.kinds(), facts: self.facts.clone() }
+        World {
+            api: self.api.clone(),
+            snapshot: self.api.view(),
+            kinds: self.api.kinds(),
+            facts: self.facts.clone(),
+        }
     }
 
     fn note(&mut self, change: &Change) {
@@ -147,15 +152,22 @@ impl Driver {
         }
         let mut failed: Option<ApiError> = None;
         let mut refused = false;
-        for write in outcome.writes {
+        let mut writes = outcome.writes.into_iter();
+        while let Some(write) = writes.next() {
             if refused && matches!(write, Write::Create { .. }) {
                 continue;
             }
             // What goes on from a set that is not there would be wrong.
             let essential =
                 matches!(&write, Write::Create { resource, .. } if resource.as_str() == "apps/replicasets");
+            let rescales = matches!(&write, Write::Merge { subresource: "scale", .. });
             match self.write(item.0, write) {
                 Ok(()) => {}
+                Err(error) if rescales => {
+                    self.tell_of_scale(&item.1, writes.as_slice(), &error);
+                    failed.get_or_insert(error);
+                    break;
+                }
                 // Somebody was faster: the next look sees what they did.
                 Err(error) if matches!(error.reason, "Conflict" | "AlreadyExists" | "NotFound") => {
                     failed.get_or_insert(error);
@@ -227,6 +239,16 @@ impl Driver {
         result
     }
 
+    /// An autoscaler's target did not take its new size: what was to be said of it is not so.
+    fn tell_of_scale(&self, scaler: &Key, after: &[Write], error: &ApiError) {
+        let now = Timestamp::now();
+        for write in controllers::rescale_refused(&self.world(), scaler, after, &error.message, now) {
+            if let Err(error) = self.api.write(write) {
+                tracing::debug!(%error, "what an autoscaler says is not recorded");
+            }
+        }
+    }
+
     fn delay(&mut self, item: Item, at: Instant) {
         if let Some(old) = self.later_of.get(&item) {
             if old.0 <= at {
@@ -257,6 +279,7 @@ impl Driver {
 
 /// A snapshot with the facts around it.
 struct World {
+    api: Api,
     snapshot: Snapshot,
     kinds: Arc<api::Kinds>,
     facts: Arc<Facts>,
@@ -311,5 +334,26 @@ impl Server for World {
 
     fn secret_token(&self, namespace: &str, account: &str, uid: &str, secret: &str) -> String {
         self.facts.tokens.issue_for_secret(namespace, account, uid, secret)
+    }
+
+    fn scale(&self, key: &Key) -> Result<Scale, String> {
+        let scale = self.api.scale(key).map_err(|error| error.message)?;
+        let replicas = controllers::int_at(&scale, &["spec", "replicas"]).unwrap_or(0);
+        Ok(Scale { replicas, selector: controllers::str_at(&scale, &["status", "selector"]).into() })
+    }
+
+    fn pods_of(&self, namespace: &str, selector: &str) -> Result<Vec<Object>, String> {
+        let parsed = Selector::parse(selector).map_err(|error| error.message)?;
+        // Pairs are answered by the index; what else a selector may say is looked at then.
+        let pairs = selector.split(',').filter(|part| !part.contains(['!', '(', ')', ' ', '<', '>']));
+        let pairs = pairs.filter_map(|part| part.split_once('=').filter(|(_, value)| !value.contains('=')));
+        let terms: Vec<Term<'_>> = pairs.map(|(key, value)| Term::Label(key, value)).collect();
+        let mut pods = self.snapshot.select("pods", namespace, &terms);
+        pods.retain(|pod| parsed.matches(&pod["metadata"]["labels"]));
+        Ok(pods)
+    }
+
+    fn measured(&self) -> Arc<Measured> {
+        self.api.measured()
     }
 }

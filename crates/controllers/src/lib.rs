@@ -6,6 +6,7 @@
 
 mod access;
 mod aggregation;
+mod autoscaler;
 mod cronjob;
 mod daemonset;
 mod deployment;
@@ -29,10 +30,13 @@ mod unsupported;
 mod volumes;
 
 use jiff::Timestamp;
+use std::sync::Arc;
 use std::time::Duration;
-use store::{Change, Key, View, Write};
+use store::{Change, Key, Object, View, Write};
 
 pub use access::{at, int_at, key_of, labels_match, list_at, str_at};
+pub use autoscaler::refused as rescale_refused;
+pub use schema::measured::Measured;
 pub use told::{creation, refusal};
 pub use volumes::STORAGE_CLASS;
 
@@ -50,6 +54,21 @@ pub trait Server: View {
     fn storage_path(&self) -> &str;
     /// A token that never expires for a ServiceAccount (its name and uid), to be kept in this Secret.
     fn secret_token(&self, namespace: &str, account: &str, uid: &str, secret: &str) -> String;
+    /// The `scale` of an object, or why there is none.
+    fn scale(&self, key: &Key) -> Result<Scale, String>;
+    /// The pods of a namespace that a selector selects, which is written as in a `scale`.
+    fn pods_of(&self, namespace: &str, selector: &str) -> Result<Vec<Object>, String>;
+    /// What pods and nodes have used of late.
+    fn measured(&self) -> Arc<Measured>;
+}
+
+/// What everything that has replicas says of them.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Scale {
+    /// As many as there are to be.
+    pub replicas: i64,
+    /// `app=web,tier in (a, b)`; empty: the kind has none.
+    pub selector: String,
 }
 
 /// What a reconcile wants: writes in order, and when to look again although nothing changed.
@@ -102,6 +121,7 @@ pub fn all() -> Vec<Box<dyn Controller>> {
         Box::new(mirror::Mirror),
         Box::new(volumes::PersistentVolumeClaims),
         Box::new(volumes::PersistentVolumes),
+        Box::new(autoscaler::Autoscalers::default()),
         Box::new(unsupported::Unsupported),
     ]
 }

@@ -3,12 +3,13 @@
 mod cost;
 mod show;
 
-use crate::{Controller, Server, all};
+use crate::{Controller, Scale, Server, all};
 use jiff::Timestamp;
+use schema::measured::Measured;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use store::{Change, ChangeKind, Key, Object, View, Write};
+use store::{Change, ChangeKind, Key, Object, Term, View, Write};
 
 pub(crate) use show::{line, lines};
 
@@ -20,12 +21,34 @@ pub(crate) struct World {
 
 /// A [`Server`] over a plain list of objects, for one reconcile.
 #[derive(Default)]
-pub(crate) struct Small(store::Fixture);
+pub(crate) struct Small(store::Fixture, Arc<Measured>);
 
 impl Small {
     pub(crate) fn put(&mut self, resource: &str, object: Value) -> Key {
         self.0.put(resource, object)
     }
+
+    pub(crate) fn measure(&mut self, measured: Measured) {
+        self.1 = Arc::new(measured);
+    }
+}
+
+/// The scale of a built-in kind whose selector has labels alone.
+fn scale_of(view: &dyn View, key: &Key) -> Result<Scale, String> {
+    let object = view.get(key.resource.as_str(), &key.namespace, &key.name);
+    let object = object.ok_or_else(|| format!("{} {:?} not found", key.resource, &*key.name))?;
+    let labels = crate::at(&object, &["spec", "selector", "matchLabels"]).as_object();
+    let pairs =
+        labels.into_iter().flatten().map(|(key, value)| format!("{key}={}", value.as_str().unwrap_or("")));
+    let replicas = crate::int_at(&object, &["spec", "replicas"]).unwrap_or(0);
+    Ok(Scale { replicas, selector: pairs.collect::<Vec<_>>().join(",") })
+}
+
+fn pods_of(view: &dyn View, namespace: &str, selector: &str) -> Result<Vec<Object>, String> {
+    let pairs = selector.split(',').map(|pair| pair.split_once('=').ok_or("no pair"));
+    let pairs: Vec<_> = pairs.collect::<Result<_, _>>()?;
+    let terms: Vec<Term<'_>> = pairs.iter().map(|(key, value)| Term::Label(key, value)).collect();
+    Ok(view.select("pods", namespace, &terms))
 }
 
 impl View for Small {
@@ -58,6 +81,15 @@ impl Server for Small {
     }
     fn secret_token(&self, namespace: &str, account: &str, uid: &str, secret: &str) -> String {
         format!("{namespace}/{account}/{uid}/{secret}")
+    }
+    fn scale(&self, key: &Key) -> Result<Scale, String> {
+        scale_of(self, key)
+    }
+    fn pods_of(&self, namespace: &str, selector: &str) -> Result<Vec<Object>, String> {
+        pods_of(self, namespace, selector)
+    }
+    fn measured(&self) -> Arc<Measured> {
+        self.1.clone()
     }
 }
 
@@ -118,6 +150,15 @@ impl Server for World {
     }
     fn secret_token(&self, namespace: &str, account: &str, uid: &str, secret: &str) -> String {
         format!("{namespace}/{account}/{uid}/{secret}")
+    }
+    fn scale(&self, key: &Key) -> Result<Scale, String> {
+        scale_of(self, key)
+    }
+    fn pods_of(&self, namespace: &str, selector: &str) -> Result<Vec<Object>, String> {
+        pods_of(self, namespace, selector)
+    }
+    fn measured(&self) -> Arc<Measured> {
+        Arc::default()
     }
 }
 

@@ -6,15 +6,12 @@ use jiff::Timestamp;
 use store::{Change, ChangeKind, EventKind, Key};
 
 /// Resource, apiVersion, kind, and what to use meanwhile.
-const KINDS: &[(&str, &str, &str, &str)] = &[
-    (
-        "autoscaling/horizontalpodautoscalers",
-        "autoscaling/v2",
-        "HorizontalPodAutoscaler",
-        "set replicas by hand",
-    ),
-    ("networking.k8s.io/networkpolicies", "networking.k8s.io/v1", "NetworkPolicy", "all traffic is allowed"),
-];
+const KINDS: &[(&str, &str, &str, &str)] = &[(
+    "networking.k8s.io/networkpolicies",
+    "networking.k8s.io/v1",
+    "NetworkPolicy",
+    "all traffic is allowed",
+)];
 
 pub(crate) struct Unsupported;
 

@@ -81,7 +81,12 @@ const NOTES: &[Note] = &[
     note("apps/deployments", Part, "the controller of Deployments", "pods as pods"),
     note("apps/replicasets", Part, "the controller of ReplicaSets", "pods as pods"),
     note("apps/statefulsets", Part, "the controller of StatefulSets", "pods as pods"),
-    note("autoscaling/horizontalpodautoscalers", Upstream, "", "an event on the object says so"),
+    note(
+        "autoscaling/horizontalpodautoscalers",
+        Upstream,
+        "its controller",
+        "metrics of pods, objects and the outside have no adapter; conditions and events say so",
+    ),
     note("batch/cronjobs", Part, "the controller of CronJobs", "pods as pods"),
     note(
         "batch/jobs",

@@ -1,11 +1,13 @@
 //! What a change costs must not depend on how many other objects there are: every object that is read is counted.
 
 use super::{CLUSTER_WIDE, KINDS, now};
-use crate::{Controller, Server, all, key_of};
+use crate::{Controller, Scale, Server, all, key_of};
+use schema::measured::Measured;
 use serde_json::{Value, json};
 use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 use store::{Change, Key, Mark, Object, Since, Snapshot, Store, Term, View};
 
@@ -64,6 +66,15 @@ impl Server for Counting {
     }
     fn secret_token(&self, _: &str, _: &str, _: &str, _: &str) -> String {
         String::new()
+    }
+    fn scale(&self, key: &Key) -> Result<Scale, String> {
+        super::scale_of(self, key)
+    }
+    fn pods_of(&self, namespace: &str, selector: &str) -> Result<Vec<Object>, String> {
+        super::pods_of(self, namespace, selector)
+    }
+    fn measured(&self) -> Arc<Measured> {
+        Arc::default()
     }
 }
 
@@ -141,6 +152,9 @@ impl Crowd {
             total.clear();
             for (resource, mut object) in watched() {
                 object["metadata"]["annotations"] = json!({"round": round.to_string()});
+                if resource == "autoscaling/horizontalpodautoscalers" {
+                    object["spec"]["minReplicas"] = json!(round);
+                }
                 if resource == "pods" {
                     object["status"]["message"] = json!(round.to_string());
                 }
@@ -219,6 +233,15 @@ fn watched() -> Vec<(&'static str, Value)> {
             object("v1", "ResourceQuota", "quota", json!({"hard": {"pods": "9000", "requests.cpu": "9000"}})),
         ),
         ("persistentvolumeclaims", object("v1", "PersistentVolumeClaim", "data", json!({"volumeName": "v"}))),
+        (
+            "autoscaling/horizontalpodautoscalers",
+            object(
+                "autoscaling/v2",
+                "HorizontalPodAutoscaler",
+                "web",
+                json!({"maxReplicas": 3, "scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": "web"}}),
+            ),
+        ),
         ("pods", pod("web-1-a", "web", Some(("ReplicaSet", "web-1")))),
         ("pods", pod("db-0", "db", Some(("StatefulSet", "db")))),
         ("pods", pod("agent-a", "agent", Some(("DaemonSet", "agent")))),
