@@ -2,6 +2,8 @@
 //! documentation of structural schemas). The rules in CEL are looked at where they are compiled.
 
 mod nested;
+mod openapi;
+mod structure;
 
 use super::{Errors, list, names, same, text};
 use serde_json::Value;
@@ -77,7 +79,12 @@ fn versions(spec: &Value, errors: &mut Errors) {
         }
         let schema = &version["schema"]["openAPIV3Schema"];
         if schema.is_object() {
-            structural(schema, &format!("{field}.schema.openAPIV3Schema"), errors);
+            let path = format!("{field}.schema.openAPIV3Schema");
+            if version["subresources"]["status"].is_object() {
+                openapi::beside_status(schema, &path, errors);
+            }
+            openapi::check(schema, &path, errors);
+            structure::check(schema, &path, errors);
         } else {
             errors.required(&format!("{field}.schema.openAPIV3Schema"), "schemas are required");
         }
@@ -107,11 +114,18 @@ fn column(column: &Value, field: &str, errors: &mut Errors) {
         }
         Some(_) => {}
     }
+    const FORMATS: [&str; 8] = ["byte", "date", "date-time", "double", "float", "int32", "int64", "password"];
+    let format = &column["format"];
+    if !text(format).is_empty() && !FORMATS.contains(&text(format)) {
+        let detail = format!("must be one of {}", FORMATS.join(","));
+        errors.invalid(&format!("{field}.format"), format, &detail);
+    }
+    // Upstream names the field as its type does.
     json_path(
         &column["jsonPath"],
         "",
         "must be a simple json path starting with .",
-        &format!("{field}.jsonPath"),
+        &format!("{field}.JSONPath"),
         errors,
     );
 }
@@ -139,7 +153,9 @@ fn scale(scale: &Value, field: &str, errors: &mut Errors) {
 fn json_path(path: &Value, under: &str, detail: &str, field: &str, errors: &mut Errors) {
     if text(path).is_empty() {
         errors.required(field, "");
-    } else if !text(path).starts_with('.') || !text(path).starts_with(under) {
+    } else if !text(path).starts_with('.') {
+        errors.invalid(field, path, "must be a simple json path starting with .");
+    } else if !text(path).starts_with(under) {
         errors.invalid(field, path, detail);
     }
 }
@@ -212,189 +228,5 @@ fn changes(spec: &Value, old: &Value, errors: &mut Errors) {
     }
     if established {
         errors.immutable("spec.names.kind", &spec["names"]["kind"], &was["names"]["kind"]);
-    }
-}
-
-const TYPES: [&str; 6] = ["array", "boolean", "integer", "number", "object", "string"];
-/// Of OpenAPI, and not of structural schemas.
-const UNSUPPORTED: [&str; 4] = ["$ref", "definitions", "dependencies", "patternProperties"];
-
-fn structural(schema: &Value, field: &str, errors: &mut Errors) {
-    match schema["type"].as_str() {
-        None | Some("") => errors.required(&format!("{field}.type"), "must not be empty at the root"),
-        Some("object") => {}
-        Some(_) => errors.invalid(&format!("{field}.type"), &schema["type"], "must be object at the root"),
-    }
-    let metadata = &schema["properties"]["metadata"];
-    let more = metadata["properties"]
-        .as_object()
-        .into_iter()
-        .flatten()
-        .any(|(name, _)| !matches!(name.as_str(), "name" | "generateName"));
-    if more {
-        errors.forbidden(
-            &format!("{field}.properties[metadata]"),
-            "must not specify anything other than name and generateName, but metadata is implicitly specified",
-        );
-    }
-    if schema["additionalProperties"].is_object() || schema["additionalProperties"] == true {
-        errors.forbidden(&format!("{field}.additionalProperties"), "must not be used at the root");
-    }
-    node(schema, field, errors);
-}
-
-/// What a schema that stands somewhere in another one says about itself.
-fn node(schema: &Value, field: &str, errors: &mut Errors) {
-    for name in UNSUPPORTED {
-        if !schema[name].is_null() {
-            errors.forbidden(&format!("{field}.{name}"), &format!("{name} is not supported"));
-        }
-    }
-    if schema["uniqueItems"] == true {
-        errors.forbidden(
-            &format!("{field}.uniqueItems"),
-            "uniqueItems cannot be set to true since the runtime complexity becomes quadratic",
-        );
-    }
-    errors.one_of(&format!("{field}.type"), &schema["type"], &TYPES);
-    if schema["x-kubernetes-int-or-string"] == true && !text(&schema["type"]).is_empty() {
-        errors.invalid(
-            &format!("{field}.type"),
-            &schema["type"],
-            "must be empty if x-kubernetes-int-or-string is true",
-        );
-    }
-    let (properties, others) = (&schema["properties"], &schema["additionalProperties"]);
-    if properties.as_object().is_some_and(|fields| !fields.is_empty())
-        && !others.is_null()
-        && *others != false
-    {
-        errors.forbidden(
-            &format!("{field}.additionalProperties"),
-            "additionalProperties and properties are mutual exclusive",
-        );
-    }
-    lists(schema, field, errors);
-    maps(schema, field, errors);
-    embedded(schema, field, errors);
-    nested::check(schema, field, errors);
-    for (name, below) in properties.as_object().into_iter().flatten() {
-        child(
-            below,
-            &format!("{field}.properties[{name}]"),
-            "must not be empty for specified object fields",
-            errors,
-        );
-    }
-    if others.is_object() {
-        let field = format!("{field}.additionalProperties");
-        child(others, &field, "must not be empty for specified object fields", errors);
-    }
-    if schema["items"].is_object() {
-        child(
-            &schema["items"],
-            &format!("{field}.items"),
-            "must not be empty for specified array items",
-            errors,
-        );
-    } else if schema["items"].is_array() {
-        errors.forbidden(&format!("{field}.items"), "items must be a schema object and not an array");
-    }
-}
-
-fn child(schema: &Value, field: &str, detail: &str, errors: &mut Errors) {
-    let any = schema["x-kubernetes-int-or-string"] == true
-        || schema["x-kubernetes-preserve-unknown-fields"] == true;
-    if text(&schema["type"]).is_empty() && !any {
-        errors.required(&format!("{field}.type"), detail);
-    }
-    node(schema, field, errors);
-}
-
-fn lists(schema: &Value, field: &str, errors: &mut Errors) {
-    let (kind, keys) = (&schema["x-kubernetes-list-type"], list(&schema["x-kubernetes-list-map-keys"]));
-    if schema["type"] == "array" && !schema["items"].is_object() && !schema["items"].is_array() {
-        errors.required(&format!("{field}.items"), "must be specified");
-    }
-    let at = format!("{field}.x-kubernetes-list-type");
-    errors.one_of(&at, kind, &["atomic", "map", "set"]);
-    if !kind.is_null() && schema["type"] != "array" {
-        errors.invalid(
-            &format!("{field}.type"),
-            &schema["type"],
-            "must be array if x-kubernetes-list-type is specified",
-        );
-    }
-    let at = format!("{field}.x-kubernetes-list-map-keys");
-    if *kind != "map" {
-        if !keys.is_empty() {
-            let kind = if kind.is_null() { super::NIL.into() } else { kind.clone() };
-            errors.invalid(
-                &format!("{field}.x-kubernetes-list-type"),
-                &kind,
-                "must be map if x-kubernetes-list-map-keys is non-empty",
-            );
-        }
-        return;
-    }
-    if keys.is_empty() {
-        errors.required(&at, "must not be empty if x-kubernetes-list-type is map");
-    }
-    for (index, key) in keys.iter().enumerate() {
-        let known = &schema["items"]["properties"][text(key)];
-        if !known.is_object() {
-            errors.invalid(&format!("{at}[{index}]"), key, "entries must all be names of item properties");
-        } else if matches!(text(&known["type"]), "array" | "object") {
-            let at = format!("{field}.items.properties[{}].type", text(key));
-            errors.invalid(
-                &at,
-                &known["type"],
-                "must be a scalar type if parent array's x-kubernetes-list-type is map",
-            );
-        }
-    }
-}
-
-fn maps(schema: &Value, field: &str, errors: &mut Errors) {
-    let kind = &schema["x-kubernetes-map-type"];
-    errors.one_of(&format!("{field}.x-kubernetes-map-type"), kind, &["atomic", "granular"]);
-    if !kind.is_null() && schema["type"] != "object" {
-        errors.invalid(
-            &format!("{field}.type"),
-            &schema["type"],
-            "must be object if x-kubernetes-map-type is specified",
-        );
-    }
-}
-
-/// Objects within objects, and numbers that may be texts.
-fn embedded(schema: &Value, field: &str, errors: &mut Errors) {
-    const EMBEDDED: &str = "x-kubernetes-embedded-resource";
-    const KEEPS: &str = "x-kubernetes-preserve-unknown-fields";
-    if schema["x-kubernetes-int-or-string"] == true {
-        for name in [KEEPS, EMBEDDED].into_iter().filter(|name| schema[*name] == true) {
-            let detail = "must be false if x-kubernetes-int-or-string is true";
-            errors.invalid(&format!("{field}.{name}"), &schema[name], detail);
-        }
-    }
-    if schema[EMBEDDED] != true {
-        return;
-    }
-    let detail = "must be object if x-kubernetes-embedded-resource is true";
-    match text(&schema["type"]) {
-        "object" => {}
-        "" => errors.required(&format!("{field}.type"), detail),
-        _ => errors.invalid(&format!("{field}.type"), &schema["type"], detail),
-    }
-    if !schema["additionalProperties"].is_null() {
-        let detail = "must not be used if x-kubernetes-embedded-resource is set";
-        errors.forbidden(&format!("{field}.additionalProperties"), detail);
-    }
-    let has_fields = schema["properties"].as_object().is_some_and(|fields| !fields.is_empty());
-    if schema[KEEPS] != true && !has_fields {
-        errors.required(
-            &format!("{field}.properties"),
-            "must not be empty if x-kubernetes-embedded-resource is true without x-kubernetes-preserve-unknown-fields",
-        );
     }
 }
