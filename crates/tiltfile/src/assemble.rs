@@ -109,6 +109,7 @@ fn check_steps(env: &Env<'_>) -> Result<()> {
 
 fn custom_deploys(env: &Env<'_>, drafts: &mut Vec<Draft>) -> Result<()> {
     let definitions = env.reg().custom_deploys.clone();
+    let count = definitions.len();
     for definition in definitions {
         if drafts.iter().any(|d| d.name == definition.name) {
             fail!("k8s_resource named {:?} already exists", definition.name);
@@ -133,6 +134,8 @@ fn custom_deploys(env: &Env<'_>, drafts: &mut Vec<Draft>) -> Result<()> {
             objects::add_options(draft, &option);
         }
     }
+    // they are resources from their call on, workloads once all is read
+    drafts.rotate_right(count);
     Ok(())
 }
 
