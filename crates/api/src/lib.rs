@@ -242,9 +242,19 @@ impl Api {
         eviction::evict(&mut transaction, &kind, namespace, name, options)
     }
 
-    /// Carries out what a controller or the node wants.
+    /// Carries out what a controller or the node wants. No webhook is asked.
     pub fn write(&self, write: Write) -> Result<()> {
-        let options = WriteOptions { field_validation: FieldValidation::Ignore, ..WriteOptions::default() };
+        self.write_by(write, &Origin::default())
+    }
+
+    /// The same in somebody's name; see [`Api::admitted`].
+    pub fn write_by(&self, write: Write, origin: &Origin) -> Result<()> {
+        let origin = origin.clone();
+        let options = WriteOptions {
+            field_validation: FieldValidation::Ignore,
+            origin: origin.clone(),
+            ..WriteOptions::default()
+        };
         match write {
             Write::Create { resource, object } => self.create(resource.as_str(), object, &options).map(drop),
             Write::Update { resource, object } => self.update(resource.as_str(), object, &options).map(drop),
@@ -256,7 +266,8 @@ impl Api {
             }
             Write::Delete { key, uid, grace_seconds, propagation } => {
                 let propagation = Some(propagation);
-                let options = DeleteOptions { uid, grace_seconds, propagation, ..DeleteOptions::default() };
+                let options =
+                    DeleteOptions { uid, grace_seconds, propagation, origin, ..DeleteOptions::default() };
                 self.delete(&key, &options).map(drop)
             }
             Write::Event { regarding, kind, reason, message, component } => {

@@ -3,14 +3,19 @@
 //! One task for all of them. The queue holds each (controller, key) once; a reconcile reads a fresh snapshot, so
 //! a missed or doubled change does no harm. A write that failed is tried again later, with growing pauses.
 
+mod carry;
+
 use crate::tokens::Tokens;
-use api::{Api, ApiError, Changes, FieldValidation, Selector, Snapshot, Write, WriteOptions};
+use api::{Api, Changes, Selector, Snapshot};
+use carry::Carrier;
 use controllers::{Controller, Measured, Outcome, Scale, Server};
+use futures::FutureExt as _;
 use jiff::Timestamp;
 use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use store::{Change, ChangeKind, Key, Mark, Object, Since, Term, View};
+use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 const FIRST_RETRY: Duration = Duration::from_millis(50);
@@ -34,6 +39,7 @@ pub async fn run(api: Api, facts: Facts, stop: CancellationToken) {
         tokio::select! {
             () = stop.cancelled() => return,
             () = sleep_until(wake) => driver.release_due(Instant::now()),
+            Some(done) = driver.carrying.join_next() => driver.finished(done),
             change = changes.next() => match change {
                 Ok(change) => {
                     driver.note(&change);
@@ -68,6 +74,11 @@ struct Driver {
     later_of: HashMap<Item, (Instant, u64)>,
     failures: HashMap<Item, u32>,
     counter: u64,
+    carrying: JoinSet<(Item, bool, Option<Duration>)>,
+    /// Whose writes are being carried out.
+    busy: HashSet<Item>,
+    /// What of it is to be looked at again afterwards.
+    meanwhile: HashSet<Item>,
 }
 
 impl Driver {
@@ -82,6 +93,9 @@ impl Driver {
             later_of: HashMap::new(),
             failures: HashMap::new(),
             counter: 0,
+            carrying: JoinSet::new(),
+            busy: HashSet::new(),
+            meanwhile: HashSet::new(),
         }
     }
 
@@ -109,12 +123,7 @@ impl Driver {
     }
 
     fn world(&self) -> World {
-        World {
-            api: self.api.clone(),
-            snapshot: self.api.view(),
-            kinds: self.api.kinds(),
-            facts: self.facts.clone(),
-        }
+        World::now(&self.api, &self.facts)
     }
 
     fn note(&mut self, change: &Change) {
@@ -131,6 +140,11 @@ impl Driver {
     }
 
     fn push(&mut self, item: Item) {
+        // What it has decided must be there before it decides again.
+        if self.busy.contains(&item) {
+            self.meanwhile.insert(item);
+            return;
+        }
         if self.queued.insert(item.clone()) {
             self.queue.push_back(item);
         }
@@ -150,102 +164,48 @@ impl Driver {
         for (key, pause) in outcome.later {
             self.delay((item.0, key), Instant::now() + pause);
         }
-        let mut failed: Option<ApiError> = None;
-        let mut refused = false;
-        let mut writes = outcome.writes.into_iter();
-        while let Some(write) = writes.next() {
-            if refused && matches!(write, Write::Create { .. }) {
-                continue;
-            }
-            // What goes on from a set that is not there would be wrong.
-            let essential =
-                matches!(&write, Write::Create { resource, .. } if resource.as_str() == "apps/replicasets");
-            let rescales = matches!(&write, Write::Merge { subresource: "scale", .. });
-            match self.write(item.0, write) {
-                Ok(()) => {}
-                Err(error) if rescales => {
-                    self.tell_of_scale(&item.1, writes.as_slice(), &error);
-                    failed.get_or_insert(error);
-                    break;
-                }
-                // Somebody was faster: the next look sees what they did.
-                Err(error) if matches!(error.reason, "Conflict" | "AlreadyExists" | "NotFound") => {
-                    failed.get_or_insert(error);
-                    break;
-                }
-                // A quota or a range: the next pod would fare no better, and an event has told the user.
-                Err(error) if error.reason == "Forbidden" => {
-                    tracing::debug!(key = ?item.1, error = %error, "write refused");
-                    failed.get_or_insert(error);
-                    refused = true;
-                    if essential {
-                        break;
-                    }
-                }
-                Err(error) => {
-                    let controller = self.controllers[item.0].name();
-                    tracing::warn!(controller, key = ?item.1, error = %error, "write refused");
-                    failed.get_or_insert(error);
-                    if essential {
-                        break;
-                    }
-                }
+        let carrier = Carrier {
+            api: self.api.clone(),
+            component: self.controllers[item.0].name(),
+            key: item.1.clone(),
+            facts: self.facts.clone(),
+        };
+        let again_after = outcome.again_after;
+        let mut carrying = Box::pin(carrier.all(outcome.writes));
+        match (&mut carrying).now_or_never() {
+            Some(failed) => self.carried_out(item, failed.is_some(), again_after),
+            None => {
+                self.busy.insert(item.clone());
+                self.carrying.spawn(async move { (item, carrying.await.is_some(), again_after) });
             }
         }
-        let pause = match failed {
-            None => {
-                self.failures.remove(&item);
-                outcome.again_after
-            }
-            Some(_) => {
-                let count = self.failures.entry(item.clone()).or_default();
-                *count += 1;
-                Some((FIRST_RETRY * 2u32.saturating_pow((*count - 1).min(12))).min(LAST_RETRY))
-            }
+    }
+
+    fn carried_out(&mut self, item: Item, failed: bool, again_after: Option<Duration>) {
+        let pause = if failed {
+            let count = self.failures.entry(item.clone()).or_default();
+            *count += 1;
+            Some((FIRST_RETRY * 2u32.saturating_pow((*count - 1).min(12))).min(LAST_RETRY))
+        } else {
+            self.failures.remove(&item);
+            again_after
         };
         if let Some(pause) = pause {
             self.delay(item, Instant::now() + pause);
         }
     }
 
-    /// Pods that are made, or could not be made, are told of on what they belong to.
-    fn write(&self, controller: usize, write: Write) -> Result<(), ApiError> {
-        let Write::Create { resource, object } = write else { return self.api.write(write) };
-        let options = WriteOptions { field_validation: FieldValidation::Ignore, ..WriteOptions::default() };
-        let is_pod = resource.as_str() == "pods";
-        let component = self.controllers[controller].name();
-        let told = |object: &serde_json::Value, why| {
-            if is_pod { controllers::creation(component, object, why) } else { None }
-        };
-        let (mut writes, result): (Vec<Write>, _) =
-            match self.api.create(resource.as_str(), object.clone(), &options) {
-                Ok(made) => (told(&made, None).into_iter().collect(), Ok(())),
-                Err(error) if matches!(error.reason, "AlreadyExists" | "Conflict") => {
-                    (Vec::new(), Err(error))
+    /// What has come of writes that webhooks were asked about.
+    fn finished(&mut self, done: Result<(Item, bool, Option<Duration>), tokio::task::JoinError>) {
+        match done {
+            Ok((item, failed, again_after)) => {
+                self.busy.remove(&item);
+                if self.meanwhile.remove(&item) {
+                    self.push(item.clone());
                 }
-                Err(error) => (told(&object, Some(&error.message)).into_iter().collect(), Err(error)),
-            };
-        if let Err(error) = &result
-            && !matches!(error.reason, "AlreadyExists" | "Conflict")
-        {
-            let view = self.api.view();
-            writes.extend(controllers::refusal(&view, &object, &error.message, Timestamp::now()));
-        }
-        for write in writes {
-            if let Err(error) = self.api.write(write) {
-                tracing::debug!(%error, "event not recorded");
+                self.carried_out(item, failed, again_after);
             }
-        }
-        result
-    }
-
-    /// An autoscaler's target did not take its new size: what was to be said of it is not so.
-    fn tell_of_scale(&self, scaler: &Key, after: &[Write], error: &ApiError) {
-        let now = Timestamp::now();
-        for write in controllers::rescale_refused(&self.world(), scaler, after, &error.message, now) {
-            if let Err(error) = self.api.write(write) {
-                tracing::debug!(%error, "what an autoscaler says is not recorded");
-            }
+            Err(error) => tracing::error!(%error, "the writes of a reconcile have ended badly"),
         }
     }
 
@@ -283,6 +243,12 @@ struct World {
     snapshot: Snapshot,
     kinds: Arc<api::Kinds>,
     facts: Arc<Facts>,
+}
+
+impl World {
+    fn now(api: &Api, facts: &Arc<Facts>) -> Self {
+        Self { api: api.clone(), snapshot: api.view(), kinds: api.kinds(), facts: facts.clone() }
+    }
 }
 
 impl View for World {
@@ -357,3 +323,6 @@ impl Server for World {
         self.api.measured()
     }
 }
+
+#[cfg(test)]
+mod tests;
