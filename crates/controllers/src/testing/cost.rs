@@ -8,7 +8,6 @@ use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
 use store::{Change, Key, Mark, Object, Since, Snapshot, Store, Term, View};
 
 /// A snapshot that counts what is read of it.
@@ -123,31 +122,25 @@ impl Crowd {
         change
     }
 
-    /// Every controller reconciles what a change concerns; by its name and kind, the objects read and the time taken.
-    fn spread(&self, change: &Change) -> BTreeMap<String, (usize, Duration)> {
+    /// Every controller reconciles what a change concerns; by its name and kind, the objects read.
+    fn spread(&self, change: &Change) -> BTreeMap<String, usize> {
         let mut costs = BTreeMap::new();
         for controller in &self.controllers {
             let server = Counting { snapshot: self.store.snapshot(), read: Cell::new(0) };
-            let begin = Instant::now();
             let keys = controller.concerns(&server, change);
-            let mut cost = |label: String, begin: Instant| {
-                let entry: &mut (usize, Duration) = costs.entry(label).or_default();
-                entry.0 += server.read.take();
-                entry.1 += begin.elapsed();
-            };
-            cost(format!("{} is told", controller.name()), begin);
+            let mut cost = |label: String| *costs.entry(label).or_default() += server.read.take();
+            cost(format!("{} is told", controller.name()));
             for key in keys {
-                let begin = Instant::now();
                 controller.reconcile(&server, &key, now());
-                cost(format!("{} reconciles {}", controller.name(), key.resource), begin);
+                cost(format!("{} reconciles {}", controller.name(), key.resource));
             }
         }
         costs
     }
 
     /// The same for changes of each of the watched objects, the second time: memos are up to date then.
-    fn measure(&mut self) -> BTreeMap<String, (usize, Duration)> {
-        let mut total = BTreeMap::new();
+    fn measure(&mut self) -> BTreeMap<String, usize> {
+        let mut total: BTreeMap<String, usize> = BTreeMap::new();
         for round in 0..2 {
             total.clear();
             for (resource, mut object) in watched() {
@@ -159,9 +152,8 @@ impl Crowd {
                     object["status"]["message"] = json!(round.to_string());
                 }
                 let change = self.put(resource, object);
-                for (label, (read, time)) in self.spread(&change) {
-                    let entry: &mut (usize, Duration) = total.entry(label).or_default();
-                    *entry = (entry.0 + read, entry.1 + time);
+                for (label, read) in self.spread(&change) {
+                    *total.entry(label).or_default() += read;
                 }
             }
         }
@@ -254,7 +246,7 @@ fn watched() -> Vec<(&'static str, Value)> {
 fn unrelated_pods_cost_nothing() {
     let read = |others: usize| {
         let mut lines = String::new();
-        for (label, (read, _)) in Crowd::new(others).measure() {
+        for (label, read) in Crowd::new(others).measure() {
             writeln!(lines, "{label}: {read} objects").expect("a String takes everything");
         }
         lines
@@ -262,25 +254,4 @@ fn unrelated_pods_cost_nothing() {
     let few = read(10);
     assert!(few.contains("endpointslice-controller reconciles services: 6 objects"), "{few}");
     assert_eq!(few, read(1000));
-}
-
-/// By hand: `cargo test --release -p controllers what_a_change_costs -- --ignored --nocapture`.
-#[test]
-#[ignore = "prints times; there is nothing to check"]
-fn what_a_change_costs() {
-    let counts = [10, 1000, 5000];
-    let all: Vec<_> = counts.iter().map(|count| Crowd::new(*count).measure()).collect();
-    let mut table = format!("{:60} {counts:?} other pods: objects read, time\n", "");
-    for label in all[0].keys() {
-        let cells: Vec<String> = all
-            .iter()
-            .map(|costs| {
-                costs.get(label).map_or("-".into(), |(read, time)| {
-                    format!("{read:6} {:7.1} us", time.as_secs_f64() * 1e6)
-                })
-            })
-            .collect();
-        writeln!(table, "{label:60} {}", cells.join("   ")).expect("a String takes everything");
-    }
-    std::io::Write::write_all(&mut std::io::stdout(), table.as_bytes()).expect("somebody reads it");
 }
