@@ -7,7 +7,7 @@ mod calls;
 
 use crate::env::Env;
 use crate::eval;
-use crate::{Commands, Host, Position, Settings, builtins};
+use crate::{Commands, Host, Position, Settings, builtins, hints};
 use serde::Serialize;
 use starlark::analysis::AstModuleLint;
 use starlark::syntax::AstModule;
@@ -67,18 +67,22 @@ pub fn check(host: &dyn Host, tiltfile: &Path, settings: &Settings) -> Report {
         // what cannot be read is an error of the evaluation, which knows where it is loaded
         let Ok(bytes) = host.read_file(&path) else { continue };
         report.files.push(path.clone());
-        match eval::parse(&path, String::from_utf8_lossy(&bytes).into_owned(), settings.limits.nesting) {
+        let source = String::from_utf8_lossy(&bytes).into_owned();
+        match eval::parse(&path, source.clone(), settings.limits.nesting) {
             Ok(ast) => {
                 let dir = path.parent().unwrap_or(Path::new("/"));
                 waiting.extend(loads(&ast, dir));
-                read_file(&ast, &globals, &mut report.diagnostics);
+                read_file(&ast, &source, &globals, &mut report.diagnostics);
             }
             Err(failure) => report.diagnostics.push(Diagnostic {
                 severity: Severity::Error,
                 code: "syntax",
                 message: without_position(&failure.message, failure.position.as_deref()),
+                hint: failure.hint.or_else(|| {
+                    let at = failure.position.as_deref()?;
+                    hints::of_syntax(&source, at.line, at.column)
+                }),
                 position: failure.position.map(|p| *p),
-                hint: failure.hint,
             }),
         }
     }
@@ -100,7 +104,7 @@ fn loads(ast: &AstModule, dir: &Path) -> Vec<PathBuf> {
 }
 
 /// What one file's text tells.
-fn read_file(ast: &AstModule, globals: &HashSet<String>, out: &mut Vec<Diagnostic>) {
+fn read_file(ast: &AstModule, source: &str, globals: &HashSet<String>, out: &mut Vec<Diagnostic>) {
     for lint in ast.lint(Some(globals)) {
         let (severity, code) = match lint.short_name.as_str() {
             "using-undefined" => (Severity::Error, "undefined"),
@@ -110,12 +114,17 @@ fn read_file(ast: &AstModule, globals: &HashSet<String>, out: &mut Vec<Diagnosti
             "unreachable" => (Severity::Warning, "unreachable"),
             _ => continue,
         };
+        let at = eval::span_start(&lint.location);
+        let undefined = || {
+            let known = hints::of_undefined(&lint.original, source, at.line, at.column);
+            known.or_else(|| near(&lint.original, globals))
+        };
         out.push(Diagnostic {
             severity,
             code,
             message: lowercased(&lint.problem),
-            position: Some(eval::span_start(&lint.location)),
-            hint: (code == "undefined").then(|| near(&lint.original, globals)).flatten(),
+            hint: (code == "undefined").then(undefined).flatten(),
+            position: Some(at),
         });
     }
     calls::check(ast, out);

@@ -7,6 +7,7 @@
 mod builtin;
 
 pub use builtin::NAMES as BUILTIN_EXTENSIONS;
+pub(crate) use builtin::source as builtin_source;
 
 use crate::call::{Failure, Result, clean};
 use crate::env::Env;

@@ -25,6 +25,7 @@ mod ext;
     reason = "the interpreter's derives implement unsafe marker traits; no unsafe code is written here"
 )]
 mod guard;
+mod hints;
 mod host;
 pub mod ignore;
 pub mod jsonpath;
@@ -180,11 +181,13 @@ fn with_excerpt(host: &dyn Host, error: TiltfileError) -> TiltfileError {
     let Some(at) = &error.position else { return error };
     let text = host.read_file(&at.file).unwrap_or_default();
     let text = String::from_utf8_lossy(&text);
-    let Some(line) = text.lines().nth(at.line.saturating_sub(1)) else { return error };
+    let Some(line) = text.lines().nth(at.line.saturating_sub(1)) else {
+        return hints::with_hint(error, &text);
+    };
     let number = at.line.to_string();
     let before: String =
         line.chars().take(at.column.saturating_sub(1)).map(|c| if c == '\t' { c } else { ' ' }).collect();
     let gap = " ".repeat(number.len());
     let excerpt = format!("{gap}--> {at}\n{gap} |\n{number} | {line}\n{gap} | {before}^");
-    TiltfileError { excerpt: Some(excerpt), ..error }
+    hints::with_hint(TiltfileError { excerpt: Some(excerpt), ..error }, &text)
 }

@@ -109,8 +109,9 @@ fn what_only_values_tell() {
     check(
         "x = {}\ny = x['k']\n",
         expect![[r#"
-        /p/Tiltfile:2:6: Error evaluation: key "k" not in dict
-    "#]],
+            /p/Tiltfile:2:6: Error evaluation: key "k" not in dict
+                hint: d.get(key, default) takes a default
+        "#]],
     );
 }
 
