@@ -143,12 +143,20 @@ pub(crate) fn mutate(
     object: Option<&Value>,
     pass: Pass,
 ) -> Result<Option<Value>> {
-    if !tx.api.hooks().mutating.iter().any(|hook| hook.may_concern(attributes)) {
-        return Ok(None);
-    }
     let is_new = attributes.operation == Operation::Create && attributes.subresource.is_empty();
-    let object = object.map(|object| if is_new { as_asked_for(attributes, object) } else { object.clone() });
-    dialogue::mutate(tx, attributes, object.as_ref(), pass)
+    let shown = |object: &Value| if is_new { as_asked_for(attributes, object) } else { object.clone() };
+    let by_policies = match object {
+        Some(object) if policy::mutates(tx, attributes) => {
+            policy::mutate(tx, attributes, &shown(object), pass)?
+        }
+        _ => None,
+    };
+    if !tx.api.hooks().mutating.iter().any(|hook| hook.may_concern(attributes)) {
+        return Ok(by_policies);
+    }
+    let object = by_policies.clone().or_else(|| object.map(shown));
+    let by_webhooks = dialogue::mutate(tx, attributes, object.as_ref(), pass)?;
+    Ok(by_webhooks.or(by_policies))
 }
 
 /// Of a new object the server has drawn some things already that nobody is told of before it is accepted.

@@ -19,11 +19,12 @@ use crate::write::{self, Account, Part};
 use crate::{ApiError, Key, Object, Result, WriteOptions, admit};
 use fields::FieldSet;
 use managers::{Conflicts, Managers, Operation, Owner};
+pub(crate) use merge::merge;
 pub(crate) use scale::apply as apply_scale;
 use schema::Kind;
 use serde_json::{Value, json};
 use store::View;
-pub(crate) use types::{Custom, Keys, Shape};
+pub(crate) use types::{Custom, Keys, Shape, problems, root};
 
 /// Whose the fields are of an object that was made when nobody kept account.
 const BEFORE: &str = "before-first-apply";

@@ -110,6 +110,11 @@ pub(crate) fn apply_root(kind: &Kind) -> Shape {
     schema::apply_root(&kind.api_version(), &kind.kind).map_or(Shape::Unknown, shape)
 }
 
+/// Of an object of a built-in kind that is no resource, such as a Scale.
+pub(crate) fn apply_root_of(api_version: &str, kind: &str) -> Shape {
+    schema::apply_root(api_version, kind).map_or(Shape::Unknown, shape)
+}
+
 /// The metadata of every object.
 pub(crate) fn apply_metadata() -> Shape {
     match schema::apply_root("v1", "ConfigMap") {

@@ -30,8 +30,12 @@ pub enum FieldValidation {
 pub struct Warnings(Arc<Mutex<Vec<String>>>);
 
 impl Warnings {
+    /// The same warning is given once, as upstream does.
     pub fn push(&self, warning: impl Into<String>) {
-        self.0.lock().push(warning.into());
+        let (mut all, warning) = (self.0.lock(), warning.into());
+        if !all.contains(&warning) {
+            all.push(warning);
+        }
     }
 
     pub fn take(&self) -> Vec<String> {

@@ -1,16 +1,19 @@
-//! Admission policies: ValidatingAdmissionPolicies and their bindings, whose expressions in CEL refuse writes or warn of them.
+//! Admission policies and their bindings, whose expressions in CEL refuse writes, warn of them ([`validate`]) or change what is
+//! written ([`mutate`]).
 //!
-//! A policy is compiled when it is first asked about after a change, and kept until the next ([`Policies`]). For each write
-//! [`validate`] asks which policies concern it ([`matching`]), with which parameters a binding gives ([`params`]), and
-//! evaluates ([`evaluate`]). Without bindings nothing is looked at.
+//! A policy is compiled when it is first asked about after a change, and kept until the next ([`Policies`]). Each write is
+//! asked about: which policies concern it ([`matching`]), with which parameters a binding gives ([`params`]), and what their
+//! expressions say ([`evaluate`], [`mutation`]). Without bindings nothing is looked at.
 
 mod authorizer;
 mod evaluate;
 mod matching;
+mod mutation;
 mod params;
 mod program;
 
 pub(crate) use authorizer::Known as Roles;
+pub(crate) use mutation::{Mutated, mutate, mutates};
 pub(crate) use program::{has_expressions, problems};
 
 use crate::admission::{Attributes, Operation};
@@ -28,6 +31,8 @@ use store::{Mark, Snapshot, View};
 pub(crate) const GROUP: &str = "admissionregistration.k8s.io";
 pub(crate) const VALIDATING: &str = "admissionregistration.k8s.io/validatingadmissionpolicies";
 const VALIDATING_BINDINGS: &str = "admissionregistration.k8s.io/validatingadmissionpolicybindings";
+pub(crate) const MUTATING: &str = "admissionregistration.k8s.io/mutatingadmissionpolicies";
+const MUTATING_BINDINGS: &str = "admissionregistration.k8s.io/mutatingadmissionpolicybindings";
 
 /// What no policy is about: who breaks admission must be able to mend it, and questions are no writes.
 const EXEMPT: [(&str, &str); 10] = [
@@ -60,32 +65,38 @@ pub(crate) struct InUse {
 
 /// The policies as they were read last, and what they were read from.
 #[derive(Default)]
-pub(crate) struct Policies(Mutex<Option<(Vec<Mark>, Arc<InUse>)>>);
+struct Cache(Mutex<Option<(Vec<Mark>, Arc<InUse>)>>);
 
-impl Policies {
-    /// None: there are none.
-    fn in_use(&self, view: &Snapshot) -> Option<Arc<InUse>> {
-        let marks: Vec<Mark> = [VALIDATING, VALIDATING_BINDINGS].map(|resource| view.mark(resource)).into();
+#[derive(Default)]
+pub(crate) struct Policies {
+    validating: Cache,
+    mutating: Cache,
+}
+
+impl Cache {
+    /// None: there are none. `resources`: of policies and bindings.
+    fn in_use(&self, view: &Snapshot, resources: [&str; 2]) -> Option<Arc<InUse>> {
+        let marks: Vec<Mark> = resources.map(|resource| view.mark(resource)).into();
         let mut known = self.0.lock();
         if let Some((read_from, policies)) = known.as_ref()
             && *read_from == marks
         {
             return (!policies.bound.is_empty()).then(|| policies.clone());
         }
-        let policies = Arc::new(InUse::read(view));
+        let policies = Arc::new(InUse::read(view, resources));
         *known = Some((marks, policies.clone()));
         (!policies.bound.is_empty()).then_some(policies)
     }
 }
 
 impl InUse {
-    fn read(view: &Snapshot) -> Self {
-        let bindings = view.list(VALIDATING_BINDINGS, "");
+    fn read(view: &Snapshot, [policies, bindings]: [&str; 2]) -> Self {
+        let bindings = view.list(bindings, "");
         if bindings.is_empty() {
             return Self::default();
         }
         let mut bound = Vec::new();
-        for policy in view.list(VALIDATING, "") {
+        for policy in view.list(policies, "") {
             let compiled = Arc::new(Policy::read(&policy));
             let own =
                 bindings.iter().filter(|binding| binding["spec"]["policyName"] == compiled.name.as_str());
@@ -114,7 +125,8 @@ pub(crate) fn validate(
     object: Option<&Value>,
 ) -> Result<()> {
     let view = tx.view();
-    let Some(policies) = tx.api.inner.policies.in_use(&view) else { return Ok(()) };
+    let resources = [VALIDATING, VALIDATING_BINDINGS];
+    let Some(policies) = tx.api.inner.policies.validating.in_use(&view, resources) else { return Ok(()) };
     if is_exempt(attributes) {
         return Ok(());
     }
@@ -203,16 +215,7 @@ fn ask(
 
 /// The refusal as upstream words it, with the code of its reason.
 fn refused(attributes: &Attributes<'_>, object: Option<&Value>, refusal: Refusal) -> ApiError {
-    let object = object.unwrap_or(&Value::Null);
-    let names = [attributes.name, text(object, "name"), text(object, "generateName"), "Unknown"];
-    let name = if attributes.name.is_empty() && attributes.operation == Operation::Create {
-        // The name that the server has drawn is nobody's yet.
-        names[2..].iter().find(|name| !name.is_empty())
-    } else {
-        names.iter().find(|name| !name.is_empty())
-    };
-    let name = name.copied().unwrap_or_default();
-    let mut error = ApiError::forbidden(&attributes.kind.resource(), name, &refusal.text);
+    let mut error = forbidden(attributes, object, &refusal.text);
     error.details["causes"] = json!([{ "message": refusal.text }]);
     (error.code, error.reason) = match refusal.reason.as_str() {
         "Forbidden" => (403, "Forbidden"),
@@ -221,6 +224,16 @@ fn refused(attributes: &Attributes<'_>, object: Option<&Value>, refusal: Refusal
         _ => (422, "Invalid"),
     };
     error
+}
+
+fn forbidden(attributes: &Attributes<'_>, object: Option<&Value>, why: &str) -> ApiError {
+    let object = object.unwrap_or(&Value::Null);
+    // The name that the server has drawn for a new object is nobody's yet.
+    let is_drawn = attributes.name.is_empty() && attributes.operation == Operation::Create;
+    let names =
+        [attributes.name, if is_drawn { "" } else { text(object, "name") }, text(object, "generateName")];
+    let name = names.into_iter().find(|name| !name.is_empty()).unwrap_or("Unknown");
+    ApiError::forbidden(&attributes.kind.resource(), name, why)
 }
 
 /// What upstream's controller writes: which generation it has looked at.

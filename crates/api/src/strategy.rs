@@ -19,7 +19,9 @@ const MADE_BY_UPDATE: [&str; 10] = [
 ];
 
 /// Kinds whose objects are replaced only by who says which version it has read.
-const READ_FIRST: [&str; 11] = [
+const READ_FIRST: [&str; 13] = [
+    "admissionregistration.k8s.io/mutatingadmissionpolicies",
+    "admissionregistration.k8s.io/mutatingadmissionpolicybindings",
     "admissionregistration.k8s.io/mutatingwebhookconfigurations",
     "admissionregistration.k8s.io/validatingadmissionpolicies",
     "admissionregistration.k8s.io/validatingadmissionpolicybindings",

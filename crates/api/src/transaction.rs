@@ -2,7 +2,7 @@
 
 use crate::luck::Luck;
 use crate::{Api, ApiError, Change, Key, Object, Result, Snapshot, State, crds};
-use crate::{Origin, admission};
+use crate::{Origin, admission, policy};
 use parking_lot::MutexGuard;
 use serde_json::Value;
 use std::sync::Arc;
@@ -18,6 +18,8 @@ pub(crate) struct Transaction<'a> {
     pub(crate) dry_run: bool,
     pub(crate) now: jiff::Timestamp,
     pub(crate) luck: Luck,
+    /// What policies have changed about the object that is being written.
+    pub(crate) mutated: std::cell::RefCell<policy::Mutated>,
 }
 
 impl<'a> Transaction<'a> {
@@ -27,7 +29,14 @@ impl<'a> Transaction<'a> {
             Some(talk) => (Some(talk.seed), talk.now),
             None => (None, jiff::Timestamp::now()),
         };
-        Self { api, state: api.inner.state.lock(), dry_run, now, luck: Luck::new(seed) }
+        Self {
+            api,
+            state: api.inner.state.lock(),
+            dry_run,
+            now,
+            luck: Luck::new(seed),
+            mutated: Default::default(),
+        }
     }
 
     pub(crate) fn view(&self) -> Snapshot {

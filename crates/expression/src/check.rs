@@ -11,6 +11,8 @@ use crate::types::Type;
 pub struct Names<'a> {
     pub variables: &'a [(&'a str, Type)],
     pub functions: &'a [&'a str],
+    /// Whether objects can be made: `Object{…}`, whose fields are `Object.field{…}`, and `JSONPatch{…}`.
+    pub objects: bool,
 }
 
 pub(crate) struct Checker<'a> {
@@ -85,10 +87,7 @@ impl Checker<'_> {
                 }
                 Type::Map(common(keys).into(), common(values).into())
             }
-            Form::Struct { fields } => {
-                fields.iter().for_each(|(_, value, _)| drop(self.of(value)));
-                Type::Dyn
-            }
+            Form::Struct { name, fields } => self.of_struct(name, fields, node.at),
             Form::Loop(inner) => self.of_loop(inner, node.at),
             Form::Bind { name, value, body } => {
                 let ty = self.of(value);
@@ -219,6 +218,41 @@ impl Checker<'_> {
         match functions::result(&name, target.as_ref(), &types) {
             Some(ty) => ty,
             None => self.no_overload(at, &name, target.as_ref(), &types),
+        }
+    }
+
+    fn of_struct(&mut self, name: &str, fields: &[(String, Node, bool)], at: usize) -> Type {
+        const OF_PATCH: [&str; 4] = ["op", "path", "from", "value"];
+        let is_patch = name == "JSONPatch";
+        if !self.names.objects || !(is_patch || name == "Object" || name.starts_with("Object.")) {
+            return self.undeclared(at, name);
+        }
+        for (field, value, _) in fields {
+            if is_patch && !OF_PATCH.contains(&field.as_str()) {
+                self.say(value.at, format!("undefined field '{field}'"));
+            }
+            if !is_patch {
+                self.of_field(value, &format!("{name}.{field}"));
+            }
+            self.of(value);
+        }
+        Type::Dyn
+    }
+
+    /// The objects in a field are named as the field is.
+    fn of_field(&mut self, value: &Node, wanted: &str) {
+        match &value.form {
+            Form::Struct { name, .. } if name != wanted => {
+                let text = format!(
+                    "type mismatch: unexpected type name \"{name}\", expected \"{wanted}\", which matches field name path from root Object type"
+                );
+                self.say(value.at, text);
+            }
+            Form::List(items) => items.iter().for_each(|(item, _)| self.of_field(item, wanted)),
+            Form::Choice { yes, no, .. } => {
+                [yes, no].into_iter().for_each(|node| self.of_field(node, wanted))
+            }
+            _ => {}
         }
     }
 

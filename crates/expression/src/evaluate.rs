@@ -117,7 +117,7 @@ pub(crate) fn evaluate(node: &Node, scope: &Scope<'_>, budget: &Budget) -> Resul
             }
             Ok(map(found))
         }
-        Form::Struct { fields } => {
+        Form::Struct { fields, .. } => {
             budget.take(40)?;
             let mut found = Vec::with_capacity(fields.len());
             for (name, value, optional) in fields {

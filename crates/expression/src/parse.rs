@@ -277,8 +277,10 @@ impl Parser<'_> {
                 let key = self.expression()?;
                 self.expect("]")?;
                 of = self.node(Form::Index { of: of.into(), key: key.into(), optional }, at)?;
-            } else if self.is("{") && is_type_name(&of) {
-                of = self.structure(at)?;
+            } else if self.is("{")
+                && let Some(name) = type_name(&of)
+            {
+                of = self.structure(name, at)?;
             } else {
                 return Ok(of);
             }
@@ -389,28 +391,30 @@ impl Parser<'_> {
     }
 
     /// The fields of `Type{…}`.
-    fn structure(&mut self, at: usize) -> Parsed {
+    fn structure(&mut self, name: String, at: usize) -> Parsed {
         self.advance();
         let mut fields = Vec::new();
         while !self.eat("}") {
             let optional = self.eat("?");
-            let (Kind::Name(name) | Kind::Quoted(name)) = self.advance() else {
+            let (Kind::Name(field) | Kind::Quoted(field)) = self.advance() else {
                 self.next -= 1;
                 return Err(self.unexpected_for("IDENTIFIER"));
             };
             self.expect(":")?;
-            fields.push((name, self.expression()?, optional));
+            fields.push((field, self.expression()?, optional));
             self.comma("}")?;
         }
-        self.node(Form::Struct { fields }, at)
+        self.node(Form::Struct { name, fields }, at)
     }
 }
 
 /// `a.b.C`, the name of a type.
-fn is_type_name(node: &Node) -> bool {
+fn type_name(node: &Node) -> Option<String> {
     match &node.form {
-        Form::Name(_) => true,
-        Form::Select { of, test: false, optional: false, .. } => is_type_name(of),
-        _ => false,
+        Form::Name(name) => Some(name.clone()),
+        Form::Select { of, field, test: false, optional: false } => {
+            Some(format!("{}.{field}", type_name(of)?))
+        }
+        _ => None,
     }
 }

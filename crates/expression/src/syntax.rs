@@ -57,7 +57,9 @@ pub(crate) enum Form {
     /// Items; whether they are optional.
     List(Vec<(Node, bool)>),
     Map(Vec<(Node, Node, bool)>),
+    /// `Type{…}`.
     Struct {
+        name: String,
         fields: Vec<(String, Node, bool)>,
     },
     Loop(Box<Loop>),
@@ -189,7 +191,7 @@ impl Form {
                 with(key);
                 with(value);
             }),
-            Form::Struct { fields } => fields.iter().for_each(|(_, value, _)| with(value)),
+            Form::Struct { fields, .. } => fields.iter().for_each(|(_, value, _)| with(value)),
             Form::Loop(inner) => {
                 with(&inner.range);
                 inner.filter.iter().for_each(&mut *with);

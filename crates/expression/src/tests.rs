@@ -241,6 +241,7 @@ fn nothing_takes_longer_than_its_budget() {
 }
 
 fn said(text: &str) -> String {
+    let self_objects = text.contains("Object");
     let schema = json!({ "type": "object", "properties": {
         "n": { "type": "integer" }, "s": { "type": "string" }, "when": { "type": "string", "format": "date-time" },
         "size-of": { "type": "number" }, "namespace": { "type": "string" }, "any": { "x-kubernetes-int-or-string": true },
@@ -250,7 +251,7 @@ fn said(text: &str) -> String {
         "raw": { "x-kubernetes-preserve-unknown-fields": true },
     } });
     let this = Type::of_schema(&schema, true).expect("a type");
-    let names = Names { variables: &[("self", this)], functions: &["mine"] };
+    let names = Names { variables: &[("self", this)], functions: &["mine"], objects: self_objects };
     match Program::compile(text).expect("an expression").check(&names) {
         Ok(ty) => ty.to_string(),
         Err(problems) => {
@@ -276,6 +277,14 @@ fn types_are_checked() {
         ("self.raw", "undefined field 'raw'"),
         ("self.list.all(i, i.nam == '')", "undefined field 'nam'"),
         ("self.metadata.labels", "undefined field 'labels'"),
+        ("Object{spec: Object.spec{list: [Object.spec.list{name: self.s}]}}", "dyn"),
+        ("[JSONPatch{op: 'add', path: '/a', value: Object.spec{n: 1}}]", "list(dyn)"),
+        (
+            "Object{spec: Object.other{}}",
+            "type mismatch: unexpected type name \"Object.other\", expected \"Object.spec\", which matches field name path from root Object type",
+        ),
+        ("JSONPatch{op: 'add', at: '/a'}.op == 'Object'", "undefined field 'at'"),
+        ("Thing{a: 1}.a == 1", "undeclared reference to 'Thing' (in container '')"),
         (
             "selv.n == 1 || other(1)",
             "undeclared reference to 'selv' (in container ''); undeclared reference to 'other' (in container '')",

@@ -42,8 +42,10 @@ pub fn apply(resource: &str, object: &mut Value) {
         "namespaces" => cluster::namespace(object),
         "nodes" => cluster::node(object),
         "limitranges" => cluster::limit_range(object),
-        "admissionregistration.k8s.io/validatingadmissionpolicies" => cluster::admission_policy(object),
-        "admissionregistration.k8s.io/validatingadmissionpolicybindings" => {
+        "admissionregistration.k8s.io/validatingadmissionpolicies"
+        | "admissionregistration.k8s.io/mutatingadmissionpolicies" => cluster::admission_policy(object),
+        "admissionregistration.k8s.io/validatingadmissionpolicybindings"
+        | "admissionregistration.k8s.io/mutatingadmissionpolicybindings" => {
             cluster::admission_binding(object)
         }
         "scheduling.k8s.io/priorityclasses" => cluster::priority_class(object),

@@ -20,6 +20,8 @@ const TABLE: &str = "
 |v1|secrets|Secret|||ns|
 |v1|serviceaccounts|ServiceAccount|sa||ns|token
 |v1|services|Service|svc|all|ns|proxy,status
+admissionregistration.k8s.io|v1|mutatingadmissionpolicies|MutatingAdmissionPolicy||api-extensions|cluster|
+admissionregistration.k8s.io|v1|mutatingadmissionpolicybindings|MutatingAdmissionPolicyBinding||api-extensions|cluster|
 admissionregistration.k8s.io|v1|mutatingwebhookconfigurations|MutatingWebhookConfiguration||api-extensions|cluster|
 admissionregistration.k8s.io|v1|validatingadmissionpolicies|ValidatingAdmissionPolicy||api-extensions|cluster|status
 admissionregistration.k8s.io|v1|validatingadmissionpolicybindings|ValidatingAdmissionPolicyBinding||api-extensions|cluster|

@@ -56,14 +56,21 @@ const NOTES: &[Note] = &[
     note("secrets", Part, "the node, for volumes and environments", "changes reach volumes at once"),
     note("serviceaccounts", Upstream, "the account controller, the node for tokens", ""),
     note("services", Upstream, "the network", "`externalIPs` have no effect"),
+    note("admissionregistration.k8s.io/mutatingadmissionpolicies", Upstream, "the API server", ""),
+    note("admissionregistration.k8s.io/mutatingadmissionpolicybindings", Upstream, "the API server", ""),
     note(
         "admissionregistration.k8s.io/mutatingwebhookconfigurations",
         Part,
         "the API server calls them",
         "expressions in `matchConditions` are not checked when they are written",
     ),
-    note("admissionregistration.k8s.io/validatingadmissionpolicies", Part, "", "nothing is refused"),
-    note("admissionregistration.k8s.io/validatingadmissionpolicybindings", Part, "", "nothing is refused"),
+    note(
+        "admissionregistration.k8s.io/validatingadmissionpolicies",
+        Upstream,
+        "the API server",
+        "there is no audit log; types of objects are not checked",
+    ),
+    note("admissionregistration.k8s.io/validatingadmissionpolicybindings", Upstream, "the API server", ""),
     note(
         "admissionregistration.k8s.io/validatingwebhookconfigurations",
         Part,

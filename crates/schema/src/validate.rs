@@ -137,6 +137,12 @@ fn others(resource: &str, object: &Value, old: Option<&Value>, errors: &mut Erro
         "admissionregistration.k8s.io/validatingadmissionpolicybindings" => {
             admission::binding(object, errors)
         }
+        "admissionregistration.k8s.io/mutatingadmissionpolicies" => {
+            admission::mutating_policy(object, errors)
+        }
+        "admissionregistration.k8s.io/mutatingadmissionpolicybindings" => {
+            admission::mutating_binding(object, errors)
+        }
         _ => {}
     }
 }

@@ -74,7 +74,7 @@ impl<'a> Input<'a> {
 }
 
 /// The object in the version that the policy's rules name.
-fn in_version(attributes: &Attributes<'_>, (group, version, _): &Name, object: &Value) -> Value {
+pub(super) fn in_version(attributes: &Attributes<'_>, (group, version, _): &Name, object: &Value) -> Value {
     let api_version = if group.is_empty() { version.clone() } else { format!("{group}/{version}") };
     if object["kind"] != attributes.kind.kind.as_str() {
         return object.clone();

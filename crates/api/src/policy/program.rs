@@ -20,6 +20,15 @@ pub(super) struct Policy {
     pub(super) variables: Vec<(String, Program)>,
     pub(super) validations: Vec<Validation>,
     pub(super) annotations: Vec<Program>,
+    pub(super) mutations: Vec<Mutation>,
+    /// Whether it is asked again when others have changed the object since.
+    pub(super) is_asked_again: bool,
+}
+
+pub(super) struct Mutation {
+    pub(super) program: Program,
+    /// The expression makes a list of operations, not an object to be applied.
+    pub(super) is_json_patch: bool,
 }
 
 pub(super) struct Validation {
@@ -62,8 +71,16 @@ impl Policy {
                 .collect(),
             validations: list("validations").iter().filter_map(validation).collect(),
             annotations: all("auditAnnotations", "valueExpression"),
+            mutations: list("mutations").iter().filter_map(mutation).collect(),
+            is_asked_again: spec["reinvocationPolicy"] == "IfNeeded",
         }
     }
+}
+
+fn mutation(given: &Value) -> Option<Mutation> {
+    let is_json_patch = given["patchType"] == "JSONPatch";
+    let program = &given[if is_json_patch { "jsonPatch" } else { "applyConfiguration" }]["expression"];
+    Some(Mutation { program: Program::compile(program.as_str().unwrap_or_default()).ok()?, is_json_patch })
 }
 
 /// What is wrong with the expressions of a policy.
@@ -90,6 +107,12 @@ pub(crate) fn problems(policy: &Value) -> Vec<Cause> {
         let path = format!("spec.auditAnnotations[{index}].valueExpression");
         checker.expression(&annotation["valueExpression"], &path, Wanted::TextOrNull, Seen::All);
     }
+    for (index, mutation) in list("mutations").iter().enumerate() {
+        for (field, wanted) in [("applyConfiguration", Wanted::Object), ("jsonPatch", Wanted::Patch)] {
+            let path = format!("spec.mutations[{index}].{field}.expression");
+            checker.expression(&mutation[field]["expression"], &path, wanted, Seen::All);
+        }
+    }
     checker.causes
 }
 
@@ -98,6 +121,8 @@ enum Wanted {
     Bool,
     Text,
     TextOrNull,
+    Object,
+    Patch,
     Anything,
 }
 
@@ -112,13 +137,19 @@ enum Seen {
 
 struct Checker {
     has_params: bool,
+    mutates: bool,
     variables: Vec<(String, Type)>,
     causes: Vec<Cause>,
 }
 
 impl Checker {
     fn new(spec: &Value) -> Self {
-        Self { has_params: spec["paramKind"].is_object(), variables: Vec::new(), causes: Vec::new() }
+        Self {
+            has_params: spec["paramKind"].is_object(),
+            mutates: spec["mutations"].is_array(),
+            variables: Vec::new(),
+            causes: Vec::new(),
+        }
     }
 
     fn variables(&mut self, given: &[Value]) {
@@ -181,7 +212,7 @@ impl Checker {
             let fields = self.variables.iter().cloned().collect();
             names.push(("variables", Type::Object(std::sync::Arc::new(fields))));
         }
-        let found = match program.check(&Names { variables: &names, functions }) {
+        let found = match program.check(&Names { variables: &names, functions, objects: self.mutates }) {
             Ok(found) => found,
             Err(problems) => {
                 let told = problems.iter().map(Problem::to_string).collect::<Vec<_>>().join("\n");
@@ -193,6 +224,8 @@ impl Checker {
             Wanted::Anything => (true, ""),
             Wanted::Bool => (matches!(found, Type::Bool | Type::Dyn), "must evaluate to bool"),
             Wanted::Text => (matches!(found, Type::Text | Type::Dyn), "must evaluate to string"),
+            Wanted::Object => (found == Type::Dyn, "must evaluate to Object"),
+            Wanted::Patch => (matches!(found, Type::List(_) | Type::Dyn), "must evaluate to list(JSONPatch)"),
             Wanted::TextOrNull => (
                 matches!(found, Type::Text | Type::Null | Type::Dyn),
                 "must evaluate to one of [string null_type]",
@@ -238,5 +271,6 @@ fn request_type() -> Type {
 
 /// Whether a kind of object is one whose expressions [`problems`] looks at.
 pub(crate) fn has_expressions(kind: &schema::Kind) -> bool {
-    kind.group == GROUP && kind.plural == "validatingadmissionpolicies"
+    kind.group == GROUP
+        && matches!(kind.plural.as_str(), "validatingadmissionpolicies" | "mutatingadmissionpolicies")
 }

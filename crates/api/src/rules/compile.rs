@@ -220,7 +220,8 @@ fn of_rule(
 fn checked(source: &str, this: &Type, optional_old: bool) -> Result<(Program, Type), String> {
     let program = Program::compile(source).map_err(|problem| problem.to_string())?;
     let old = if optional_old { Type::optional(this.clone()) } else { this.clone() };
-    let names = Names { variables: &[("self", this.clone()), ("oldSelf", old)], functions: &[] };
+    let names =
+        Names { variables: &[("self", this.clone()), ("oldSelf", old)], functions: &[], objects: false };
     let told =
         |problems: Vec<Problem>| problems.iter().map(Problem::to_string).collect::<Vec<_>>().join("\n");
     let ty = program.check(&names).map_err(told)?;

@@ -1,4 +1,8 @@
-//! Configurations of webhooks, and policies: their structure. Their expressions are not compiled.
+//! Configurations of webhooks, and [`policies`]: their structure. Their expressions are not compiled.
+
+mod policies;
+
+pub(super) use policies::{binding, mutating_binding, mutating_policy, policy};
 
 use super::{Errors, at, list, names, selector, text};
 use serde_json::Value;
@@ -131,7 +135,7 @@ fn review_versions(hook: &Value, path: &str, errors: &mut Errors) {
 
 const OPERATIONS: &[&str] = &["*", "CONNECT", "CREATE", "DELETE", "UPDATE"];
 
-fn rule(rule: &Value, path: &str, errors: &mut Errors) {
+pub(super) fn rule(rule: &Value, path: &str, errors: &mut Errors) {
     let starred =
         |field: &str| list(&rule[field]).len() > 1 && list(&rule[field]).iter().any(|word| word == "*");
     let operations = list(&rule["operations"]);
@@ -202,9 +206,9 @@ fn resources(resources: &Value, path: &str, errors: &mut Errors) {
     }
 }
 
-const MOST_CONDITIONS: usize = 64;
+pub(super) const MOST_CONDITIONS: usize = 64;
 
-fn conditions(conditions: &[Value], path: &str, errors: &mut Errors) {
+pub(super) fn conditions(conditions: &[Value], path: &str, errors: &mut Errors) {
     if conditions.len() > MOST_CONDITIONS {
         errors.too_many(path, conditions.len(), MOST_CONDITIONS);
     }
@@ -216,105 +220,5 @@ fn conditions(conditions: &[Value], path: &str, errors: &mut Errors) {
         if !text(&condition["name"]).is_empty() && !seen.insert(text(&condition["name"])) {
             errors.duplicate(&at(&path, "name"), &condition["name"]);
         }
-    }
-}
-
-pub(super) fn policy(object: &Value, errors: &mut Errors) {
-    let spec = &object["spec"];
-    errors.one_of("spec.failurePolicy", &spec["failurePolicy"], &["Fail", "Ignore"]);
-    let parameters = &spec["paramKind"];
-    if parameters.is_object() {
-        errors.required_text("spec.paramKind.apiVersion", &parameters["apiVersion"]);
-        errors.required_text("spec.paramKind.kind", &parameters["kind"]);
-    }
-    if !spec["matchConstraints"].is_object() {
-        errors.required("spec.matchConstraints", "");
-    } else {
-        if list(&spec["matchConstraints"]["resourceRules"]).is_empty() {
-            errors.required("spec.matchConstraints.resourceRules", "");
-        }
-        matches(&spec["matchConstraints"], "spec.matchConstraints", errors);
-    }
-    conditions(list(&spec["matchConditions"]), "spec.matchConditions", errors);
-    let (validations, annotations) = (list(&spec["validations"]), list(&spec["auditAnnotations"]));
-    if validations.is_empty() && annotations.is_empty() {
-        const DETAIL: &str = "validations or auditAnnotations must contain at least one item";
-        errors.required("spec.validations", DETAIL);
-        errors.required("spec.auditAnnotations", DETAIL);
-    }
-    for (index, validation) in validations.iter().enumerate() {
-        let path = format!("spec.validations[{index}]");
-        if text(&validation["expression"]).trim().is_empty() {
-            errors.required(&at(&path, "expression"), "expression is not specified");
-        }
-        let message = text(&validation["message"]);
-        if !message.is_empty() && message.trim().is_empty() {
-            let detail = "message must be non-empty if specified";
-            errors.invalid(&at(&path, "message"), &validation["message"], detail);
-        }
-        if message.contains('\n') {
-            errors.invalid(
-                &at(&path, "message"),
-                &validation["message"],
-                "message must not contain line breaks",
-            );
-        }
-        let reasons = ["Forbidden", "Invalid", "RequestEntityTooLarge", "Unauthorized"];
-        errors.one_of(&at(&path, "reason"), &validation["reason"], &reasons);
-    }
-    for (index, annotation) in annotations.iter().enumerate() {
-        let path = format!("spec.auditAnnotations[{index}]");
-        errors.required_format(&at(&path, "key"), &annotation["key"], names::qualified);
-        if text(&annotation["valueExpression"]).trim().is_empty() {
-            errors.required(&at(&path, "valueExpression"), "valueExpression is not specified");
-        }
-    }
-}
-
-fn matches(matches: &Value, path: &str, errors: &mut Errors) {
-    for field in ["namespaceSelector", "objectSelector"] {
-        selector::check(&matches[field], &at(path, field), errors);
-    }
-    for field in ["resourceRules", "excludeResourceRules"] {
-        for (index, rule) in list(&matches[field]).iter().enumerate() {
-            self::rule(rule, &format!("{path}.{field}[{index}]"), errors);
-        }
-    }
-    errors.one_of(&at(path, "matchPolicy"), &matches["matchPolicy"], &["Equivalent", "Exact"]);
-}
-
-pub(super) fn binding(object: &Value, errors: &mut Errors) {
-    let spec = &object["spec"];
-    errors.required_format("spec.policyName", &spec["policyName"], names::subdomain);
-    let reference = &spec["paramRef"];
-    if reference.is_object() {
-        let (name, selects) = (!text(&reference["name"]).is_empty(), reference["selector"].is_object());
-        if name && selects {
-            errors.forbidden("spec.paramRef.name", "name and selector are mutually exclusive");
-        } else if !name && !selects {
-            errors.required("spec.paramRef", "one of name or selector must be specified");
-        }
-        let actions = ["Allow", "Deny"];
-        errors.required_one_of(
-            "spec.paramRef.parameterNotFoundAction",
-            &reference["parameterNotFoundAction"],
-            &actions,
-        );
-    }
-    matches(&spec["matchResources"], "spec.matchResources", errors);
-    let actions = list(&spec["validationActions"]);
-    if actions.is_empty() {
-        errors.required("spec.validationActions", "at least one validation action is required");
-    }
-    for (index, action) in actions.iter().enumerate() {
-        let field = format!("spec.validationActions[{index}]");
-        errors.one_of(&field, action, &["Audit", "Deny", "Warn"]);
-        if actions[..index].contains(action) {
-            errors.duplicate(&field, action);
-        }
-    }
-    if ["Deny", "Warn"].iter().all(|both| actions.iter().any(|action| action == both)) {
-        let detail = "must not contain both Deny and Warn (repeating the same validation failure information in the API response and headers serves no purpose)";
-        errors.invalid("spec.validationActions", &spec["validationActions"], detail);
     }
 }
