@@ -257,10 +257,11 @@ fn errors_have_tracebacks() {
     check(
         "x = {}\ny = x['k']\n",
         expect![[r#"
-        Traceback (most recent call last):
-          /p/Tiltfile:2:6: in <toplevel>
-        Error: key "k" not in dict
-    "#]],
+            Traceback (most recent call last):
+              /p/Tiltfile:2:6: in <toplevel>
+            Error: key "k" not in dict
+            hint: d.get(key, default) takes a default
+        "#]],
     );
     check(
         "nope()\n",
@@ -273,8 +274,9 @@ fn errors_have_tracebacks() {
     check(
         "x = \n",
         expect![[r#"
-        /p/Tiltfile:1:5: unexpected new line, expected expression
-    "#]],
+            /p/Tiltfile:1:5: unexpected new line, expected expression
+            hint: an expression goes on in the next line only within parentheses
+        "#]],
     );
     check(
         "include('other/Tiltfile')\n-- other/Tiltfile\nfail('no')\n",
