@@ -2,6 +2,7 @@
 
 mod admission;
 mod bounds;
+mod cost;
 mod webhooks;
 mod writes;
 
