@@ -345,6 +345,7 @@ async fn start_network(dir: &ClusterDir, phases: &mut Phases<'_>) -> Boot<(Runti
         hostname: "router".into(),
         host_network: false,
         sysctls: vec![("net.ipv4.ip_forward".into(), "1".into())],
+        share_processes: false,
     };
     let router = runtime
         .create_sandbox(spec)

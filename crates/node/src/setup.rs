@@ -36,6 +36,7 @@ async fn make_sandbox(shared: &Shared, local: &Local, pod: &Object) -> Result<Ip
         hostname: hosts::hostname(pod, &shared.config.name),
         host_network: local.host_network,
         sysctls,
+        share_processes: pod["spec"]["shareProcessNamespace"] == true,
     };
     let sandbox = shared.runtime.create_sandbox(spec).await.map_err(|e| chain(&e))?;
     let ip = if local.host_network {

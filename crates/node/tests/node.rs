@@ -101,8 +101,13 @@ impl World {
         let account = json!({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "default", "namespace": "default"}});
         api.create("serviceaccounts", account, &WriteOptions::default()).unwrap();
         let sysctls = vec![("net.ipv4.ip_forward".to_owned(), "1".to_owned())];
-        let spec =
-            SandboxSpec { id: "router".into(), hostname: "router".into(), host_network: false, sysctls };
+        let spec = SandboxSpec {
+            id: "router".into(),
+            hostname: "router".into(),
+            host_network: false,
+            sysctls,
+            share_processes: false,
+        };
         let router = runtime.create_sandbox(spec).await.unwrap();
         let network = Network::start(NetworkConfig {
             router: format!("/proc/{}/ns/net", router.pid).into(),

@@ -14,6 +14,7 @@ mod init;
 mod join;
 mod log;
 mod mounts;
+mod pause;
 mod process;
 mod procfs;
 mod refusal;

@@ -30,6 +30,21 @@ pub(crate) fn make_private() -> io::Result<()> {
     mount_change("/", MountPropagationFlags::PRIVATE | MountPropagationFlags::REC).map_err(at("/ as private"))
 }
 
+/// Leaves this mount namespace with nothing but an empty folder that cannot be written to.
+pub(crate) fn empty_root(folder: &Path) -> io::Result<()> {
+    let flags = MountFlags::RDONLY | MountFlags::NOSUID | MountFlags::NODEV | MountFlags::NOEXEC;
+    mount("tmpfs", folder, "tmpfs", flags, c"size=4k,mode=0755").map_err(at("an empty root"))?;
+    std::env::set_current_dir(folder)?;
+    leave_root()
+}
+
+/// The working directory over the old root, then the old one away: no second folder is needed for it.
+pub(crate) fn leave_root() -> io::Result<()> {
+    rustix::process::pivot_root(".", ".")?;
+    rustix::mount::unmount(".", rustix::mount::UnmountFlags::DETACH)?;
+    std::env::set_current_dir("/")
+}
+
 /// Mounts the layers (lowest first) with the writable folders of the container at `target`.
 pub(crate) fn overlay(spec: &ContainerSpec, upper: &Path, work: &Path, target: &Path) -> io::Result<()> {
     let layers = &spec.layers;

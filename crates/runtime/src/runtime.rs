@@ -5,6 +5,7 @@ use crate::channel;
 use crate::error::Error;
 use crate::exec::{Exec, ask};
 use crate::join;
+use crate::pause;
 use crate::process::ProcessId;
 use crate::procfs;
 use crate::refusal::Refusal;
@@ -130,8 +131,16 @@ impl Runtime {
             None => None,
             Some(id) => Some(self.sandbox(id).ok_or_else(|| Error::NoSandbox { id: id.clone() })?.pid),
         };
+        let shared = spec.sandbox.as_ref().and_then(|id| {
+            let first = self.sandbox_dir(id).read::<ProcessId>(pause::FILE)?;
+            Some((id, first))
+        });
         let processes = match &spec.processes_of {
-            None => None,
+            None => match shared {
+                None => None,
+                Some((_, first)) if first.is_alive() => Some(first.pid),
+                Some((id, _)) => return Err(Error::NoSandbox { id: id.clone() }),
+            },
             Some(id) => match self.container(id) {
                 Some(ContainerState::Running { pid, .. }) => Some(pid),
                 _ => return Err(Error::NotRunning { id: id.clone() }),

@@ -1,8 +1,10 @@
-//! The sandbox role: a process that does nothing but hold a pod's network, IPC and UTS namespaces.
+//! The sandbox role: a process that does nothing but hold a pod's network, IPC and UTS namespaces; with `pause` as its child
+//! also a PID namespace that the pod's containers share.
 //!
 //! It has no parent to die with: it ends when the runtime kills it.
 
 use crate::channel;
+use crate::pause;
 use crate::process::ProcessId;
 use crate::refusal::Refusal;
 use crate::spec::SandboxSpec;
@@ -54,6 +56,9 @@ fn hold(request: &Request) -> io::Result<()> {
         }
         let path = format!("/proc/sys/{}", name.replace('.', "/"));
         std::fs::write(&path, value).map_err(|e| io::Error::new(e.kind(), format!("sysctl {name}: {e}")))?;
+    }
+    if spec.share_processes {
+        pause::start(&request.dir)?;
     }
     let pid = i32::try_from(std::process::id()).map_err(io::Error::other)?;
     request.dir.write("pid", &ProcessId::of(pid)?)

@@ -323,10 +323,7 @@ fn make_dir(dir: &Dir, name: &str) -> io::Result<PathBuf> {
     Ok(path)
 }
 
-/// The new root over the old one, then the old one away: no second folder is needed for it.
 fn change_root(root: &Root) -> io::Result<()> {
     rustix::process::fchdir(root.fd())?;
-    rustix::process::pivot_root(".", ".")?;
-    rustix::mount::unmount(".", rustix::mount::UnmountFlags::DETACH)?;
-    std::env::set_current_dir("/")
+    mounts::leave_root()
 }

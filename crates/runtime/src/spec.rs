@@ -20,6 +20,9 @@ pub struct SandboxSpec {
     pub host_network: bool,
     /// `net.*` sysctls, set inside.
     pub sysctls: Vec<(String, String)>,
+    /// All containers of the sandbox see each other's processes.
+    #[serde(default)]
+    pub share_processes: bool,
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]

@@ -130,6 +130,7 @@ async fn all(runtime: &Runtime, dir: &Path, layer: &Path) -> usize {
     passed += execs(runtime, dir, layer).await;
     passed += sandboxes(runtime, dir, layer).await;
     passed += shared_processes(runtime, dir, layer).await;
+    passed += pods_processes(runtime, dir, layer).await;
     passed += attachments(runtime, dir, layer).await;
     passed += adoption(runtime, dir, layer).await;
     passed += losses(runtime, dir, layer).await;
@@ -412,6 +413,7 @@ async fn sandboxes(runtime: &Runtime, dir: &Path, layer: &Path) -> usize {
         hostname: "my-pod".into(),
         host_network: false,
         sysctls: vec![("net.ipv4.ip_forward".into(), "1".into())],
+        share_processes: false,
     };
     let sandbox = runtime.create_sandbox(pod.clone()).await.expect("made");
     assert_eq!(runtime.create_sandbox(pod).await.expect("found"), sandbox);
@@ -450,6 +452,59 @@ async fn shared_processes(runtime: &Runtime, dir: &Path, layer: &Path) -> usize 
     assert!(runtime.start_container(nobody).await.is_err());
     runtime.remove_container("seen").await.expect("removed");
     2
+}
+
+/// A pod whose containers see each other's processes; none of them is the first, and orphans are taken in.
+async fn pods_processes(runtime: &Runtime, dir: &Path, layer: &Path) -> usize {
+    let pod = SandboxSpec {
+        id: "open".into(),
+        hostname: "open".into(),
+        host_network: false,
+        sysctls: Vec::new(),
+        share_processes: true,
+    };
+    let sandbox = runtime.create_sandbox(pod).await.expect("made");
+    let inside = |id: &str, script: &str| ContainerSpec {
+        sandbox: Some("open".into()),
+        ..spec(dir, layer, id, script)
+    };
+    runtime.start_container(inside("first", "sleep 1001 & exec sleep 1000")).await.expect("it starts");
+    let script = "cat /proc/1/comm; grep -h '^CapEff\\|^Uid' /proc/1/status; ls /proc/1/root/ 2>&1 | wc -l; test -r /proc/1/root/etc && echo reaches the host; \
+                  for p in /proc/[0-9]*; do tr '\\0' ' ' < $p/cmdline | grep -x 'sleep 100[01] ' && found=\"$found ${p#/proc/}\"; \
+                  done; (sleep 0.01 &); kill $found; sleep 0.1; for p in $found; do test -d /proc/$p && echo left; done; true";
+    let looking = ContainerSpec { add_capabilities: vec!["SYS_PTRACE".into()], ..inside("second", script) };
+    let (code, text) = output(runtime, dir, looking).await;
+    let expected = vec![
+        "0",
+        "CapEff:\t0000000000000000",
+        "Uid:\t65535\t65535\t65535\t65535",
+        "pause",
+        "sleep 1000",
+        "sleep 1001",
+    ];
+    let mut lines: Vec<&str> = text.lines().map(str::trim).collect();
+    lines.sort_unstable();
+    assert_eq!((code, lines), (0, expected), "{text}");
+    assert_eq!(runtime.wait("first").await.expect("it ends").code, 143);
+    runtime.remove_container("first").await.expect("removed");
+    // What is left of it went with its cgroup; the namespace goes with the sandbox.
+    runtime.start_container(inside("third", "exec sleep 1002")).await.expect("it starts");
+    let (third, first) = (runtime.pid("third").expect("it runs"), children(sandbox.pid));
+    assert!(first.len() == 1 && is_alive(first[0]));
+    runtime.remove_sandbox("open").await.expect("removed");
+    assert_ne!(runtime.wait("third").await.expect("it ends").code, 0);
+    assert!(!is_alive(third));
+    // The namespace's first process is the last to go.
+    while is_alive(first[0]) {
+        tokio::task::yield_now().await;
+    }
+    runtime.remove_container("third").await.expect("removed");
+    1
+}
+
+fn children(pid: i32) -> Vec<i32> {
+    let text = std::fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).expect("readable");
+    text.split_whitespace().map(|pid| pid.parse().expect("a pid")).collect()
 }
 
 async fn attachments(runtime: &Runtime, dir: &Path, layer: &Path) -> usize {
