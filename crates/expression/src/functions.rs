@@ -1,7 +1,9 @@
 //! The functions: those of the language here, those of Kubernetes' libraries by `kube-cel`.
 
 mod convert;
+mod quantity;
 mod result;
+mod texts;
 
 pub(crate) use convert::{duration, timestamp, to_text};
 pub(crate) use result::result;
@@ -12,7 +14,7 @@ use crate::{Budget, Failure};
 use kube_cel::KubeCelExt as _;
 use kube_cel::cel::common::ast::{CallExpr, Expr, IdedExpr};
 use kube_cel::cel::{Context, ExecutionError, Value};
-use regex::Regex;
+use regex::{Regex, RegexBuilder};
 use std::cell::RefCell;
 use std::collections::HashMap;
 
@@ -149,6 +151,13 @@ const LIBRARIES: [&str; 96] = [
     "math.least",
     "math.greatest",
 ];
+/// All that can be called, for tests.
+#[cfg(test)]
+pub(crate) fn all() -> Vec<String> {
+    let formats = FORMATS.iter().map(|name| format!("format.{name}"));
+    OWN.iter().chain(&LIBRARIES).map(|name| name.to_string()).chain(formats).collect()
+}
+
 const SPACES: [&str; 10] =
     ["optional", "math", "sets", "lists", "strings", "base64", "jsonpatch", "format", "ip", "cel"];
 const FORMATS: [&str; 13] = [
@@ -222,6 +231,9 @@ pub(crate) fn call(
     {
         return answer;
     }
+    if let Some(answer) = quantity::call(name, target.as_ref(), &arguments) {
+        return answer;
+    }
     match (name, target.as_ref(), arguments.as_slice()) {
         ("size", Some(of), []) | ("size", None, [of]) => count(of),
         ("contains", Some(Value::String(of)), [Value::String(part)]) => {
@@ -262,8 +274,54 @@ pub(crate) fn call(
             Ok(Opt::value((found != Value::Null).then_some(found)))
         }
         ("string", None, [of]) if !matches!(of, Value::Opaque(_)) => to_text(of).map(crate::value::text),
-        _ if is_known(name) => library(name, target, arguments),
+        _ if is_known(name) => {
+            budget.take_length(growth(name, target.as_ref(), &arguments))?;
+            guard(name, target.as_ref(), &arguments)?;
+            if let Some(target) = &target
+                && let Some(answer) = texts::call(name, target, &arguments, budget)
+            {
+                return answer;
+            }
+            library(name, target, arguments)
+        }
         _ => Err(Failure::NoOverload),
+    }
+}
+
+/// What the libraries cannot take.
+fn guard(name: &str, target: Option<&Value>, arguments: &[Value]) -> Result<()> {
+    const MOST_DIGITS: usize = 3;
+    match (name, target, arguments) {
+        ("format", Some(Value::String(form)), _) => {
+            let is_wide = |rest: &str| rest.bytes().take_while(u8::is_ascii_digit).count() > MOST_DIGITS;
+            if form.split("%.").skip(1).any(is_wide) {
+                return wrong("error during formatting: unable to convert precision specifier to integer");
+            }
+        }
+        (_, Some(Value::Timestamp(_)), [Value::String(zone)])
+            if name.starts_with("get") && !matches!(zone.as_str(), "UTC" | "" | "00:00" | "+00:00") =>
+        {
+            return wrong(format!("time zones other than UTC are not known here: {zone}"));
+        }
+        _ => {}
+    }
+    Ok(())
+}
+
+/// How much longer than its values a result can be, or how often they are gone through.
+fn growth(name: &str, target: Option<&Value>, arguments: &[Value]) -> usize {
+    let first = target.or(arguments.first()).map_or(0, length);
+    let of = |index: usize| arguments.get(index).map_or(0, length);
+    match name {
+        "replace" => first.saturating_add(1).saturating_mul(of(1)),
+        "join" => first.saturating_mul(of(0)),
+        "distinct" | "find" | "findAll" | "indexOf" | "lastIndexOf" => first.saturating_mul(first.max(of(0))),
+        "sets.contains" | "sets.equivalent" | "sets.intersects" => of(0).saturating_mul(of(1)),
+        "lists.range" => match arguments.first() {
+            Some(Value::Int(count)) => usize::try_from(*count).unwrap_or(0).saturating_mul(10),
+            _ => 0,
+        },
+        _ => 0,
     }
 }
 
@@ -294,20 +352,20 @@ fn count(of: &Value) -> Result<Value> {
 /// A pattern, compiled once.
 fn regex(pattern: &str) -> Result<Regex> {
     const MOST: usize = 500;
-    thread_local! { static KNOWN: RefCell<HashMap<String, Regex>> = RefCell::default(); }
-    KNOWN.with_borrow_mut(|known| {
+    const LARGEST: usize = 1 << 20;
+    thread_local! { static KNOWN: RefCell<HashMap<String, Option<Regex>>> = RefCell::default(); }
+    let known = KNOWN.with_borrow_mut(|known| {
         if let Some(regex) = known.get(pattern) {
-            return Ok(regex.clone());
+            return regex.clone();
         }
-        let Ok(regex) = Regex::new(pattern) else {
-            return wrong(format!("error parsing regexp: `{pattern}`"));
-        };
+        let regex = RegexBuilder::new(pattern).size_limit(LARGEST).build().ok();
         if known.len() >= MOST {
             known.clear();
         }
         known.insert(pattern.to_string(), regex.clone());
-        Ok(regex)
-    })
+        regex
+    });
+    known.ok_or_else(|| Failure::Wrong(format!("error parsing regexp: `{pattern}`")))
 }
 
 /// A function of the libraries: its values are bound to names, and the call is made of these.
@@ -356,3 +414,6 @@ fn failure(error: ExecutionError) -> Failure {
         _ => Failure::NoOverload,
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -315,3 +315,128 @@ fn what_an_expression_takes_from_outside() {
     assert!(program.uses("self") && program.uses("y") && program.uses("z"));
     assert!(!program.uses("x") && !program.uses("math"));
 }
+#[test]
+fn values_at_their_limits() {
+    let said: Vec<String> = [
+        "'%.999999999f'.format([1.5]).size()",
+        "'%.9999999999999999999999f'.format([1.5])",
+        "'%.300f'.format([1.5]).size()",
+        "'abc'.substring(9223372036854775807)",
+        "'abc'.substring(-1)",
+        "'äöü'.substring(1,2)",
+        "'äöü'.charAt(1)",
+        "[1].slice(-1,99)",
+        "[1,2].slice(1,0)",
+        "quantity('1e2147483647').add(1)",
+        "quantity('1e999999999').isGreaterThan(quantity('1'))",
+        "quantity('9223372036854775807Ei').asInteger()",
+        "quantity('1').add(quantity('9999999999999999999999999999999999999999999'))",
+        "math.bitShiftLeft(1,9223372036854775807)",
+        "math.bitShiftLeft(1,-1)",
+        "math.abs(-9223372036854775807-1)",
+        "duration('9999999999999h')",
+        "timestamp(9223372036854775807)",
+        "timestamp('2026-01-01T00:00:00Z') + duration('2562047h')",
+        "duration('2562047h')+duration('2562047h')",
+        "duration('-2562047h')-duration('2562047h')",
+        "[1,[2,[3]]].flatten(9223372036854775807)",
+        "[1].flatten(-1)",
+        "'a'.split('',-5)",
+        "'a'.split('', 9223372036854775807)",
+        "'aaa'.replace('a','b',-9)",
+        "'a'.findAll('',-1)",
+        "semver('1.2.3').compareTo(semver('99999999999999999999.0.0'))",
+        "cidr('0.0.0.0/0').containsCIDR('::/0')",
+        "'a'.indexOf('b', 9223372036854775807)",
+        "'äb'.indexOf('b', 1)",
+        "'aä'.lastIndexOf('a', 5)",
+        "[].max()",
+        "[].sum()",
+        "[1,'a'].sum()",
+        "[9223372036854775807,1].sum()",
+        "['b','a'].sort()",
+        "[[1]].sort()",
+        "base64.decode('!!!')",
+        "'%s'.format([])",
+        "'%d'.format(['x'])",
+        "'%'.format([1])",
+        "'%x %o %e'.format([1,2,3.0])",
+        "uint(18446744073709551615u)+1u",
+        "(-9223372036854775807-1)/-1",
+        "(-9223372036854775807-1)%-1",
+        "-(-9223372036854775807-1)",
+        "int(1e300)",
+        "1.0/0.0",
+        "{1: 2}[1u]",
+        "{1u: 2}[1]",
+        "[1,2][1.0]",
+        "[1,2][0.5]",
+        "url('http://a').getPort()",
+        "'a'.matches('a{1000}{1000}{1000}')",
+        "ip('fe80::1%eth0')",
+        "string(bytes('\\u00ff'))",
+        "timestamp('2026-01-01T00:00:00Z').getHours('America/New_York')",
+    ]
+    .iter()
+    .map(|text| format!("{text} => {}", run(text)))
+    .collect();
+    expect![[r#"
+        '%.999999999f'.format([1.5]).size() => failure: error during formatting: unable to convert precision specifier to integer
+        '%.9999999999999999999999f'.format([1.5]) => failure: error during formatting: unable to convert precision specifier to integer
+        '%.300f'.format([1.5]).size() => 302
+        'abc'.substring(9223372036854775807) => failure: start index 9223372036854775807 out of range for string of length 3
+        'abc'.substring(-1) => failure: start index -1 out of range for string of length 3
+        'äöü'.substring(1,2) => "ö"
+        'äöü'.charAt(1) => "ö"
+        [1].slice(-1,99) => failure: slice(-1, 99) out of range for list of length 1
+        [1,2].slice(1,0) => failure: slice(1, 0) out of range for list of length 2
+        quantity('1e2147483647').add(1) => failure: quantities must match the regular expression '^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$'
+        quantity('1e999999999').isGreaterThan(quantity('1')) => failure: quantities must match the regular expression '^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$'
+        quantity('9223372036854775807Ei').asInteger() => 9223372036854775807
+        quantity('1').add(quantity('9999999999999999999999999999999999999999999')) => Opaque<kubernetes.Quantity>(Amount(9223372036854775808000000000))
+        math.bitShiftLeft(1,9223372036854775807) => failure: shift amount must be between 0 and 63
+        math.bitShiftLeft(1,-1) => failure: shift amount must be between 0 and 63
+        math.abs(-9223372036854775807-1) => failure: integer overflow
+        duration('9999999999999h') => "9223372036.854775807s"
+        timestamp(9223372036854775807) => failure: timestamp overflow
+        timestamp('2026-01-01T00:00:00Z') + duration('2562047h') => "2318-04-12T23:00:00Z"
+        duration('2562047h')+duration('2562047h') => "18446738400s"
+        duration('-2562047h')-duration('2562047h') => "-18446738400s"
+        [1,[2,[3]]].flatten(9223372036854775807) => [1,2,3]
+        [1].flatten(-1) => failure: depth must be non-negative
+        'a'.split('',-5) => ["a"]
+        'a'.split('', 9223372036854775807) => ["a"]
+        'aaa'.replace('a','b',-9) => "bbb"
+        'a'.findAll('',-1) => ["",""]
+        semver('1.2.3').compareTo(semver('99999999999999999999.0.0')) => failure: invalid semver '99999999999999999999.0.0': value of major version number exceeds u64::MAX
+        cidr('0.0.0.0/0').containsCIDR('::/0') => false
+        'a'.indexOf('b', 9223372036854775807) => -1
+        'äb'.indexOf('b', 1) => 1
+        'aä'.lastIndexOf('a', 5) => 0
+        [].max() => failure: cannot call max on empty list
+        [].sum() => 0
+        [1,'a'].sum() => failure: no such overload
+        [9223372036854775807,1].sum() => failure: integer overflow
+        ['b','a'].sort() => ["a","b"]
+        [[1]].sort() => [[1]]
+        base64.decode('!!!') => failure: Invalid symbol 33, offset 0.
+        '%s'.format([]) => failure: not enough arguments: format requires at least 1 but got 0
+        '%d'.format(['x']) => failure: %d requires int or uint, got String
+        '%'.format([1]) => failure: format string ends with '%'
+        '%x %o %e'.format([1,2,3.0]) => "1 2 3.000000e+00"
+        uint(18446744073709551615u)+1u => failure: unsigned integer overflow
+        (-9223372036854775807-1)/-1 => failure: integer overflow
+        (-9223372036854775807-1)%-1 => failure: integer overflow
+        -(-9223372036854775807-1) => failure: integer overflow
+        int(1e300) => failure: integer overflow
+        1.0/0.0 => Float(inf)
+        {1: 2}[1u] => 2
+        {1u: 2}[1] => 2
+        [1,2][1.0] => 2
+        [1,2][0.5] => failure: no such overload
+        url('http://a').getPort() => ""
+        'a'.matches('a{1000}{1000}{1000}') => failure: error parsing regexp: `a{1000}{1000}{1000}`
+        ip('fe80::1%eth0') => failure: IP address with zone is not allowed
+        string(bytes('\u00ff')) => "ÿ"
+        timestamp('2026-01-01T00:00:00Z').getHours('America/New_York') => failure: time zones other than UTC are not known here: America/New_York"#]].assert_eq(&said.join("\n"));
+}

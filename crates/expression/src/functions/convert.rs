@@ -45,7 +45,21 @@ pub(super) fn convert(to: &str, of: &Value) -> Result<Value> {
         ("bytes", Value::String(given)) => Ok(Value::Bytes(given.as_bytes().to_vec().into())),
         ("duration", Value::String(given)) => duration(given),
         ("timestamp", Value::String(given)) => timestamp(given),
-        ("timestamp", Value::Int(seconds)) => super::library("timestamp", None, vec![Value::Int(*seconds)]),
+        ("timestamp", Value::Int(seconds)) => {
+            let Ok(Value::Timestamp(zero)) = timestamp("1970-01-01T00:00:00Z") else {
+                return Err(Failure::NoOverload);
+            };
+            // The years that upstream knows.
+            if !(-62_135_596_800..=253_402_300_799).contains(seconds) {
+                return wrong("timestamp overflow");
+            }
+            let Ok(Value::Duration(second)) = duration("1s") else { return Err(Failure::NoOverload) };
+            let (days, rest) = (seconds / 86_400, seconds % 86_400);
+            let whole = i32::try_from(days).unwrap_or_default();
+            Ok(Value::Timestamp(
+                zero + second * 86_400 * whole + second * i32::try_from(rest).unwrap_or_default(),
+            ))
+        }
         _ => Err(Failure::NoOverload),
     }
 }
