@@ -1,7 +1,9 @@
 //! What is checked and filled in before an object is stored; the rules themselves are `schema`'s.
 
 use crate::metadata::{field_map, text};
-use crate::{Api, ApiError, FieldValidation, Result, WriteOptions, crds, gvk, policy, rules, structural};
+use crate::{
+    Api, ApiError, FieldValidation, Result, Warnings, WriteOptions, crds, gvk, policy, rules, structural,
+};
 use base64::Engine as _;
 use schema::Kind;
 use serde_json::Value;
@@ -124,6 +126,14 @@ pub(crate) fn validate(
         return Ok(());
     }
     Err(ApiError::invalid(&kind.resource(), &kind.kind, text(object, "name"), &causes))
+}
+
+/// Says of what is accepted what else there is to say.
+pub(crate) fn warn(kind: &Kind, object: &Value, previous: Option<&Value>, warnings: &Warnings) {
+    let is_new = |previous: &Value| previous["spec"]["versions"] != object["spec"]["versions"];
+    if kind.resource() == crds::RESOURCE && previous.is_none_or(is_new) {
+        rules::cost_warnings(object).into_iter().for_each(|warning| warnings.push(warning));
+    }
 }
 
 /// `stringData` is write-only: it ends up in `data`.

@@ -4,9 +4,11 @@
 //! it changes. They are evaluated ([`walk`]) when an object has the shape of its schema, within upstream's limits of cost.
 
 mod compile;
+mod cost;
 mod walk;
 
 pub(crate) use compile::problems;
+pub(crate) use cost::warnings as cost_warnings;
 
 use crate::{Api, Object, structural};
 use compile::Rules;

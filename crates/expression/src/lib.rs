@@ -8,6 +8,7 @@
 
 mod budget;
 mod check;
+mod cost;
 mod evaluate;
 mod functions;
 mod lex;
@@ -19,6 +20,7 @@ pub mod value;
 
 pub use budget::Budget;
 pub use check::Names;
+pub use cost::{least_bytes, most as most_elements};
 pub use evaluate::{Host, Scope};
 pub use kube_cel::cel::Value;
 pub use kube_cel::cel::objects::{Key, KeyRef};
@@ -70,6 +72,11 @@ impl Program {
         let mut checker = check::Checker { text: &self.text, names, bound: Vec::new(), problems: Vec::new() };
         let ty = checker.of(&self.root);
         if checker.problems.is_empty() { Ok(ty) } else { Err(checker.problems) }
+    }
+
+    /// What it may cost at most, where `schema` is that of `self`; see [`cost`].
+    pub fn estimate(&self, schema: &serde_json::Value) -> u64 {
+        cost::estimate(&self.root, schema)
     }
 
     pub fn run(&self, scope: &Scope<'_>, budget: &Budget) -> Result<Value, Failure> {

@@ -268,3 +268,24 @@ fn rules_are_checked_against_their_schema() {
         [spec.validation.openAPIV3Schema.properties[spec].x-kubernetes-validations[0].message: Invalid value: "two\nlines": message must not contain line breaks, spec.validation.openAPIV3Schema.properties[spec].x-kubernetes-validations[0].reason: Unsupported value: "Bad": supported values: "FieldValueDuplicate", "FieldValueForbidden", "FieldValueInvalid", "FieldValueRequired"]
         spec.validation.openAPIV3Schema.properties[spec].x-kubernetes-validations[0].optionalOldSelf: Invalid value: true: may not be set if oldSelf is not used in rule"#]].assert_eq(&said.join("\n"));
 }
+
+#[test]
+fn a_rule_that_costs_too_much_is_told_of_once() {
+    let (api, _dir) = bench();
+    let spec = json!({ "type": "object", "properties": { "list": { "type": "array", "items": { "type": "string" },
+        "x-kubernetes-validations": [{ "rule": "self.all(a, self.exists_one(b, a == b))" }] } } });
+    let options = by();
+    let made =
+        api.create(crate::crds::RESOURCE, definition(spec, json!([])), &options).expect("the definition");
+    assert!(
+        options
+            .warnings
+            .take()
+            .iter()
+            .any(|warning| warning.contains("exceeds budget by factor of more than 100x"))
+    );
+    let mut next = (*made).clone();
+    next["metadata"]["labels"] = json!({ "a": "b" });
+    api.update(crate::crds::RESOURCE, next, &options).expect("changed");
+    assert!(options.warnings.take().is_empty());
+}
