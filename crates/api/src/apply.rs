@@ -3,8 +3,9 @@
 //! [`types`] says how fields merge, [`fields`] is a set of field paths (`fieldsV1`), [`walk`] makes such sets of objects
 //! and of the difference of two, [`merge`] merges an applied configuration into an object, [`managers`] reads and writes
 //! `metadata.managedFields`, [`last_applied`] lets objects of older kubectls move here, [`scale`] is the same for the `scale`
-//! subresource. What happens follows Kubernetes' structured merge and diff.
+//! subresource, [`always`] knows structs that are never missing. What happens follows Kubernetes' structured merge and diff.
 
+mod always;
 mod fields;
 mod last_applied;
 mod managers;
@@ -78,7 +79,7 @@ pub(crate) fn apply(
     // Also what nobody owns, such as the name, keeps what it stands in.
     let keep = managers.union_without(&owner).union(&given);
     merge::prune(&mut next, &last, &keep, &root);
-    let difference = walk::compare(&live, &next, &root);
+    let difference = walk::compare(&live, &next, &root, always::of(kind));
     let changed = scoped(difference.changed(), kind, subresource);
     if !force {
         without_conflict(tx, kind, &live, &root, managers.conflicts(&owner, &changed), &owner)?;
@@ -246,7 +247,7 @@ pub(crate) fn track(
         subresource: subresource.to_string(),
     };
     let empty = json!({});
-    let difference = walk::compare(previous.unwrap_or(&empty), next, &root);
+    let difference = walk::compare(previous.unwrap_or(&empty), next, &root, always::of(kind));
     let changed = scoped(difference.changed(), kind, subresource);
     if changed.is_empty() && difference.removed.is_empty() {
         return;

@@ -30,7 +30,7 @@ pub(super) fn unchanged(
     if last["apiVersion"] != api_version || !fits(&last) {
         return None;
     }
-    let difference = walk::compare(&last, live, root);
+    let difference = walk::compare(&last, live, root, super::always::NONE);
     let fields = walk::fields_of(&last, root);
     Some(fields.difference(&difference.changed()).difference(&difference.removed))
 }

@@ -1,5 +1,6 @@
 //! Walking objects by their shape: the fields that one has, and those in which two differ.
 
+use super::always::{self, Always};
 use super::fields::{FieldSet, Step};
 use super::types::Shape;
 use serde_json::{Map, Value};
@@ -65,6 +66,15 @@ pub(crate) fn merges(shape: &Shape) -> bool {
     matches!(shape, Shape::Struct(_) | Shape::Fields(_) | Shape::Map(_) | Shape::Unknown)
 }
 
+/// Nothing of the same kind, if the value is an object or a list with something in it.
+fn emptied(value: &Value) -> Option<Value> {
+    match value {
+        Value::Object(fields) if !fields.is_empty() => Some(Value::Object(Map::new())),
+        Value::Array(items) if !items.is_empty() => Some(Value::Array(Vec::new())),
+        _ => None,
+    }
+}
+
 pub(crate) fn fields_of(value: &Value, shape: &Shape) -> FieldSet {
     let mut set = FieldSet::default();
     match value {
@@ -94,7 +104,27 @@ pub(crate) fn fields_of(value: &Value, shape: &Shape) -> FieldSet {
     set
 }
 
-pub(crate) fn compare(before: &Value, after: &Value, shape: &Shape) -> Difference {
+/// Every path below a value that has come or gone: its maps, lists and structs as well as what is in them.
+fn whole(value: &Value, shape: &Shape) -> FieldSet {
+    let mut set = FieldSet { member: true, ..FieldSet::default() };
+    match value {
+        Value::Object(fields) if merges(shape) => {
+            for (name, value) in fields {
+                set.children.insert(Step::Field(name.clone()), whole(value, &shape.field(name).0));
+            }
+        }
+        _ => {
+            let below = item_shape(shape);
+            for (step, item) in items(shape, value).into_iter().flatten() {
+                set.children.insert(step, whole(item, &below));
+            }
+        }
+    }
+    set
+}
+
+/// `always`: what both have, though it is not written where it is empty.
+pub(crate) fn compare(before: &Value, after: &Value, shape: &Shape, always: Always<'_>) -> Difference {
     let mut difference = Difference::default();
     if before == after {
         return difference;
@@ -106,16 +136,27 @@ pub(crate) fn compare(before: &Value, after: &Value, shape: &Shape) -> Differenc
         && let (Some(was), Some(is)) = (object(before), object(after))
     {
         for (name, value) in &is {
-            let (below, declared) = shape.field(name);
+            let (below, _) = shape.field(name);
             let step = Step::Field(name.clone());
-            match was.get(name) {
-                Some(old) => difference.descend(step, compare(old, value, &below)),
-                None => difference.add(step, value, &below, declared),
+            let inner = always.field(name);
+            let nothing = inner.and_then(|_| emptied(value));
+            match was.get(name).or(nothing.as_ref()) {
+                Some(old) => {
+                    let inner = inner.unwrap_or(always::NONE);
+                    difference.descend(step, compare(old, value, &below, inner));
+                }
+                None => difference.add(step, value, &below),
             }
         }
         for (name, value) in was.iter().filter(|(name, _)| !is.contains_key(*name)) {
             let (below, _) = shape.field(name);
-            difference.remove(Step::Field(name.clone()), value, &below);
+            let step = Step::Field(name.clone());
+            match (always.field(name), emptied(value)) {
+                (Some(inner), Some(new)) => {
+                    difference.descend(step, compare(value, &new, &below, inner));
+                }
+                _ => difference.remove(step, value, &below),
+            }
         }
         return difference;
     }
@@ -124,8 +165,10 @@ pub(crate) fn compare(before: &Value, after: &Value, shape: &Shape) -> Differenc
         let (old, new) = (by_step(&was), by_step(&is));
         for (step, value) in &is {
             match old.get(step) {
-                Some(old) => difference.descend(step.clone(), compare(old, value, &below)),
-                None => difference.add(step.clone(), value, &below, false),
+                Some(old) => {
+                    difference.descend(step.clone(), compare(old, value, &below, always::NONE));
+                }
+                None => difference.add(step.clone(), value, &below),
             }
         }
         for (step, value) in was.iter().filter(|(step, _)| !new.contains_key(step)) {
@@ -150,18 +193,11 @@ impl Difference {
         }
     }
 
-    fn add(&mut self, step: Step, value: &Value, shape: &Shape, declared: bool) {
-        let mut child = fields_of(value, shape);
-        let empty = value.is_null() || value.as_object().is_some_and(Map::is_empty);
-        child.member |= !declared || empty;
-        if !child.is_empty() {
-            self.added.children.insert(step, child);
-        }
+    fn add(&mut self, step: Step, value: &Value, shape: &Shape) {
+        self.added.children.insert(step, whole(value, shape));
     }
 
     fn remove(&mut self, step: Step, value: &Value, shape: &Shape) {
-        let mut child = fields_of(value, shape);
-        child.member = true;
-        self.removed.children.insert(step, child);
+        self.removed.children.insert(step, whole(value, shape));
     }
 }
