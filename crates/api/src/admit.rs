@@ -48,6 +48,10 @@ pub(crate) fn decode(
 ) -> std::result::Result<Vec<String>, String> {
     if !api.is_builtin(&kind.resource()) {
         let Some(definition) = structural::definition_of(view, kind) else { return Ok(Vec::new()) };
+        let unfit = crate::link::metadata_type_errors(&object["metadata"]);
+        if !unfit.is_empty() {
+            return Err(unfit.join(", "));
+        }
         return Ok(structural::prune(structural::schema_in(&definition, kind), object));
     }
     let unfit = crate::link::type_errors(kind, object);
@@ -104,10 +108,13 @@ pub(crate) fn validate(
     let mut causes = if api.is_builtin(&kind.resource()) {
         crate::link::validate(kind, object, previous)
     } else {
-        let definition = structural::definition_of(view, kind);
-        definition.map_or_else(Vec::new, |definition| {
-            structural::validate(structural::schema_in(&definition, kind), object)
-        })
+        let mut causes = crate::link::validate_custom_metadata(object, previous);
+        if let Some(definition) = structural::definition_of(view, kind) {
+            let schema = structural::schema_in(&definition, kind);
+            causes.extend(structural::validate(schema, object));
+            causes.extend(structural::embedded_problems(schema, object));
+        }
+        causes
     };
     if kind.resource() == crds::RESOURCE {
         // Of a schema that has no right shape nothing more is said.

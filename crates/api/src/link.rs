@@ -3,7 +3,7 @@
 use crate::apply::{Keys, Shape};
 use crate::{ApiError, Result};
 use schema::Kind;
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::sync::Arc;
 
 /// Subresources of the built-in kinds that nothing here serves.
@@ -47,6 +47,31 @@ pub(crate) fn validate(
 ) -> Vec<(String, String, String)> {
     let causes = schema::validate::check(&kind.resource(), object, previous);
     causes.into_iter().map(|cause| (cause.field, cause.reason.to_string(), cause.message)).collect()
+}
+
+/// Field, reason, text.
+pub(crate) fn validate_custom_metadata(
+    object: &Value,
+    previous: Option<&Value>,
+) -> Vec<(String, String, String)> {
+    let causes = schema::validate::custom_metadata(object, previous);
+    causes.into_iter().map(|cause| (cause.field, cause.reason.to_string(), cause.message)).collect()
+}
+
+/// Any kind does: all have the same metadata.
+const ANY: (&str, &str) = ("v1", "ConfigMap");
+
+/// Values of an object's metadata that do not fit their fields.
+pub(crate) fn metadata_type_errors(metadata: &Value) -> Vec<String> {
+    schema::fields::type_errors(ANY.0, ANY.1, &json!({ "metadata": metadata }))
+}
+
+/// Takes out the fields that metadata does not have and names them.
+pub(crate) fn drop_unknown_metadata(metadata: &mut Value) -> Vec<String> {
+    let mut object = json!({ "metadata": metadata.take() });
+    let unknown = schema::fields::prune(ANY.0, ANY.1, &mut object);
+    *metadata = object["metadata"].take();
+    unknown
 }
 
 /// Field, reason, text.

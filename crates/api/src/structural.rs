@@ -3,13 +3,15 @@
 //! Rules in CEL (`x-kubernetes-validations`) are [`crate::rules`]'.
 
 mod defaults;
+mod embedded;
 mod formats;
 mod validate;
 
 pub(crate) use defaults::problems as default_problems;
+pub(crate) use embedded::problems as embedded_problems;
 pub(crate) use validate::{key_text, validate};
 
-use crate::crds;
+use crate::{crds, link};
 use schema::Kind;
 use serde_json::Value;
 use store::{Object, Snapshot, View};
@@ -59,6 +61,10 @@ fn prune_at(schema: &Value, value: &mut Value, path: &str, is_object: bool, unkn
             let keeps = keeps_unknown(schema) || others == true;
             fields.retain(|name, value| {
                 let path = join(path, name);
+                if is_object && name == "metadata" {
+                    let own = link::drop_unknown_metadata(value).into_iter();
+                    unknown.extend(own.map(|text| text.replacen("\"metadata", &format!("\"{path}"), 1)));
+                }
                 if is_object && OBJECT_FIELDS.contains(&name.as_str()) {
                     return true;
                 }

@@ -62,6 +62,13 @@ pub fn check(resource: &str, object: &Value, old: Option<&Value>) -> Vec<Cause> 
     errors.found
 }
 
+/// The metadata of an object of a custom kind.
+pub fn custom_metadata(object: &Value, old: Option<&Value>) -> Vec<Cause> {
+    let mut errors = Errors::default();
+    metadata::custom(object, old, &mut errors);
+    errors.found
+}
+
 /// A pod with other ephemeral containers than it had.
 pub fn ephemeral_containers(pod: &Value, old: &Value) -> Vec<Cause> {
     let mut errors = Errors::default();

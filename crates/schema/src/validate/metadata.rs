@@ -4,8 +4,22 @@ use super::{Errors, entries, list, names, text};
 use serde_json::Value;
 
 pub(super) fn check(resource: &str, object: &Value, old: Option<&Value>, errors: &mut Errors) {
+    common(object, old, format_of(resource), has_own_types(resource), errors);
+}
+
+/// Of a custom kind.
+pub(super) fn custom(object: &Value, old: Option<&Value>, errors: &mut Errors) {
+    common(object, old, names::subdomain, false, errors);
+}
+
+fn common(
+    object: &Value,
+    old: Option<&Value>,
+    format: fn(&str) -> Vec<String>,
+    has_own_types: bool,
+    errors: &mut Errors,
+) {
     let metadata = &object["metadata"];
-    let format = format_of(resource);
     if let Some(prefix) = metadata["generateName"].as_str().filter(|prefix| !prefix.is_empty()) {
         // What is appended starts with a letter or digit, so that a dash at the end is well.
         for problem in format(&format!("{}a", prefix.trim_end_matches('-'))) {
@@ -25,7 +39,7 @@ pub(super) fn check(resource: &str, object: &Value, old: Option<&Value>, errors:
     for (index, finalizer) in list(&metadata["finalizers"]).iter().enumerate() {
         let field = format!("metadata.finalizers[{index}]");
         errors.format(&field, finalizer, names::qualified);
-        if has_own_types(resource) {
+        if has_own_types {
             standard_finalizer(&field, finalizer, errors);
         }
     }
