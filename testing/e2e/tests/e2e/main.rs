@@ -15,6 +15,7 @@ mod registry;
 mod restart;
 mod session;
 mod storm;
+mod webhooks;
 
 use e2e::runner::Need::{File, Program, Root};
 use e2e::runner::{Scenario, main as run};
@@ -50,6 +51,11 @@ fn main() -> std::process::ExitCode {
             run: session::run,
         },
         Scenario { name: "storm", needs: &[Root, Program("kubectl"), Program("busybox")], run: storm::run },
+        Scenario {
+            name: "webhooks",
+            needs: &[Root, Program("kubectl"), Program("busybox"), Program("python3"), Program("openssl")],
+            run: webhooks::run,
+        },
         Scenario {
             name: "registry",
             needs: &[Root, Program("kubectl"), Program("busybox"), Program("skopeo")],
