@@ -17,14 +17,13 @@ mod walk;
 use crate::metadata::{self, text};
 use crate::transaction::Transaction;
 use crate::write::{self, Account, Part};
-use crate::{ApiError, Key, Object, Result, WriteOptions, admit};
+use crate::{ApiError, Key, Object, Result, WriteOptions, admit, convert};
 use fields::FieldSet;
 use managers::{Conflicts, Managers, Operation, Owner};
 pub(crate) use merge::merge;
 pub(crate) use scale::apply as apply_scale;
 use schema::Kind;
 use serde_json::{Value, json};
-use store::View;
 pub(crate) use types::{Custom, Keys, Shape, problems, root};
 
 /// Whose the fields are of an object that was made when nobody kept account.
@@ -47,7 +46,7 @@ pub(crate) fn apply(
     }
     admit::fields(tx.api, &tx.view(), kind, &mut config, options)?;
     let resource = key.resource.as_str();
-    let live = tx.view().get(resource, &key.namespace, &key.name);
+    let live = convert::current(tx, kind, key, &options.origin)?;
     same_object(key, live.as_deref(), text(&config, "uid"))?;
     if live.is_none() && !subresource.is_empty() {
         return Err(ApiError::not_found(resource, &key.name));

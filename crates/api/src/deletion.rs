@@ -3,7 +3,7 @@
 use crate::admission::{self, Attributes, Operation};
 use crate::metadata::{self, text};
 use crate::transaction::Transaction;
-use crate::{ApiError, DeleteOptions, Key, Object, Result, strategy};
+use crate::{ApiError, DeleteOptions, Key, Object, Result, convert, strategy};
 use schema::Kind;
 use serde_json::{Value, json};
 use store::{Propagation, View};
@@ -19,7 +19,7 @@ pub(crate) fn delete(
     key: &Key,
     options: &DeleteOptions,
 ) -> Result<Object> {
-    if let Some(current) = tx.view().get(key.resource.as_str(), &key.namespace, &key.name) {
+    if let Some(current) = convert::current(tx, kind, key, &options.origin)? {
         let attributes = Attributes {
             operation: Operation::Delete,
             kind,

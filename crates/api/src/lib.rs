@@ -42,6 +42,7 @@ use parking_lot::{Mutex, RwLock};
 use serde_json::{Value, json};
 use std::collections::HashSet;
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use transaction::Transaction;
@@ -109,6 +110,8 @@ struct Inner {
     measured: measured::Latest,
     hooks: RwLock<Arc<admission::Hooks>>,
     caller: OnceLock<Arc<dyn WebhookCaller>>,
+    /// Whether the objects of some kind are converted by a webhook.
+    converts: AtomicBool,
 }
 
 struct State {
@@ -138,6 +141,7 @@ impl Api {
             roles: policy::Roles::default(),
             hooks: RwLock::default(),
             caller: OnceLock::new(),
+            converts: AtomicBool::new(false),
             snapshot: RwLock::new(snapshot.clone()),
             state: Mutex::new(State { store, journal, pruned: None }),
             quotas: quota::Memo::default(),
@@ -181,13 +185,13 @@ impl Api {
     }
 
     pub fn create(&self, resource: &str, object: Value, options: &WriteOptions) -> Result<Object> {
-        let kind = self.kind(resource)?;
+        let kind = self.kind_of(resource, &options.api_version, Some(&object))?;
         write::create(&mut Transaction::begin(self, options.dry_run, &options.origin), &kind, object, options)
     }
 
     /// Replaces all but the status (where the kind has a status subresource).
     pub fn update(&self, resource: &str, object: Value, options: &WriteOptions) -> Result<Object> {
-        let kind = self.kind(resource)?;
+        let kind = self.kind_of(resource, &options.api_version, Some(&object))?;
         write::update(
             &mut Transaction::begin(self, options.dry_run, &options.origin),
             &kind,
@@ -199,7 +203,7 @@ impl Api {
 
     /// Replaces the status only.
     pub fn update_status(&self, resource: &str, object: Value, options: &WriteOptions) -> Result<Object> {
-        let kind = self.kind(resource)?;
+        let kind = self.kind_of(resource, &options.api_version, Some(&object))?;
         write::update(
             &mut Transaction::begin(self, options.dry_run, &options.origin),
             &kind,
@@ -219,14 +223,14 @@ impl Api {
         patch: &Value,
         options: &WriteOptions,
     ) -> Result<Object> {
-        let known = self.kind(key.resource.as_str())?;
+        let known = self.kind_of(key.resource.as_str(), &options.api_version, None)?;
         let mut transaction = Transaction::begin(self, options.dry_run, &options.origin);
         patching::patch(&mut transaction, &known, key, kind, subresource, patch, options)
     }
 
     /// The object's last state, or its state while it waits for its finalizers or its grace period.
     pub fn delete(&self, key: &Key, options: &DeleteOptions) -> Result<Object> {
-        let kind = self.kind(key.resource.as_str())?;
+        let kind = self.kind_of(key.resource.as_str(), &options.origin.api_version, None)?;
         deletion::delete(&mut Transaction::begin(self, options.dry_run, &options.origin), &kind, key, options)
     }
 
@@ -292,6 +296,23 @@ impl Api {
             .ok_or_else(|| ApiError::new(404, "NotFound", "the server could not find the requested resource"))
     }
 
+    /// A kind in the version of a request, or else of its object.
+    fn kind_of(&self, resource: &str, api_version: &str, object: Option<&Value>) -> Result<Arc<Kind>> {
+        let kind = self.kind(resource)?;
+        if kind.versions.len() < 2 || self.is_builtin(resource) {
+            return Ok(kind);
+        }
+        let given = object.and_then(|object| object["apiVersion"].as_str()).unwrap_or_default();
+        if !api_version.is_empty() && !given.is_empty() && given != api_version {
+            let kind = convert::kind_in(kind, api_version);
+            return Err(ApiError::bad_request(format!(
+                "the API version in the data ({given}) does not match the expected API version ({})",
+                kind.api_version()
+            )));
+        }
+        Ok(convert::kind_in(kind, if api_version.is_empty() { given } else { api_version }))
+    }
+
     fn reload_hooks(&self, view: &Snapshot) {
         *self.inner.hooks.write() = Arc::new(admission::Hooks::read(view));
     }
@@ -300,5 +321,8 @@ impl Api {
         let mut kinds = link::kinds();
         kinds.extend(crds::kinds(view));
         *self.inner.kinds.write() = Arc::new(Kinds::new(kinds));
+        let definitions = view.list(crds::RESOURCE, "");
+        let converts = definitions.iter().any(|known| known["spec"]["conversion"]["strategy"] == "Webhook");
+        self.inner.converts.store(converts, Ordering::Relaxed);
     }
 }

@@ -5,13 +5,12 @@ use crate::metadata::{self, text};
 use crate::transaction::Transaction;
 use crate::write::{self, Part};
 use crate::{
-    ApiError, FieldValidation, Key, Object, PatchKind, Result, WriteOptions, admit, apply, gvk, link, pods,
-    scale,
+    ApiError, FieldValidation, Key, Object, PatchKind, Result, WriteOptions, admit, apply, convert, gvk,
+    link, pods, scale,
 };
 use schema::Kind;
 use serde_json::{Value, json};
 use std::sync::Arc;
-use store::View;
 
 /// Upstream's limits to a JSON patch: its operations, and what its copies add to the object.
 const MOST_OPERATIONS: usize = 10_000;
@@ -33,7 +32,7 @@ pub(crate) fn patch(
             _ => apply::apply(tx, kind, key, force, subresource, patch, options),
         };
     }
-    let Some(current) = tx.view().get(resource, &key.namespace, &key.name) else {
+    let Some(current) = convert::current(tx, kind, key, &options.origin)? else {
         return Err(ApiError::not_found(resource, &key.name));
     };
     match subresource {
@@ -43,7 +42,7 @@ pub(crate) fn patch(
             write::update(tx, kind, next, part, &read(options))
         }
         "scale" => {
-            let paths = scale::paths(tx.api, resource)?;
+            let paths = scale::paths(tx.api, kind)?;
             let mut shown = scale::shown(&paths, &current);
             apply_to(&mut shown, how, patch)?;
             let next = scale::scaled(&paths, key, &current, &shown).map_err(|error| match error.code {
@@ -65,7 +64,7 @@ pub(crate) fn patch(
             let node = binding["target"]["name"].as_str().unwrap_or_default();
             let mut next = (*current).clone();
             pods::bind(&mut next, node, &metadata::timestamp(tx.now))?;
-            write::finish(tx, kind, key.clone(), next, &current)
+            write::finish(tx, kind, key.clone(), next, &current, &options.origin)
         }
         "ephemeralcontainers" if resource == "pods" => {
             let given = patched(kind, key, &current, how, patch, tx, options)?;
@@ -77,7 +76,7 @@ pub(crate) fn patch(
             metadata::field_map(&mut next, "spec").insert("finalizers".into(), finalizers);
             let attributes = Attributes { old: Some(&current), ..about(tx, kind, key, subresource, options) };
             admission::admit(tx, &attributes, Some(next.clone()))?;
-            write::finish(tx, kind, key.clone(), next, &current)
+            write::finish(tx, kind, key.clone(), next, &current, &options.origin)
         }
         _ => Err(ApiError::new(404, "NotFound", "the server could not find the requested resource")),
     }

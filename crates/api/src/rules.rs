@@ -35,12 +35,11 @@ pub(crate) const HINDERS: [&str; 5] = [
 
 struct Compiled {
     made_from: Object,
-    version: String,
     /// None: the kind has no rules.
     rules: Option<Arc<Rules>>,
 }
 
-/// The rules of custom kinds as they were compiled last.
+/// The rules of custom kinds as they were compiled last, by kind and version.
 #[derive(Default)]
 pub(crate) struct Known(Mutex<HashMap<String, Compiled>>);
 
@@ -64,13 +63,12 @@ pub(crate) fn check(
 
 fn compiled(api: &Api, view: &Snapshot, kind: &Kind) -> Option<(Object, Arc<Rules>)> {
     let definition = structural::definition_of(view, kind)?;
-    let resource = kind.resource();
+    let resource = format!("{} {}", kind.resource(), kind.api_version());
     let mut known = api.inner.rules.0.lock();
-    let version = kind.versions.first().map(String::as_str).unwrap_or_default();
-    let is_fresh = |known: &Compiled| Arc::ptr_eq(&known.made_from, &definition) && known.version == version;
+    let is_fresh = |known: &Compiled| Arc::ptr_eq(&known.made_from, &definition);
     if !known.get(&resource).is_some_and(is_fresh) {
         let rules = compile::compile(structural::schema_in(&definition, kind)).map(Arc::new);
-        let made = Compiled { made_from: definition.clone(), version: version.to_string(), rules };
+        let made = Compiled { made_from: definition.clone(), rules };
         known.insert(resource.clone(), made);
     }
     let rules = known.get(&resource)?.rules.clone()?;

@@ -2,6 +2,7 @@
 
 use crate::metadata::text;
 use crate::{Api, ApiError, Key, Result, crds};
+use schema::Kind;
 use serde_json::{Value, json};
 use store::View;
 
@@ -12,11 +13,12 @@ pub(crate) struct Paths {
     selector: Vec<String>,
 }
 
-pub(crate) fn paths(api: &Api, resource: &str) -> Result<Paths> {
+pub(crate) fn paths(api: &Api, kind: &Kind) -> Result<Paths> {
     let split =
         |path: &str| path.split('.').filter(|p| !p.is_empty()).map(str::to_string).collect::<Vec<_>>();
-    let kind = api.kinds().by_resource(resource);
-    if !kind.is_some_and(|kind| kind.subresources.iter().any(|sub| sub == "scale")) {
+    let resource = kind.resource();
+    let resource = resource.as_str();
+    if !kind.subresources.iter().any(|sub| sub == "scale") {
         return Err(ApiError::new(404, "NotFound", "the server could not find the requested resource"));
     }
     if api.is_builtin(resource) {
@@ -28,9 +30,15 @@ pub(crate) fn paths(api: &Api, resource: &str) -> Result<Paths> {
     }
     let (group, plural) = resource.split_once('/').unwrap_or(("", resource));
     let definition = api.get(crds::RESOURCE, "", &format!("{plural}.{group}"))?;
+    let mine = kind.versions.first().map(String::as_str).unwrap_or_default();
     let versions = definition["spec"]["versions"].as_array().into_iter().flatten();
-    let mut scales = versions.into_iter().map(|version| &version["subresources"]["scale"]);
-    let scale = scales.find(|scale| scale.is_object()).unwrap_or(&Value::Null);
+    let mut scales: Vec<(bool, &Value)> = versions
+        .into_iter()
+        .map(|version| (version["name"] != mine, &version["subresources"]["scale"]))
+        .filter(|(_, scale)| scale.is_object())
+        .collect();
+    scales.sort_by_key(|(is_other, _)| *is_other);
+    let scale = scales.first().map_or(&Value::Null, |(_, scale)| *scale);
     let path = |field: &str| split(scale[field].as_str().unwrap_or_default());
     Ok(Paths {
         spec: path("specReplicasPath"),
@@ -45,7 +53,8 @@ fn at<'a>(object: &'a Value, path: &[String]) -> &'a Value {
 
 pub(crate) fn read(api: &Api, key: &Key) -> Result<Value> {
     let resource = key.resource.as_str();
-    let paths = paths(api, resource)?;
+    let kind = api.kind(resource)?;
+    let paths = paths(api, &kind)?;
     let object = api.view().get(resource, &key.namespace, &key.name);
     object.map(|object| shown(&paths, &object)).ok_or_else(|| not_found(api, key))
 }

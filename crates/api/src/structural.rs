@@ -24,9 +24,13 @@ pub(crate) fn definition_of(view: &Snapshot, kind: &Kind) -> Option<Object> {
     view.get(crds::RESOURCE, "", &format!("{}.{}", kind.plural, kind.group))
 }
 
-/// The schema of a custom kind in its stored version; null if it has none.
+/// The schema of a custom kind in its first version, the one that it is handled in; null if it has none.
 pub(crate) fn schema_in<'a>(definition: &'a Value, kind: &Kind) -> &'a Value {
-    let version = kind.versions.first().map(String::as_str).unwrap_or_default();
+    schema_of(definition, kind.versions.first().map(String::as_str).unwrap_or_default())
+}
+
+/// The schema of a version.
+pub(crate) fn schema_of<'a>(definition: &'a Value, version: &str) -> &'a Value {
     let versions = definition["spec"]["versions"].as_array();
     let version = versions.and_then(|all| all.iter().find(|known| known["name"] == version));
     version.map_or(&Value::Null, |version| &version["schema"]["openAPIV3Schema"])

@@ -6,7 +6,9 @@ mod prepare;
 use crate::admission::{self, Attributes, Operation};
 use crate::metadata::{self, text};
 use crate::transaction::Transaction;
-use crate::{ApiError, Key, Object, Result, WriteOptions, admit, apply, policy, quota, scale};
+use crate::{
+    ApiError, Key, Object, Origin, Result, WriteOptions, admit, apply, convert, policy, quota, scale,
+};
 use schema::Kind;
 use serde_json::{Value, json};
 use store::View;
@@ -96,7 +98,7 @@ pub(crate) fn create(
         quota::admit(&tx.api.inner.quotas, &view, &resource, &object, None)?;
     }
     policy::keep_status(kind, &mut object);
-    tx.put(key, object)
+    convert::put(tx, kind, key, object, &options.origin)
 }
 
 pub(crate) fn update(
@@ -126,14 +128,14 @@ pub(crate) fn update_with(
         return Err(ApiError::new(404, "NotFound", "the server could not find the requested resource"));
     }
     let key = Key::new(&resource, text(&object, "namespace"), text(&object, "name"));
-    let Some(previous) = tx.view().get(&resource, &key.namespace, &key.name) else {
+    let Some(previous) = convert::current(tx, kind, &key, &options.origin)? else {
         return Err(ApiError::not_found(&resource, &key.name));
     };
     check_current(&key, &object, &previous)?;
     admit::fields(tx.api, &tx.view(), kind, &mut object, options)?;
     let mut next = merge_part(kind, &previous, object, part);
     keep_bookkeeping(&mut next, &previous);
-    let paths = if part == Part::Scale { Some(scale::paths(tx.api, &resource)?) } else { None };
+    let paths = if part == Part::Scale { Some(scale::paths(tx.api, kind)?) } else { None };
     let old = paths.as_ref().map(|paths| scale::shown(paths, &previous));
     let attributes = Attributes {
         operation: Operation::Update,
@@ -168,7 +170,7 @@ pub(crate) fn update_with(
             metadata::of(&mut next).insert("managedFields".into(), managers);
         }
     }
-    finish(tx, kind, key, next, &previous)
+    finish(tx, kind, key, next, &previous, &options.origin)
 }
 
 /// Takes the ephemeral containers of `given`, and nothing else of it.
@@ -201,7 +203,7 @@ pub(crate) fn ephemeral_containers(
     }
     admission::validate(tx, &attributes, Some(&next))?;
     apply::track(tx, kind, &mut next, Some(previous), "ephemeralcontainers", &options.field_manager);
-    finish(tx, kind, key, next, previous)
+    finish(tx, kind, key, next, previous, &options.origin)
 }
 
 /// `previous` with the ephemeral containers of `given`.
@@ -291,6 +293,7 @@ pub(crate) fn finish(
     key: Key,
     mut next: Value,
     previous: &Object,
+    origin: &Origin,
 ) -> Result<Object> {
     if has_generation(kind) && metadata::spec_differs(&next, previous) {
         let generation = previous["metadata"]["generation"].as_i64().unwrap_or_default();
@@ -298,12 +301,12 @@ pub(crate) fn finish(
         policy::keep_status(kind, &mut next);
     }
     if metadata::is_deleting(&next) && may_go(&key, &next, previous) {
-        return tx.remove(key, next);
+        return convert::remove(tx, kind, key, next, origin);
     }
     if metadata::same(&next, previous) {
         return Ok(previous.clone());
     }
-    tx.put(key, next)
+    convert::put(tx, kind, key, next, origin)
 }
 
 /// Whether an object that is being deleted has nothing left to wait for. Pods also wait for their node, which

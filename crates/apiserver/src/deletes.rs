@@ -35,6 +35,9 @@ async fn given_options(call: &Call, body: Body) -> Result<DeleteOptions> {
 pub(crate) async fn one(call: Call, body: Body) -> Result<Answer> {
     let options = given_options(&call, body).await?;
     let last = admission::delete(&call.inner.api, &call.key(), &options).await?;
+    // It is gone, whatever becomes of its picture.
+    let shown = call.shown(vec![last.clone()]).await.unwrap_or_default();
+    let last = shown.into_iter().next().unwrap_or(last);
     warn_of_orphans(&call, &options);
     Ok(gone(&call, &last, options.dry_run))
 }
@@ -90,7 +93,8 @@ pub(crate) async fn all(call: Call, body: Body) -> Result<Answer> {
         }
     }
     let metadata = json!({ "resourceVersion": call.inner.api.version().to_string() });
-    let answer = respond::bytes(StatusCode::OK, call.output().for_write().list(&gone, metadata));
+    let shown = call.shown(gone.clone()).await.unwrap_or(gone);
+    let answer = respond::bytes(StatusCode::OK, call.output().for_write().list(&shown, metadata));
     warn_of_orphans(&call, &options);
     Ok(answer)
 }

@@ -41,7 +41,7 @@ impl Pages {
     }
 }
 
-pub(crate) fn list(call: &Call) -> Result<Answer> {
+pub(crate) async fn list(call: &Call) -> Result<Answer> {
     options::check_list(&call.query, false)?;
     call.query.integer("timeoutSeconds")?;
     let from = Continue::parse(call.query.text("continue"))?;
@@ -65,6 +65,7 @@ pub(crate) fn list(call: &Call) -> Result<Answer> {
         }
         call.inner.pages.keep(&view);
     }
+    let objects = call.shown(objects).await?;
     Ok(respond::bytes(StatusCode::OK, call.output().list(&objects, metadata)))
 }
 

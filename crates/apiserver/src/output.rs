@@ -78,6 +78,13 @@ impl Output {
             && object["apiVersion"] == self.api_version.as_str()
     }
 
+    /// Whether an object of a custom kind is stored in another version than was asked for.
+    pub(crate) fn must_convert(&self, object: &Value) -> bool {
+        object["apiVersion"] != self.api_version.as_str()
+            && self.kind.group != events::GROUP
+            && !self.api.is_builtin(&self.kind.resource())
+    }
+
     /// An object in the version that was asked for.
     fn versioned(&self, object: &Object) -> Value {
         if self.kind.group == events::GROUP {

@@ -54,6 +54,18 @@ impl Call {
         self.inner.api.get(&self.resource(), &self.target.namespace, &self.target.name)
     }
 
+    /// Objects as the version of the request has them.
+    pub(crate) async fn shown(&self, objects: Vec<Object>) -> Result<Vec<Object>> {
+        self.inner.api.shown(&self.kind, &self.output().api_version, objects).await
+    }
+
+    /// The object of the request, answered.
+    async fn read(&self) -> Result<Answer> {
+        let shown = self.shown(vec![self.get()?]).await?;
+        let answer = shown.first().map(|object| self.output().object(object));
+        Ok(respond::json(StatusCode::OK, &answer.unwrap_or_default()))
+    }
+
     pub(crate) fn written(&self, code: StatusCode, object: &Object) -> Answer {
         respond::json(code, &self.output().for_write().object(object))
     }
@@ -71,11 +83,10 @@ pub(crate) async fn handle(call: Call, body: Body) -> Result<Answer> {
     match (method, call.target.name.is_empty()) {
         (Method::GET, true) if call.target.watch || call.query.flag("watch") => watch::start(&call),
         (Method::GET, false) if call.target.watch || call.query.flag("watch") => watch::start(&call),
-        (Method::GET, true) => list::list(&call),
+        (Method::GET, true) => list::list(&call).await,
         (Method::GET, false) => {
             list::reached(&call)?;
-            let object = call.get()?;
-            Ok(respond::json(StatusCode::OK, &call.output().object(&object)))
+            call.read().await
         }
         (Method::POST, true) => writes::create(call, body).await,
         (Method::PUT, false) => writes::replace(call, body, "").await,
@@ -114,10 +125,7 @@ async fn subresource(call: Call, body: Body) -> Result<Answer> {
         ("pods", "portforward", "GET" | "POST") => streams::port_forward::handle(call).await,
         ("pods", "eviction", "POST") => deletes::evict(call, body).await,
         ("pods", "binding", "POST") => writes::bind(call, body).await,
-        ("pods", "ephemeralcontainers", "GET") => {
-            let object = call.get()?;
-            Ok(respond::json(StatusCode::OK, &call.output().object(&object)))
-        }
+        ("pods", "ephemeralcontainers", "GET") => call.read().await,
         ("pods", "ephemeralcontainers", "PUT") => writes::replace(call, body, writes::EPHEMERAL).await,
         ("pods", "ephemeralcontainers", "PATCH") => writes::patch(call, body, writes::EPHEMERAL).await,
         ("pods" | "services" | "nodes", "proxy", _) => streams::proxy::handle(call, body).await,
@@ -126,10 +134,7 @@ async fn subresource(call: Call, body: Body) -> Result<Answer> {
         (_, "scale", "GET") if served => {
             Ok(respond::json(StatusCode::OK, &call.inner.api.scale(&call.key())?))
         }
-        (_, "status", "GET") if served => {
-            let object = call.get()?;
-            Ok(respond::json(StatusCode::OK, &call.output().object(&object)))
-        }
+        (_, "status", "GET") if served => call.read().await,
         (_, "status" | "scale", "PUT") if served => {
             let sub = if known == "status" { "status" } else { "scale" };
             writes::replace(call, body, sub).await

@@ -4,7 +4,7 @@ use crate::options;
 use crate::output::{Form, Output, to_bytes};
 use crate::resources::{Call, Filter};
 use crate::respond::Answer;
-use api::{ApiError, Change, ChangeKind, Changes, Expired, Object, Result, View};
+use api::{Api, ApiError, Change, ChangeKind, Changes, Expired, Object, Result, View};
 use axum::body::Body;
 use bytes::Bytes;
 use futures::stream::{self, Stream};
@@ -29,13 +29,21 @@ enum Start {
     After(u64),
 }
 
+/// What is to be sent next.
+enum Item {
+    Line(Bytes),
+    /// An object of a custom kind that may have to be converted first.
+    Object(&'static str, Object),
+}
+
 struct Watch {
+    api: Api,
     output: Output,
     filter: Filter,
     resource: String,
     namespace: String,
     changes: Changes,
-    ready: VecDeque<Bytes>,
+    ready: VecDeque<Item>,
     /// A Table's columns are told once.
     headed: bool,
     next_bookmark: Option<Instant>,
@@ -62,6 +70,7 @@ pub(crate) fn start(call: &Call) -> Result<Answer> {
     let bookmarks = call.query.flag("allowWatchBookmarks");
     let seconds = call.query.integer("timeoutSeconds")?.and_then(|seconds| u64::try_from(seconds).ok());
     let mut watch = Watch {
+        api: api.clone(),
         output: call.output(),
         filter: Filter::new(call)?,
         resource: call.resource(),
@@ -117,8 +126,13 @@ impl Watch {
 
     async fn next(&mut self) -> Option<Bytes> {
         loop {
-            if let Some(line) = self.ready.pop_front() {
-                return Some(line);
+            match self.ready.pop_front() {
+                Some(Item::Line(line)) => return Some(line),
+                Some(Item::Object(kind, object)) => {
+                    self.convert(kind, object).await;
+                    continue;
+                }
+                None => {}
             }
             if self.over {
                 return None;
@@ -170,7 +184,7 @@ impl Watch {
     }
 
     /// An object as it was written goes to all its watchers without being written again.
-    fn pass_on(&mut self, kind: &str, change: &Change) {
+    fn pass_on(&mut self, kind: &'static str, change: &Change) {
         if !self.output.is_as_stored(&change.object) || change.text.is_empty() {
             return self.push(kind, &change.object);
         }
@@ -180,10 +194,35 @@ impl Watch {
         line.extend_from_slice(b"\",\"object\":");
         line.extend_from_slice(&change.text);
         line.extend_from_slice(b"}\n");
-        self.ready.push_back(line.into());
+        self.ready.push_back(Item::Line(line.into()));
     }
 
-    fn push(&mut self, kind: &str, object: &Object) {
+    fn push(&mut self, kind: &'static str, object: &Object) {
+        if self.output.form != Form::Metadata && self.output.must_convert(object) {
+            self.ready.push_back(Item::Object(kind, object.clone()));
+            return;
+        }
+        let line = self.told(kind, object);
+        self.ready.push_back(Item::Line(line));
+    }
+
+    /// What cannot be shown in the version of the request ends the watch, as upstream.
+    async fn convert(&mut self, kind: &str, object: Object) {
+        let shown = self.api.shown(&self.output.kind, &self.output.api_version, vec![object]).await;
+        let line = match shown {
+            Ok(shown) => shown.first().map(|object| self.told(kind, object)),
+            Err(error) => {
+                self.over = true;
+                self.ready.clear();
+                Some(line("ERROR", &error.status()))
+            }
+        };
+        if let Some(line) = line {
+            self.ready.push_front(Item::Line(line));
+        }
+    }
+
+    fn told(&mut self, kind: &str, object: &Object) -> Bytes {
         let shown = match self.output.form {
             Form::Table => {
                 let metadata = json!({ "resourceVersion": object["metadata"]["resourceVersion"] });
@@ -192,7 +231,7 @@ impl Watch {
             }
             Form::Object | Form::Metadata => self.output.object(object),
         };
-        self.line(kind, &shown);
+        line(kind, &shown)
     }
 
     fn bookmark(&mut self, version: u64, initial_events_end: bool) {
@@ -201,10 +240,14 @@ impl Watch {
     }
 
     fn line(&mut self, kind: &str, object: &Value) {
-        let mut line = to_bytes(&json!({ "type": kind, "object": object })).to_vec();
-        line.push(b'\n');
-        self.ready.push_back(line.into());
+        self.ready.push_back(Item::Line(line(kind, object)));
     }
+}
+
+fn line(kind: &str, object: &Value) -> Bytes {
+    let mut line = to_bytes(&json!({ "type": kind, "object": object })).to_vec();
+    line.push(b'\n');
+    line.into()
 }
 
 /// The state in which the client knew the object, with the version in which it went.

@@ -21,8 +21,31 @@ struct Webhook {
     bundle: String,
 }
 
+/// v1 says `size`, v2 says `replicas`.
+fn convert(review: &Value) -> Value {
+    let request = &review["request"];
+    let wanted = request["desiredAPIVersion"].as_str().expect("a version");
+    let (old, new) = if wanted.ends_with("/v2") { ("size", "replicas") } else { ("replicas", "size") };
+    let mut objects = request["objects"].clone();
+    for object in objects.as_array_mut().expect("objects") {
+        object["apiVersion"] = wanted.into();
+        object["spec"] = json!({ new: object["spec"][old] });
+    }
+    let fails = objects[0]["spec"][new] == 13;
+    let result = if fails {
+        json!({ "status": "Failure", "message": "no thirteen" })
+    } else {
+        json!({ "status": "Success" })
+    };
+    json!({ "apiVersion": review["apiVersion"], "kind": "ConversionReview",
+        "response": { "uid": request["uid"], "result": result, "convertedObjects": objects } })
+}
+
 /// Denies what is called `bad`, warns, and puts its mark on everything that it may change.
 fn answer(path: &str, review: &Value) -> Value {
+    if path.starts_with("/convert") {
+        return convert(review);
+    }
     let request = &review["request"];
     let mut response =
         json!({ "uid": request["uid"], "allowed": request["name"] != "bad", "warnings": ["looked at"] });
@@ -247,4 +270,74 @@ async fn connections_and_tokens_are_asked_about() {
     let (code, _, _) =
         world.send("POST /api/v1/namespaces/default/pods/good/exec?command=sh&stdout=1", &Value::Null).await;
     assert_eq!(code, 404, "it was allowed, and there is no such pod");
+}
+
+#[tokio::test]
+async fn custom_resources_are_shown_in_every_version() {
+    let (world, hook) = (world(), webhook(&["localhost"], false).await);
+    let client =
+        json!({ "url": format!("https://localhost:{}/convert", hook.port), "caBundle": hook.bundle });
+    let version = |name: &str, storage: bool, field: &str| {
+        json!({ "name": name, "served": true, "storage": storage,
+            "additionalPrinterColumns": [{ "name": field, "type": "integer", "jsonPath": format!(".spec.{field}") }],
+            "schema": { "openAPIV3Schema": { "type": "object", "properties": {
+                "spec": { "type": "object", "properties": { field: { "type": "integer" } } } } } } })
+    };
+    let definition = json!({
+        "apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition",
+        "metadata": { "name": "widgets.example.com" },
+        "spec": { "group": "example.com", "scope": "Namespaced", "names": { "kind": "Widget", "plural": "widgets" },
+            "conversion": { "strategy": "Webhook", "webhook":
+                { "conversionReviewVersions": ["v1"], "clientConfig": client } },
+            "versions": [version("v1", false, "size"), version("v2", true, "replicas")] },
+    });
+    let path = "POST /apis/apiextensions.k8s.io/v1/customresourcedefinitions";
+    assert_eq!(world.send(path, &definition).await.0, 201);
+    let widget = |name: &str, size: i64| json!({ "apiVersion": "example.com/v1", "kind": "Widget", "metadata": { "name": name }, "spec": { "size": size } });
+    let of =
+        |version: &str, rest: &str| format!("/apis/example.com/{version}/namespaces/default/widgets{rest}");
+    let mut lines = Vec::new();
+    let mut tell = |what: &str, (code, _, answer): (u16, Vec<String>, Value)| {
+        let shown = |object: &Value| {
+            format!("{} {}", object["apiVersion"].as_str().unwrap_or_default(), object["spec"])
+        };
+        let text = match answer["items"].as_array() {
+            Some(items) => items.iter().map(shown).collect::<Vec<_>>().join(", "),
+            None if code >= 400 => answer["message"].as_str().unwrap_or_default().to_string(),
+            None => shown(&answer),
+        };
+        lines.push(format!("{what}: {code} {text}"));
+    };
+    let post = format!("POST {}", of("v1", ""));
+    tell("create in v1", world.send(&post, &widget("a", 5)).await);
+    tell("create thirteen", world.send(&post, &widget("b", 13)).await);
+    let get = async |version: &str, rest: &str| {
+        world.send(&format!("GET {}", of(version, rest)), &Value::Null).await
+    };
+    tell("get in v1", get("v1", "/a").await);
+    tell("get in v2", get("v2", "/a").await);
+    tell("list in v1", get("v1", "").await);
+    let mut replaced = get("v1", "/a").await.2;
+    replaced["spec"]["size"] = 6.into();
+    tell("replace in v1", world.send(&format!("PUT {}", of("v1", "/a")), &replaced).await);
+    replaced["apiVersion"] = "example.com/v2".into();
+    tell("replace v2 in v1", world.send(&format!("PUT {}", of("v1", "/a")), &replaced).await);
+    tell("get in v2", get("v2", "/a").await);
+    let watch = Request::get(of("v1", "?watch=1&resourceVersion=0")).body(Body::empty()).expect("a request");
+    let mut events = world.router.clone().oneshot(watch).await.expect("infallible").into_body();
+    let event = events.frame().await.expect("an event").expect("infallible").into_data().expect("data");
+    let event: Value = serde_json::from_slice(&event).expect("JSON");
+    tell("watch in v1", (200, Vec::new(), event["object"].clone()));
+    tell("delete in v1", world.send(&format!("DELETE {}", of("v1", "/a")), &Value::Null).await);
+    expect![[r#"
+        create in v1: 201 example.com/v1 {"size":5}
+        create thirteen: 500 conversion webhook for example.com/v1, Kind=Widget failed: no thirteen
+        get in v1: 200 example.com/v1 {"size":5}
+        get in v2: 200 example.com/v2 {"replicas":5}
+        list in v1: 200 example.com/v1 {"size":5}
+        replace in v1: 200 example.com/v1 {"size":6}
+        replace v2 in v1: 400 the API version in the data (example.com/v2) does not match the expected API version (example.com/v1)
+        get in v2: 200 example.com/v2 {"replicas":6}
+        watch in v1: 200 example.com/v1 {"size":6}
+        delete in v1: 200 v1 null"#]].assert_eq(&lines.join("\n"));
 }

@@ -81,7 +81,7 @@ const NOTES: &[Note] = &[
         "apiextensions.k8s.io/customresourcedefinitions",
         Upstream,
         "the API server",
-        "conversion by webhook is not built; the cost of CEL rules is not estimated beforehand",
+        "the cost of CEL rules is not estimated beforehand",
     ),
     note("apps/controllerrevisions", Upstream, "", ""),
     note("apps/daemonsets", Part, "the controller of DaemonSets", "pods as pods"),

@@ -13,6 +13,7 @@ use futures::future::join_all;
 use serde_json::Value;
 use std::collections::HashSet;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 /// How often a write is gone through before its object is taken to be too busy.
@@ -44,7 +45,8 @@ pub trait WebhookCaller: Send + Sync {
 pub(crate) struct Talk {
     pub(crate) seed: u64,
     pub(crate) now: jiff::Timestamp,
-    pending: Option<Question>,
+    pending: Option<Pending>,
+    conversions: Vec<Conversion>,
     mutations: [Option<Mutation>; 2],
     accepted: Option<Accepted>,
     warnings: Vec<String>,
@@ -57,11 +59,47 @@ impl Default for Talk {
             seed: rand::random(),
             now: jiff::Timestamp::now(),
             pending: None,
+            conversions: Vec::new(),
             mutations: [None, None],
             accepted: None,
             warnings: Vec::new(),
             reinvocation: Reinvocation::default(),
         }
+    }
+}
+
+/// What a write waits for.
+#[derive(Debug)]
+enum Pending {
+    Question(Box<Question>),
+    Conversion { definition: Value, object: Value, api_version: String },
+}
+
+/// An object in another version, as a webhook has it.
+#[derive(Debug)]
+struct Conversion {
+    from: Value,
+    to: Value,
+}
+
+impl Talk {
+    /// The object in another version, if the webhook has been asked.
+    pub(crate) fn converted(
+        &mut self,
+        definition: &Value,
+        object: &Value,
+        api_version: &str,
+    ) -> Result<Value> {
+        let is_it = |known: &&Conversion| known.to["apiVersion"] == api_version && known.from == *object;
+        if let Some(known) = self.conversions.iter().find(is_it) {
+            return Ok(known.to.clone());
+        }
+        self.pending = Some(Pending::Conversion {
+            definition: definition.clone(),
+            object: object.clone(),
+            api_version: api_version.to_string(),
+        });
+        Err(pending())
     }
 }
 
@@ -167,7 +205,7 @@ pub(super) fn mutate(
     if !concerns_any(tx, &hooks.mutating, attributes, object)? {
         return Ok(None);
     }
-    talk.pending = Some(Question::new(attributes, object, Some(pass)));
+    talk.pending = Some(Pending::Question(Box::new(Question::new(attributes, object, Some(pass)))));
     Err(pending())
 }
 
@@ -190,7 +228,7 @@ pub(super) fn validate(
     if !concerns_any(tx, &hooks.validating, attributes, object)? {
         return Ok(());
     }
-    talk.pending = Some(Question::new(attributes, object, None));
+    talk.pending = Some(Pending::Question(Box::new(Question::new(attributes, object, None))));
     Err(pending())
 }
 
@@ -247,9 +285,9 @@ impl Api {
         }
     }
 
-    /// Whether there are webhooks at all.
+    /// Whether there are webhooks at all, also such that convert.
     pub fn has_webhooks(&self) -> bool {
-        !self.hooks().is_empty()
+        !self.hooks().is_empty() || self.inner.converts.load(Ordering::Relaxed)
     }
 
     pub(crate) fn hooks(&self) -> Arc<Hooks> {
@@ -271,7 +309,7 @@ impl Api {
         let mut before = origin.warnings.take();
         for _ in 0..MOST_ROUNDS {
             let result = write(&origin);
-            let Some(question) = talk.lock().pending.take() else {
+            let Some(waits_for) = talk.lock().pending.take() else {
                 let said = origin.warnings.take();
                 before.extend(said);
                 before.append(&mut talk.lock().warnings);
@@ -280,9 +318,14 @@ impl Api {
             };
             // The next time through says it again.
             origin.warnings.take();
-            let answer = match question.pass {
-                Some(pass) => self.ask_mutating(&question, pass, &talk).await,
-                None => self.ask_validating(&question, &talk).await,
+            let answer = match waits_for {
+                Pending::Conversion { definition, object, api_version } => {
+                    self.ask_converting(&definition, object, &api_version, &talk).await
+                }
+                Pending::Question(question) => match question.pass {
+                    Some(pass) => self.ask_mutating(&question, pass, &talk).await,
+                    None => self.ask_validating(&question, &talk).await,
+                },
             };
             if let Err(error) = answer {
                 before.append(&mut talk.lock().warnings);
@@ -292,6 +335,19 @@ impl Api {
         }
         let why = "the object changes faster than admission webhooks answer";
         Err(ApiError::new(409, "Conflict", format!("the write was given up: {why}")))
+    }
+
+    async fn ask_converting(
+        &self,
+        definition: &Value,
+        object: Value,
+        api_version: &str,
+        talk: &parking_lot::Mutex<Talk>,
+    ) -> Result<()> {
+        let mut converted = self.converted(definition, &[&object], api_version).await?;
+        let to = converted.pop().unwrap_or_default();
+        talk.lock().conversions.push(Conversion { from: object, to });
+        Ok(())
     }
 
     /// One after the other, each with what the one before has left.
@@ -378,13 +434,16 @@ impl Api {
         if verdict.patch_type != "JSONPatch" {
             return Err(Failure::Unanswered(format!("unsupported patch type {:?}", verdict.patch_type)));
         }
-        let mut next = review::shown(attributes, invocation, Some(object));
+        let mut next = self.in_version(attributes.kind, &invocation.api_version(), object.clone()).await?;
         patch::json_patch_within(&mut next, &operations, MOST_COPIED)
             .map_err(|error| ApiError::internal(error.to_string()))?;
         if object["kind"] != attributes.kind.kind.as_str() {
             return Ok(Some(next));
         }
         let mut next = crate::convert::from_version(attributes.kind, next);
+        if !self.is_builtin(&attributes.kind.resource()) {
+            next = self.in_version(attributes.kind, &attributes.kind.api_version(), next).await?;
+        }
         admit::remade(self, &self.view(), attributes.kind, &mut next)
             .map_err(|error| ApiError::internal(error.message))?;
         admit::defaults(self, &self.view(), attributes.kind, &mut next);
@@ -436,7 +495,12 @@ impl Api {
             ));
         };
         let uid = uuid::Uuid::new_v4().to_string();
-        let body = review::write(version, &uid, attributes, invocation, object);
+        let shown = async |object: Option<&Value>| match object {
+            Some(object) => self.in_version(attributes.kind, &invocation.api_version(), object.clone()).await,
+            None => Ok(Value::Null),
+        };
+        let objects = (shown(object).await?, shown(attributes.old).await?);
+        let body = review::write(version, &uid, attributes, invocation, objects);
         let answer = self.post(&hook.target, &hook.ca_bundle, hook.timeout, &body).await;
         let answer = answer.map_err(|why| Failure::Unanswered(format!("failed to call webhook: {why}")))?;
         let verdict = review::read(version, &uid, mutating, &answer)

@@ -67,21 +67,20 @@ pub(crate) fn request(attributes: &Attributes<'_>, invocation: &Invocation) -> V
     request.into()
 }
 
-/// The whole AdmissionReview.
+/// The whole AdmissionReview, with the object and what it was, in the version that the webhook asks for.
 pub(crate) fn write(
     version: Version,
     uid: &str,
     attributes: &Attributes<'_>,
     invocation: &Invocation,
-    object: Option<&Value>,
+    (object, old): (Value, Value),
 ) -> Value {
     let mut about = request(attributes, invocation);
     let fields = about.as_object_mut().expect("made as an object");
     fields.shift_insert(0, "uid".into(), uid.into());
     let before_dry_run = fields.len() - 2;
-    let old = shown(attributes, invocation, attributes.old);
     fields.shift_insert(before_dry_run, "oldObject".into(), old);
-    fields.shift_insert(before_dry_run, "object".into(), shown(attributes, invocation, object));
+    fields.shift_insert(before_dry_run, "object".into(), object);
     json!({ "kind": "AdmissionReview", "apiVersion": version.api_version(), "request": about })
 }
 

@@ -6,11 +6,10 @@ use super::{before, now, same_object, untypable};
 use crate::metadata::text;
 use crate::transaction::Transaction;
 use crate::write::{self, Account, Part};
-use crate::{ApiError, Key, Object, Result, WriteOptions, link, patching, scale};
+use crate::{ApiError, Key, Object, Result, WriteOptions, convert, link, patching, scale};
 use schema::Kind;
 use serde_json::{Value, json};
 use std::sync::Arc;
-use store::View;
 
 const API_VERSION: &str = "autoscaling/v1";
 const KIND: &str = "Scale";
@@ -23,9 +22,9 @@ pub(crate) fn apply(
     config: &Value,
     options: &WriteOptions,
 ) -> Result<Object> {
-    let paths = scale::paths(tx.api, key.resource.as_str())?;
+    let paths = scale::paths(tx.api, kind)?;
     let config = checked(key, config)?;
-    let live = tx.view().get(key.resource.as_str(), &key.namespace, &key.name);
+    let live = convert::current(tx, kind, key, &options.origin)?;
     let live = live.ok_or_else(|| ApiError::not_found(key.resource.as_str(), &key.name))?;
     same_object(key, Some(&live), text(&config, "uid"))?;
     let owner = Owner {

@@ -63,7 +63,7 @@ impl Shape {
     }
 }
 
-/// The shapes of custom kinds as they were made last, by kind, each with the schema that it was made from.
+/// The shapes of custom kinds as they were made last, by kind and version, each with the definition that it was made from.
 #[derive(Default)]
 pub(crate) struct Custom(parking_lot::Mutex<HashMap<String, (Arc<Value>, Shape)>>);
 
@@ -76,13 +76,14 @@ pub(crate) fn root(tx: &Transaction<'_>, kind: &Kind) -> Shape {
         return of_object(&Value::Null);
     };
     let mut known = tx.api.inner.shapes.0.lock();
-    if let Some((read_from, shape)) = known.get(&resource)
+    let version = format!("{resource} {}", kind.api_version());
+    if let Some((read_from, shape)) = known.get(&version)
         && Arc::ptr_eq(read_from, &definition)
     {
         return shape.clone();
     }
     let shape = of_object(structural::schema_in(&definition, kind));
-    known.insert(resource, (definition, shape.clone()));
+    known.insert(version, (definition, shape.clone()));
     shape
 }
 

@@ -62,7 +62,7 @@ pub(super) fn of_changed(
             admit::defaults(tx.api, &tx.view(), kind, next);
         }
         let was = if part == Part::Scale {
-            let paths = scale::paths(tx.api, &kind.resource())?;
+            let paths = scale::paths(tx.api, kind)?;
             let shown = scale::shown(&paths, next);
             let Some(changed) = admission::mutate(tx, attributes, Some(&shown), pass)? else { break };
             let key = store::Key::new(&kind.resource(), attributes.namespace, attributes.name);
