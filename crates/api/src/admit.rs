@@ -111,7 +111,7 @@ pub(crate) fn validate(
         let mut causes = crate::link::validate_custom_metadata(object, previous);
         if let Some(definition) = structural::definition_of(view, kind) {
             let schema = structural::schema_in(&definition, kind);
-            causes.extend(structural::validate(schema, object));
+            causes.extend(structural::validate(schema, object, previous));
             causes.extend(structural::embedded_problems(schema, object));
         }
         causes

@@ -39,7 +39,7 @@ fn check(schema: &Value, given: &Value, path: &str, causes: &mut Vec<Cause>) {
         let text = format!("Invalid value: {given}: must not have unknown fields");
         causes.push((path.to_string(), "FieldValueInvalid".into(), text));
     }
-    for (field, reason, text) in validate(schema, given) {
+    for (field, reason, text) in validate(schema, given, None) {
         let field = match field.as_str() {
             "" | "<nil>" => path.to_string(),
             within => format!("{path}.{within}"),

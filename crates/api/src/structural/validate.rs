@@ -40,21 +40,34 @@ impl Findings {
     }
 }
 
-/// What the schema refuses.
-pub(crate) fn validate(schema: &Value, object: &Value) -> Vec<Cause> {
+/// What the schema refuses. What is as it was in `previous` was taken before: a schema may have become stricter since.
+pub(crate) fn validate(schema: &Value, object: &Value, previous: Option<&Value>) -> Vec<Cause> {
     if !schema.is_object() {
         return Vec::new();
     }
     let mut findings = Findings::default();
-    check(schema, object, "", &mut findings);
-    duplicates(schema, object, "", &mut findings);
+    check(schema, object, previous, "", &mut findings);
+    let mut doubled = Findings::default();
+    duplicates(schema, object, "", &mut doubled);
+    if !doubled.causes.is_empty() && !previous.is_some_and(|previous| has_duplicates(schema, previous)) {
+        findings.merge(doubled);
+    }
     // Schemas that are combined often say the same.
     let mut said = HashSet::new();
     findings.causes.retain(|(field, _, text)| said.insert((field.clone(), text.clone())));
     findings.causes
 }
 
-fn check(schema: &Value, value: &Value, path: &str, findings: &mut Findings) {
+fn has_duplicates(schema: &Value, object: &Value) -> bool {
+    let mut findings = Findings::default();
+    duplicates(schema, object, "", &mut findings);
+    !findings.causes.is_empty()
+}
+
+fn check(schema: &Value, value: &Value, old: Option<&Value>, path: &str, findings: &mut Findings) {
+    if old == Some(value) {
+        return;
+    }
     findings.looked_at += 1;
     if value.is_null() && (schema["nullable"] == true || schema.get("type").is_none()) {
         return;
@@ -68,7 +81,7 @@ fn check(schema: &Value, value: &Value, path: &str, findings: &mut Findings) {
     match value {
         Value::String(given) => check_text(schema, given, path, findings),
         Value::Number(_) => check_number(schema, value, path, findings),
-        Value::Array(items) => check_items(schema, items, path, findings),
+        Value::Array(items) => check_items(schema, items, old, path, findings),
         _ => {}
     }
     if let Some(allowed) = schema["enum"].as_array()
@@ -79,7 +92,7 @@ fn check(schema: &Value, value: &Value, path: &str, findings: &mut Findings) {
         findings.add(path, "FieldValueNotSupported", text);
     }
     if let Value::Object(fields) = value {
-        check_fields(schema, fields, path, findings);
+        check_fields(schema, fields, old, path, findings);
     }
 }
 
@@ -118,7 +131,7 @@ fn type_of(value: &Value) -> &'static str {
 
 fn looked_at(schema: &Value, value: &Value, path: &str) -> Findings {
     let mut findings = Findings::default();
-    check(schema, value, path, &mut findings);
+    check(schema, value, None, path, &mut findings);
     findings
 }
 
@@ -248,11 +261,17 @@ fn is_multiple(number: f64, of: f64) -> bool {
     (times - times.round()).abs() <= f64::EPSILON * times.abs().max(1.0)
 }
 
-fn check_items(schema: &Value, items: &[Value], path: &str, findings: &mut Findings) {
+fn check_items(schema: &Value, items: &[Value], old: Option<&Value>, path: &str, findings: &mut Findings) {
     let below = &schema["items"];
     if below.is_object() {
+        let keys = (schema["x-kubernetes-list-type"] == "map").then(|| &schema["x-kubernetes-list-map-keys"]);
+        // Only the items of a map are known again.
+        let item_key = |item: &Value| keys.map_or_else(String::new, |keys| key_text(keys, item));
+        let before = old.filter(|_| keys.is_some()).and_then(Value::as_array).into_iter().flatten();
+        let known: HashMap<String, &Value> = before.map(|item| (item_key(item), item)).collect();
         for (index, item) in items.iter().enumerate() {
-            check(below, item, &format!("{path}[{index}]"), findings);
+            let before = known.get(&item_key(item)).copied();
+            check(below, item, before, &format!("{path}[{index}]"), findings);
         }
     }
     let count = items.len() as u64;
@@ -268,7 +287,13 @@ fn too_many(count: u64, most: u64) -> String {
     format!("Too many: {count}: must have at most {most} items")
 }
 
-fn check_fields(schema: &Value, fields: &Map<String, Value>, path: &str, findings: &mut Findings) {
+fn check_fields(
+    schema: &Value,
+    fields: &Map<String, Value>,
+    old: Option<&Value>,
+    path: &str,
+    findings: &mut Findings,
+) {
     let count = fields.len() as u64;
     if let Some(least) = schema["minProperties"].as_u64().filter(|least| count < *least) {
         let text = format!("should have at least {least} properties");
@@ -284,7 +309,7 @@ fn check_fields(schema: &Value, fields: &Map<String, Value>, path: &str, finding
     }
     for (name, value) in fields {
         if let Some(below) = schema_below(schema, name, path) {
-            check(below, value, &join(path, name), findings);
+            check(below, value, old.and_then(|old| old.get(name)), &join(path, name), findings);
         }
     }
 }

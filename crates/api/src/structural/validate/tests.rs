@@ -6,7 +6,7 @@ fn said(fields: Value, spec: Value) -> Vec<String> {
     let schema =
         json!({ "type": "object", "properties": { "spec": { "type": "object", "properties": fields } } });
     let object = json!({ "apiVersion": "e/v1", "kind": "W", "metadata": { "name": "w" }, "spec": spec });
-    validate(&schema, &object).into_iter().map(|(field, _, text)| format!("{field}: {text}")).collect()
+    validate(&schema, &object, None).into_iter().map(|(field, _, text)| format!("{field}: {text}")).collect()
 }
 
 #[test]
@@ -160,7 +160,54 @@ fn schemas_are_combined() {
 fn names_of_objects_may_be_restricted() {
     let schema = json!({ "type": "object", "properties": { "metadata": { "type": "object",
         "properties": { "name": { "type": "string", "maxLength": 3 } } } } });
-    let said =
-        validate(&schema, &json!({ "apiVersion": "e/v1", "kind": "W", "metadata": { "name": "long" } }));
+    let said = validate(
+        &schema,
+        &json!({ "apiVersion": "e/v1", "kind": "W", "metadata": { "name": "long" } }),
+        None,
+    );
     assert_eq!(said[0].0, "metadata.name");
+}
+
+#[test]
+fn what_is_as_it_was_is_taken() {
+    let schema = json!({ "type": "object", "properties": { "spec": { "type": "object", "required": ["new"], "properties": {
+        "size": { "type": "integer", "maximum": 3 },
+        "mode": { "type": "string", "enum": ["a"] },
+        "list": { "type": "array", "items": { "type": "string", "maxLength": 2 } },
+        "set": { "type": "array", "x-kubernetes-list-type": "set", "items": { "type": "string" } },
+        "keyed": { "type": "array", "x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["n"],
+            "items": { "type": "object", "properties": { "n": { "type": "string" }, "v": { "type": "integer", "maximum": 3 } } } },
+    } } } });
+    let before = json!({ "size": 5, "mode": "b", "list": ["long", "a"], "set": ["a", "a"], "keyed": [{ "n": "x", "v": 9 }, { "n": "y", "v": 1 }] });
+    for (field, value, expected) in [
+        ("size", json!(5), "spec.new: Required value"),
+        (
+            "size",
+            json!(6),
+            "spec.size: Invalid value: 6: spec.size in body should be less than or equal to 3; spec.new: Required value",
+        ),
+        (
+            "list",
+            json!(["long", "b"]),
+            "spec.list[0]: Too long: may not be more than 2 bytes; spec.new: Required value",
+        ),
+        ("set", json!(["a", "a", "b"]), "spec.new: Required value"),
+        (
+            "keyed",
+            json!([{ "n": "y", "v": 4 }, { "n": "x", "v": 9 }]),
+            "spec.keyed[0].v: Invalid value: 4: spec.keyed[0].v in body should be less than or equal to 3; spec.new: Required value",
+        ),
+    ] {
+        let mut after = before.clone();
+        after[field] = value;
+        // Something else has changed.
+        after["other"] = json!(1);
+        let (old, new) = (json!({ "spec": before }), json!({ "spec": after }));
+        let mut said: Vec<String> = validate(&schema, &new, Some(&old))
+            .into_iter()
+            .map(|(field, _, text)| format!("{field}: {text}"))
+            .collect();
+        said.sort_by_key(|line| line.starts_with("spec.new"));
+        assert_eq!(said.join("; "), expected, "{field}");
+    }
 }
