@@ -213,7 +213,7 @@ impl Api {
         )
     }
 
-    /// `subresource` is empty, `status` or `scale`; `binding` and `ephemeralcontainers` for pods and `finalize` for
+    /// `subresource` is empty, `status` or `scale`; `binding`, `resize` and `ephemeralcontainers` for pods and `finalize` for
     /// namespaces take only the field that they are about.
     pub fn patch(
         &self,

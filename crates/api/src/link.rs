@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use std::sync::Arc;
 
 /// Subresources of the built-in kinds that nothing here serves.
-const UNSERVED: [&str; 2] = ["approval", "resize"];
+const UNSERVED: [&str; 1] = ["approval"];
 
 /// The built-in kinds, each in the versions that objects can be converted between: storing one that came in another would
 /// lose fields.
@@ -77,6 +77,16 @@ pub(crate) fn drop_unknown_metadata(metadata: &mut Value) -> Vec<String> {
 /// Field, reason, text.
 pub(crate) fn validate_ephemeral(pod: &Value, previous: &Value) -> Vec<(String, String, String)> {
     let causes = schema::validate::ephemeral_containers(pod, previous);
+    causes.into_iter().map(|cause| (cause.field, cause.reason.to_string(), cause.message)).collect()
+}
+
+/// Field, reason, text.
+pub(crate) fn validate_resize(
+    pod: &Value,
+    previous: &Value,
+    class: (&str, &str),
+) -> Vec<(String, String, String)> {
+    let causes = schema::validate::resize(pod, previous, class);
     causes.into_iter().map(|cause| (cause.field, cause.reason.to_string(), cause.message)).collect()
 }
 

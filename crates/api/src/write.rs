@@ -2,6 +2,7 @@
 
 mod mutation;
 mod prepare;
+mod resize;
 
 use crate::admission::{self, Attributes, Operation};
 use crate::metadata::{self, text};
@@ -12,6 +13,8 @@ use crate::{
 use schema::Kind;
 use serde_json::{Value, json};
 use store::View;
+
+pub(crate) use resize::resize;
 
 /// Which part of the object a write may change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -196,7 +199,7 @@ pub(crate) fn ephemeral_containers(
         dry_run: tx.dry_run,
         origin: &options.origin,
     };
-    mutation::of_ephemeral(tx, &attributes, &mut next, previous)?;
+    mutation::of_part(tx, &attributes, &mut next, |changed| with_ephemeral(previous, changed))?;
     let causes = crate::link::validate_ephemeral(&next, previous);
     if !causes.is_empty() {
         return Err(ApiError::invalid(&kind.resource(), &kind.kind, &key.name, &causes));

@@ -14,6 +14,9 @@ use serde_json::{Value, json};
 /// The subresource that `kubectl debug` writes.
 pub(crate) const EPHEMERAL: &str = "ephemeralcontainers";
 
+/// Resources of containers while they run.
+pub(crate) const RESIZE: &str = "resize";
+
 /// The body of a write, with the URL's namespace in it.
 async fn object_of(call: &Call, body: Body, options: &mut WriteOptions) -> Result<Value> {
     let mut object = body::read(&call.parts.headers, body, &call.kind.kind, &mut options.oversights).await?;
@@ -109,6 +112,15 @@ pub(crate) async fn replace(call: Call, body: Body, subresource: &str) -> Result
                 "spec": { "ephemeralContainers": object["spec"]["ephemeralContainers"] },
             });
             admission::patch(&call, PatchKind::Merge, EPHEMERAL, &change, &options).await?
+        }
+        RESIZE => {
+            let change = json!({
+                "metadata": { "resourceVersion": object["metadata"]["resourceVersion"] },
+                "spec": {
+                    "containers": object["spec"]["containers"], "initContainers": object["spec"]["initContainers"],
+                },
+            });
+            admission::patch(&call, PatchKind::Merge, RESIZE, &change, &options).await?
         }
         _ => admission::update(&call, subresource, object, &options).await?,
     };

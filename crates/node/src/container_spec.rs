@@ -151,7 +151,8 @@ fn environment(image: &RunConfig, hostname: &str, tty: bool, own: Variables) -> 
     out.into_list()
 }
 
-fn resources(container: &Value) -> Resources {
+/// The limits that a container's `resources` mean.
+pub(crate) fn resources(container: &Value) -> Resources {
     let of = |list: &str, name: &str| &container["resources"][list][name];
     Resources {
         memory_bytes: quantity::whole(of("limits", "memory")).filter(|bytes| *bytes > 0),

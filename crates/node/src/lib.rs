@@ -20,6 +20,7 @@ mod probes;
 mod pull;
 mod quantity;
 mod registration;
+mod resize;
 mod setup;
 mod shared;
 mod start;

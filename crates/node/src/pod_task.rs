@@ -4,7 +4,7 @@ use crate::ends::terminated;
 use crate::error::chain;
 use crate::probes::{self, Target};
 use crate::shared::{Input, Local, PodHandle, Shared, split_id};
-use crate::{pull, setup, start};
+use crate::{pull, resize, setup, start};
 use api::{DeleteOptions, WriteOptions};
 use jiff::Timestamp;
 use pod::{Action, Event, EventKind, PodState, StartFailure};
@@ -64,6 +64,7 @@ impl PodTask {
         self.perform(actions);
         self.warn_of_limits();
         self.take(Event::Tick);
+        self.judge_resize();
         let mut token_check = tokio::time::interval(TOKEN_CHECK);
         token_check.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         token_check.tick().await;
@@ -74,6 +75,7 @@ impl PodTask {
                 () = tokio::time::sleep(wait) => Some(Input::Event(Event::Tick)),
                 _ = token_check.tick() => {
                     self.refresh_volumes();
+                    self.judge_resize();
                     continue;
                 }
                 () = self.shared.stop.cancelled() => return,
@@ -123,10 +125,22 @@ impl PodTask {
         if let Event::SandboxReady { ip } = &event {
             *self.local.ip.lock() = *ip;
         }
+        let asks = matches!(event, Event::Spec(_));
         let actions = pod::step(&mut self.state, event, Timestamp::now());
         self.note_running();
         self.write_status();
         self.perform(actions);
+        if asks {
+            self.judge_resize();
+        }
+    }
+
+    /// Resources that the pod asks for anew are given if there is room; what is deferred is looked at again later.
+    fn judge_resize(&mut self) {
+        if self.state.wants_resize() {
+            let refusal = resize::judge(&self.shared, self.state.object());
+            self.take(Event::ResizeJudged { refusal });
+        }
     }
 
     fn note_running(&self) {
@@ -208,6 +222,9 @@ impl PodTask {
                 }
                 None
             }),
+            Action::Resize { container, id, resources } => {
+                self.work(async move { Some(resize::carry_out(&shared, container, id, resources)) });
+            }
             Action::RunHook { container, id, kind, handler, seconds } => {
                 let target = self.target();
                 self.work(async move {
@@ -248,7 +265,12 @@ impl PodTask {
     }
 
     fn start(&mut self, container: String, id: String, attempt: u32) {
-        let (shared, local, pod) = (self.shared.clone(), self.local.clone(), self.state.object().clone());
+        let (shared, local) = (self.shared.clone(), self.local.clone());
+        let mut pod = self.state.object().clone();
+        if self.state.wants_resize() {
+            // What it asks for is not granted (yet).
+            pod = Arc::new(self.state.allocated_object());
+        }
         let inbox = self.inbox.clone();
         self.work.spawn(async move {
             let started = start::container(&shared, &local, &pod, &container, &id, attempt).await;
@@ -376,7 +398,10 @@ fn container_names(pod: &Value) -> Vec<String> {
 /// Conditions that others have written stay.
 fn with_foreign_conditions(status: &Value, current: &Value) -> Value {
     let mut out = status.clone();
-    let own = |kind: &Value| crate::env::items(&status["conditions"]).any(|c| c["type"] == *kind);
+    let own = |kind: &Value| {
+        kind.as_str().is_some_and(pod::is_own)
+            || crate::env::items(&status["conditions"]).any(|c| c["type"] == *kind)
+    };
     let foreign: Vec<Value> =
         crate::env::items(&current["status"]["conditions"]).filter(|c| !own(&c["type"])).cloned().collect();
     if let Some(conditions) = out["conditions"].as_array_mut() {

@@ -4,6 +4,7 @@ use crate::backoff::Backoff;
 use crate::container::{Container, ImageState, Phase, Running, Terminated};
 use crate::event::Action;
 use crate::probe::ProbeRun;
+use crate::resize::Resize;
 use crate::spec::{list, text};
 use crate::state::{PodState, Stage};
 use crate::status::{ID_SCHEME, read_terminated};
@@ -43,12 +44,14 @@ pub fn adopt(
 ) -> (PodState, Vec<Action>) {
     let mut state = PodState::new(pod.clone(), host_ip, now);
     let mut out = Vec::new();
+    state.resize = Resize::adopt(&pod);
     for container in &mut state.containers {
         let lists = ["initContainerStatuses", "containerStatuses", "ephemeralContainerStatuses"];
         let mut statuses = lists.into_iter().flat_map(|field| list(&pod["status"][field]));
         let status = statuses.find(|s| s["name"] == container.name.as_str());
         let newest = found.iter().filter(|f| f.container == container.name).max_by_key(|f| f.attempt);
-        restore(container, status.unwrap_or(&Value::Null), newest, now);
+        let allocated = state.resize.allocated(&container.name);
+        restore(container, status.unwrap_or(&Value::Null), newest, allocated, now);
         if container.image_name.is_empty() {
             let spec = state.spec.container(&container.name);
             container.image_name = spec.map(|spec| spec.image.clone()).unwrap_or_default();
@@ -74,7 +77,13 @@ pub fn adopt(
     (state, out)
 }
 
-fn restore(container: &mut Container, status: &Value, found: Option<&Found>, now: Timestamp) {
+fn restore(
+    container: &mut Container,
+    status: &Value,
+    found: Option<&Found>,
+    allocated: Value,
+    now: Timestamp,
+) {
     let count = status["restartCount"].as_u64().and_then(|count| u32::try_from(count).ok()).unwrap_or(0);
     container.attempt = count;
     container.image_id = text(&status["imageID"]);
@@ -108,7 +117,9 @@ fn restore(container: &mut Container, status: &Value, found: Option<&Found>, now
     match &found.state {
         FoundState::Created => container.used = false,
         FoundState::Running { started_at } => {
-            let mut running = Running::new(&found.id, *started_at);
+            // One that was started before statuses told of resources has what is allocated.
+            let told = status["resources"].is_object().then(|| status["resources"].clone());
+            let mut running = Running::new(&found.id, *started_at, told.unwrap_or(allocated));
             let same = status["containerID"] == format!("{ID_SCHEME}{}", found.id);
             if same && status["started"] == true {
                 running.startup = ProbeRun::known(true);

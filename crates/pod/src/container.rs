@@ -3,6 +3,7 @@
 use crate::backoff::Backoff;
 use crate::probe::{ProbeKind, ProbeRun};
 use jiff::Timestamp;
+use serde_json::Value;
 
 /// How a container ended, as its status says it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -73,6 +74,12 @@ pub(crate) struct Running {
     pub(crate) started_at: Timestamp,
     pub(crate) hook_running: bool,
     pub(crate) stop: Option<Stop>,
+    /// Limits and requests that it has.
+    pub(crate) resources: Value,
+    /// They are being changed.
+    pub(crate) resizing: bool,
+    /// When a change that failed is tried again.
+    pub(crate) resize_at: Option<Timestamp>,
     pub(crate) startup: ProbeRun,
     pub(crate) readiness: ProbeRun,
     pub(crate) liveness: ProbeRun,
@@ -167,12 +174,15 @@ impl Container {
 }
 
 impl Running {
-    pub(crate) fn new(id: &str, started_at: Timestamp) -> Self {
+    pub(crate) fn new(id: &str, started_at: Timestamp, resources: Value) -> Self {
         Self {
             id: id.into(),
             started_at,
             hook_running: false,
             stop: None,
+            resources,
+            resizing: false,
+            resize_at: None,
             startup: ProbeRun::default(),
             readiness: ProbeRun::default(),
             liveness: ProbeRun::default(),

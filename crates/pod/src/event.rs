@@ -71,6 +71,17 @@ pub enum Event {
     Restart {
         container: String,
     },
+    /// Whether the node has room for the resources that the pod asks for now: `Infeasible` or `Deferred` and why not.
+    ResizeJudged {
+        refusal: Option<(String, String)>,
+    },
+    /// A running container has other resources now, or why it has not.
+    Resized {
+        container: String,
+        id: String,
+        resources: Value,
+        failure: Option<String>,
+    },
     /// Containers, sandbox and volumes are gone.
     TornDown,
     Tick,
@@ -136,6 +147,12 @@ pub enum Action {
         container: String,
         id: String,
         signal: Option<i32>,
+    },
+    /// Give a running container these resources: `Resized`.
+    Resize {
+        container: String,
+        id: String,
+        resources: Value,
     },
     RunHook {
         container: String,

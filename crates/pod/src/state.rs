@@ -3,6 +3,7 @@
 use crate::backoff::after;
 use crate::container::{Container, ImageState, Phase};
 use crate::probe::ProbeKind;
+use crate::resize::Resize;
 use crate::spec::{ContainerKind, ContainerSpec, PodSpec, RestartPolicy};
 use crate::status::Condition;
 use jiff::Timestamp;
@@ -26,6 +27,7 @@ pub struct PodState {
     pub(crate) gone: bool,
     pub(crate) deadline_exceeded: bool,
     pub(crate) teardown: Teardown,
+    pub(crate) resize: Resize,
 }
 
 /// How far something is that the whole pod needs.
@@ -58,6 +60,7 @@ impl PodState {
         Self {
             containers: spec.containers.iter().map(|c| Container::new(&c.name)).collect(),
             conditions: Condition::read_all(&pod),
+            resize: Resize::new(&pod),
             spec,
             object: pod,
             sandbox: Stage::Todo,
@@ -206,7 +209,7 @@ fn wakes(state: &PodState, container: &Container, spec: &ContainerSpec) -> Vec<T
                 }
                 run.due(probe.as_ref()?, running.started_at)
             };
-            ProbeKind::ALL.into_iter().filter_map(due).collect()
+            ProbeKind::ALL.into_iter().filter_map(due).chain(running.resize_at).collect()
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use crate::backoff::after;
 use crate::container::{Container, Phase, Terminated};
+use crate::resize;
 use crate::spec::{ContainerKind, ContainerSpec, list, text};
 use crate::state::{PodState, Stage, Teardown};
 use jiff::Timestamp;
@@ -12,6 +13,11 @@ pub(crate) const ID_SCHEME: &str = "coracle://";
 
 const OWN: [&str; 5] =
     ["PodReadyToStartContainers", "Initialized", "Ready", "ContainersReady", "PodScheduled"];
+
+/// Whether the node alone writes conditions of this type.
+pub fn is_own(kind: &str) -> bool {
+    OWN.contains(&kind) || matches!(kind, resize::PENDING | resize::IN_PROGRESS)
+}
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Condition {
@@ -53,8 +59,8 @@ impl Condition {
 pub fn status(state: &PodState) -> Value {
     let mut conditions: Vec<Value> = state.conditions.iter().map(Condition::json).collect();
     let foreign = list(&state.object["status"]["conditions"]);
-    conditions
-        .extend(foreign.filter(|c| c["type"].as_str().is_none_or(|kind| !OWN.contains(&kind))).cloned());
+    conditions.extend(foreign.filter(|c| c["type"].as_str().is_none_or(|kind| !is_own(kind))).cloned());
+    conditions.extend(state.resize_conditions());
     let mut out = json!({ "phase": phase(state), "conditions": conditions });
     if state.deadline_exceeded {
         out["reason"] = "DeadlineExceeded".into();
@@ -91,7 +97,7 @@ pub fn status(state: &PodState) -> Value {
 }
 
 /// Whole seconds, as all times in objects.
-fn time(at: Timestamp) -> String {
+pub(crate) fn time(at: Timestamp) -> String {
     Timestamp::from_second(at.as_second()).unwrap_or(at).to_string()
 }
 
@@ -118,6 +124,15 @@ fn container_status(state: &PodState, container: &Container, spec: &ContainerSpe
     };
     if !id.is_empty() {
         out["containerID"] = id.into();
+    }
+    if spec.kind != ContainerKind::Ephemeral
+        && let Phase::Running(running) = &container.phase
+    {
+        let allocated = state.resize.allocated(&container.name);
+        if allocated["requests"].is_object() {
+            out["allocatedResources"] = allocated["requests"].clone();
+        }
+        out["resources"] = running.resources.clone();
     }
     if spec.kind == ContainerKind::Ephemeral
         && let Some(fields) = out.as_object_mut()

@@ -6,7 +6,7 @@ use crate::event::{Action, Event, EventKind, HookKind, ImageFailure, StartFailur
 use crate::probe::{Outcome, ProbeKind};
 use crate::spec::{ContainerKind, PodSpec};
 use crate::state::{PodState, Stage, Teardown};
-use crate::{decide, stop};
+use crate::{decide, resize, stop};
 use jiff::Timestamp;
 use serde_json::Value;
 use std::sync::Arc;
@@ -40,8 +40,12 @@ fn take_in(state: &mut PodState, event: Event, now: Timestamp, out: &mut Vec<Act
             state.volumes = failed(&state.volumes, now);
         }
         Event::ObjectsChanged => objects_changed(state),
+        Event::ResizeJudged { refusal } => resize::judged(state, refusal, now, out),
+        Event::Resized { container, id, resources, failure } => {
+            resize::done(state, (&container, &id), resources, failure, now, out);
+        }
         Event::TornDown => state.teardown = Teardown::Done,
-        Event::Tick => {}
+        Event::Tick => resize::actuate(state, now, out),
         Event::Restart { container } => {
             if let Some(at) = state.index(&container).filter(|at| state.containers[*at].running().is_some()) {
                 state.containers[at].forced = true;
@@ -111,6 +115,7 @@ fn new_spec(state: &mut PodState, pod: Arc<Value>) {
     }
     state.spec = spec;
     state.object = pod;
+    resize::new_spec(state);
 }
 
 pub(crate) fn lose_sandbox(state: &mut PodState, now: Timestamp, out: &mut Vec<Action>) {
@@ -231,7 +236,7 @@ fn started(state: &mut PodState, name: &str, id: &str, at: Timestamp, out: &mut 
     }
     record(out, EventKind::Normal, "Created", format!("Created container: {name}"), Some(name));
     record(out, EventKind::Normal, "Started", format!("Started container {name}"), Some(name));
-    let mut running = Running::new(id, at);
+    let mut running = Running::new(id, at, state.resize.allocated(name));
     if let Some(handler) = &spec.post_start {
         running.hook_running = true;
         out.push(Action::RunHook {

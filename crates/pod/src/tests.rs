@@ -5,6 +5,7 @@ mod ending;
 mod ephemeral;
 mod order;
 mod probes;
+mod resizing;
 mod restarts;
 mod waiting;
 
@@ -268,7 +269,8 @@ fn the_whole_status() {
               "image": "app:1",
               "imageID": "app@sha256:1",
               "started": true,
-              "containerID": "coracle://u_app_0"
+              "containerID": "coracle://u_app_0",
+              "resources": {}
             }
           ],
           "qosClass": "Burstable"

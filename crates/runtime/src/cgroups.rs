@@ -158,6 +158,46 @@ impl Group {
         text.lines().any(|l| l.strip_prefix("oom_kill ").is_some_and(|n| n.trim() != "0"))
     }
 
+    /// Other limits for what runs; what is not asked for has none. A limit below what is used is refused: the kernel would
+    /// end the container.
+    pub(crate) fn resize(&self, resources: &Resources) -> io::Result<()> {
+        let used = self.memory_bytes().unwrap_or(0);
+        if let Some(limit) = resources.memory_bytes.filter(|limit| *limit < used) {
+            return Err(io::Error::other(format!(
+                "attempting to set the memory limit ({limit}) below current usage ({used})"
+            )));
+        }
+        let number =
+            |value: Option<u64>, none: &str| value.map_or_else(|| none.to_string(), |v| v.to_string());
+        let quota = resources.cpu_limit_millis.map(|millis| (millis * 100).max(1000));
+        let shares = (resources.cpu_request_millis.unwrap_or(0) * 1024 / 1000).clamp(2, 262_144);
+        if self.unified {
+            self.put("memory.max", number(resources.memory_bytes, "max"))?;
+            self.put("cpu.max", format!("{} 100000", number(quota, "max")))?;
+            return self.put("cpu.weight", (1 + (shares - 2) * 9999 / 262_142).to_string());
+        }
+        // Memory with swap may never be less than memory: which comes first depends on the way.
+        let limit = number(resources.memory_bytes, "-1");
+        if self.put("memory.limit_in_bytes", limit.clone()).is_err() {
+            let _ = self.put("memory.memsw.limit_in_bytes", limit.clone());
+            self.put("memory.limit_in_bytes", limit)?;
+        } else {
+            // Not every host has swap accounting.
+            let _ = self.put("memory.memsw.limit_in_bytes", limit);
+        }
+        self.put("cpu.cfs_quota_us", number(quota, "-1"))?;
+        self.put("cpu.shares", shares.to_string())
+    }
+
+    /// Writes a file in each of the folders that have it.
+    fn put(&self, file: &str, value: String) -> io::Result<()> {
+        for path in self.dirs.iter().map(|dir| dir.join(file)).filter(|path| path.exists()) {
+            std::fs::write(&path, &value)
+                .map_err(|error| io::Error::new(error.kind(), format!("{file}: {error}")))?;
+        }
+        Ok(())
+    }
+
     /// The working set, as the kubelet counts it: the page cache that could go at once is no use of the container's.
     pub(crate) fn memory_bytes(&self) -> Option<u64> {
         let memory = self.memory.as_ref()?;
@@ -353,11 +393,23 @@ mod tests {
         assert_eq!(found, expected);
         std::fs::write(group.dirs[0].join("memory.events"), "oom 1\noom_kill 1\n").expect("written");
         assert!(group.was_oom_killed());
+        let more = Resources {
+            memory_bytes: None,
+            cpu_limit_millis: Some(500),
+            cpu_request_millis: None,
+            pids: None,
+        };
+        group.resize(&more).expect("written");
+        let now = |file: &str| read(group.dirs[0].join(file));
+        assert_eq!([now("memory.max"), now("cpu.max"), now("cpu.weight")], ["max", "50000 100000", "1"]);
         assert_eq!((group.memory_bytes(), group.cpu_usec()), (None, None), "nothing to read there yet");
         let dir = &group.dirs[0];
         std::fs::write(dir.join("memory.current"), "9000\n").expect("written");
         std::fs::write(dir.join("memory.stat"), "anon 5\ninactive_file 1000\n").expect("written");
         std::fs::write(dir.join("cpu.stat"), "usage_usec 77\nuser_usec 1\n").expect("written");
         assert_eq!((group.memory_bytes(), group.cpu_usec()), (Some(8000), Some(77)));
+        let less = Resources { memory_bytes: Some(7999), ..more };
+        let refused = group.resize(&less).expect_err("it would end the container").to_string();
+        assert_eq!(refused, "attempting to set the memory limit (7999) below current usage (8000)");
     }
 }

@@ -24,6 +24,8 @@ pub enum Error {
     Attach { id: String, source: std::io::Error },
     #[error("cannot signal the container {id}")]
     Signal { id: String, source: std::io::Error },
+    #[error("cannot change the limits of the container {id}")]
+    Resize { id: String, source: std::io::Error },
     #[error("a container id may have letters, digits, '.', '_' and '-' only: {id:?}")]
     BadId { id: String },
 }

@@ -10,7 +10,8 @@ use crate::process::ProcessId;
 use crate::procfs;
 use crate::refusal::Refusal;
 use crate::spec::{
-    ContainerSpec, ContainerState, ExecSpec, Exit, HostSupport, RuntimeConfig, Sandbox, SandboxSpec, Usage,
+    ContainerSpec, ContainerState, ExecSpec, Exit, HostSupport, Resources, RuntimeConfig, Sandbox,
+    SandboxSpec, Usage,
 };
 use crate::state::{Dir, Running, check_id, names, now};
 use crate::supervisor::Ask;
@@ -305,6 +306,12 @@ impl Runtime {
 
     pub fn pid(&self, id: &str) -> Option<i32> {
         self.running(id).ok().map(|r| r.init.pid)
+    }
+
+    /// Gives a running container other limits of memory and CPU.
+    pub fn resize(&self, id: &str, resources: &Resources) -> Result<()> {
+        let group = self.running(id)?.group;
+        group.resize(resources).map_err(|source| Error::Resize { id: id.into(), source })
     }
 
     /// By its cgroups; what they do not tell, by its processes. With the time of its start.

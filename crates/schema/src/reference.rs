@@ -48,7 +48,7 @@ const NOTES: &[Note] = &[
         "pods",
         Part,
         "the scheduler, the node, the collector of pods",
-        "`resize` is refused; options for Windows, and annotations for seccomp and AppArmor, are not checked",
+        "options for Windows, and annotations for seccomp and AppArmor, are not checked",
     ),
     note("podtemplates", Part, "", "checked as pods"),
     note("replicationcontrollers", Part, "the controller of ReplicationControllers", "checked as pods"),

@@ -3,7 +3,7 @@
 //! Admission (`api`) and the controllers ask the same questions, so the answers are here.
 
 use crate::quantity::Quantity;
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
 /// Amounts by the name of the resource: `cpu`, `pods`, `count/deployments.apps`.
@@ -67,6 +67,40 @@ pub fn of_pod(pod: &Value, which: &str) -> Amounts {
         }
     }
     total
+}
+
+/// What a pod that may be resized takes of its node: what it asks for and what it has been given, whichever is more; a wish
+/// that can never be granted does not count.
+pub fn of_placed_pod(pod: &Value) -> Amounts {
+    let pending = items(&pod["status"], "conditions").find(|c| c["type"] == "PodResizePending");
+    let infeasible = pending.is_some_and(|c| c["reason"] == "Infeasible");
+    let asked = of_pod(pod, "requests");
+    let lists = [("containers", "containerStatuses"), ("initContainers", "initContainerStatuses")];
+    let allocated = |list: &str, statuses: &str| -> Vec<(usize, Value)> {
+        let numbered = items(&pod["spec"], list).enumerate();
+        let found = numbered.filter_map(|(index, container)| {
+            let status = items(&pod["status"], statuses).find(|s| s["name"] == container["name"])?;
+            let allocated = &status["allocatedResources"];
+            let other = allocated.is_object() && container["resources"]["requests"] != *allocated;
+            other.then(|| (index, allocated.clone()))
+        });
+        found.collect()
+    };
+    let others = lists.map(|(list, statuses)| (list, allocated(list, statuses)));
+    if others.iter().all(|(_, found)| found.is_empty()) {
+        return asked;
+    }
+    let mut given = json!({ "spec": pod["spec"] });
+    for (list, found) in others {
+        for (index, allocated) in found {
+            given["spec"][list][index]["resources"]["requests"] = allocated;
+        }
+    }
+    let mut taken = of_pod(&given, "requests");
+    if !infeasible {
+        raise(&mut taken, &asked);
+    }
+    taken
 }
 
 /// Takes what a quota's objects use up to a change of one of them: it leaves as it was and comes as it is.
@@ -248,10 +282,30 @@ fn crosses_namespaces(spec: &Value) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::json;
 
     fn cpu(amount: &str) -> Value {
         json!({ "resources": { "requests": { "cpu": amount } } })
+    }
+
+    #[test]
+    fn what_a_resized_pod_takes() {
+        let pod = |asked: &str, reason: &str| {
+            let mut container = cpu(asked);
+            container["name"] = json!("c");
+            json!({
+                "spec": { "containers": [container] },
+                "status": {
+                    "containerStatuses": [{ "name": "c", "allocatedResources": { "cpu": "1" } }],
+                    "conditions": [{ "type": "PodResizePending", "reason": reason }],
+                },
+            })
+        };
+        for (asked, reason, taken) in
+            [("1", "", "1"), ("2", "Deferred", "2"), ("500m", "", "1"), ("90", "Infeasible", "1")]
+        {
+            let found = of_placed_pod(&pod(asked, reason));
+            assert_eq!(found["cpu"].canonical(), taken, "{asked} {reason}");
+        }
     }
 
     #[test]

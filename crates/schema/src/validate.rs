@@ -29,6 +29,7 @@ mod policy;
 mod probe;
 mod quota;
 mod rbac;
+mod resize;
 mod resources;
 mod security;
 mod selector;
@@ -73,6 +74,13 @@ pub fn custom_metadata(object: &Value, old: Option<&Value>) -> Vec<Cause> {
 pub fn ephemeral_containers(pod: &Value, old: &Value) -> Vec<Cause> {
     let mut errors = Errors::default();
     ephemeral::check(pod, old, &mut errors);
+    errors.found
+}
+
+/// What may not be so in a pod whose containers get other resources; `class` is its QoS class before and after.
+pub fn resize(pod: &Value, old: &Value, class: (&str, &str)) -> Vec<Cause> {
+    let mut errors = Errors::default();
+    resize::check(pod, old, class, &mut errors);
     errors.found
 }
 

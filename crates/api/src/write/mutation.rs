@@ -1,7 +1,7 @@
 //! What admission changes about an object that is written, and what becomes of it then: the object goes through the
 //! rules of its kind again, and what a write of its part may not touch stays as it was.
 
-use super::{Part, drop_empty, keep_bookkeeping, merge_part, prepare, with_ephemeral};
+use super::{Part, drop_empty, keep_bookkeeping, merge_part, prepare};
 use crate::admission::{self, Attributes, Pass};
 use crate::metadata::{self, text};
 use crate::transaction::Transaction;
@@ -91,17 +91,17 @@ pub(super) fn of_changed(
     Ok(before)
 }
 
-/// The same over the ephemeral containers of a pod.
-pub(super) fn of_ephemeral(
+/// The same over a part of a pod; `part` takes it from what was changed.
+pub(super) fn of_part(
     tx: &Transaction<'_>,
     attributes: &Attributes<'_>,
     next: &mut Value,
-    previous: &Object,
+    part: impl Fn(&mut Value) -> Value,
 ) -> Result<()> {
     for pass in PASSES {
         let Some(mut changed) = admission::mutate(tx, attributes, Some(next), pass)? else { break };
         admit::remade(tx.api, &tx.view(), attributes.kind, &mut changed)?;
-        *next = with_ephemeral(previous, &mut changed);
+        *next = part(&mut changed);
         admit::defaults(tx.api, &tx.view(), attributes.kind, next);
     }
     Ok(())

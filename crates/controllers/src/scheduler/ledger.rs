@@ -117,7 +117,7 @@ impl Ledger {
 impl Node {
     fn note(&mut self, pod: Object) {
         let id = uid(&pod).to_string();
-        let requests = usage::of_pod(&pod, "requests");
+        let requests = usage::of_placed_pod(&pod);
         for (resource, amount) in &requests {
             *self.used.entry(resource.clone()).or_default() += amount.nanos();
         }
