@@ -170,7 +170,7 @@ fn evaluated(host: &dyn Host, tiltfile: &Path, settings: &Settings, report: &mut
     let unsure = report.commands_skipped > 0 && settings.commands == Commands::Skip;
     // a name that nothing defines stops the evaluation before it begins
     let told = known_place(&error.position, &report.diagnostics)
-        || (error.message.starts_with("undefined: ")
+        || (without_position(&error.message, error.position.as_ref()).starts_with("undefined: ")
             && report.diagnostics.iter().any(|d| d.code == "undefined"));
     if told {
         return;

@@ -149,7 +149,7 @@ pub(crate) fn original(translated: &str, line: usize, column: usize) -> (usize, 
             here = (number == line).then_some(text);
         }
     }
-    (line - added, here.map_or(column, |text| original_column(translated, line, text, column)))
+    (line.saturating_sub(added), here.map_or(column, |text| original_column(translated, line, text, column)))
 }
 
 /// The column for one in a line that was added.

@@ -1,11 +1,16 @@
 //! Running one file, loading others, and telling what went wrong as Tilt does.
 
+mod arity;
+mod names;
+mod places;
 mod scope;
 
 use crate::builtins;
 use crate::call::{Failure, FailureKind, Result, absolute};
 use crate::env::{Env, Loaded, io_text};
-use crate::{Position, TiltfileError, dialect, ext, guard, limits, messages};
+use crate::{TiltfileError, dialect, ext, guard, limits, messages};
+use places::error_position;
+pub(crate) use places::{call_position, span_start};
 pub(crate) use scope::own_names;
 use starlark::codemap::FileSpan;
 use starlark::environment::{FrozenModule, Module};
@@ -13,7 +18,7 @@ use starlark::errors::Frame;
 use starlark::eval::{Evaluator, FileLoader};
 use starlark::syntax::{AstModule, Dialect};
 use starlark::values::FrozenHeapName;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 /// Tilt's dialect: statements at the top level, but neither types nor f-strings.
 const DIALECT: Dialect =
@@ -86,7 +91,14 @@ struct Loader<'x, 'a>(&'x Env<'a>);
 
 impl FileLoader for Loader<'_, '_> {
     fn load(&self, path: &str) -> starlark::Result<FrozenModule> {
-        load(self.0, path).map_err(Failure::into_starlark)
+        let failed = |mut failure: Failure| {
+            // what has frames of its own tells all
+            if failure.frames.is_empty() {
+                failure.message = format!("cannot load {path}: {}", failure.message);
+            }
+            failure.into_starlark()
+        };
+        load(self.0, path).map_err(failed)
     }
 }
 
@@ -108,6 +120,11 @@ pub(crate) fn parse(path: &Path, source: String, max_nesting: usize) -> Result<A
 /// Reads text of the interpreter's dialect.
 pub(crate) fn read_plainly(path: &Path, source: String) -> Result<AstModule> {
     AstModule::parse(&path.to_string_lossy(), source, &DIALECT).map_err(|e| syntax_failure(&e))
+}
+
+/// Reads text that was read before, or a part of it. `None`: the part is nothing whole.
+fn read_again(path: &str, source: String) -> Option<AstModule> {
+    AstModule::parse(path, source, &DIALECT).ok()
 }
 
 /// The file as it is executed: with the guards of memory in it.
@@ -143,7 +160,7 @@ fn execute(env: &Env<'_>, path: &Path, source: String, role: Role) -> Result<Fro
             eval.extra = Some(env);
             limits::set(&mut eval, env);
             let outcome = eval.eval_module(ast, &globals).map(|_| ());
-            outcome.map_err(|e| limits::in_our_words(failure_of(e), env))
+            outcome.map_err(|e| limits::in_our_words(failure_in(e, Some(env)), env))
         };
         match outcome {
             Err(failure) if failure.kind != FailureKind::Exit || role != Role::Main => return Err(failure),
@@ -225,13 +242,40 @@ fn syntax_failure(e: &starlark::Error) -> Failure {
 
 /// An error of the interpreter with its stack, or one of ours that passed through it.
 pub(crate) fn failure_of(e: starlark::Error) -> Failure {
+    failure_in(e, None)
+}
+
+fn failure_in(e: starlark::Error, env: Option<&Env<'_>>) -> Failure {
     let inner = match e.kind() {
         starlark::ErrorKind::Other(any) => any.downcast_ref::<Failure>().cloned(),
         _ => None,
     };
+    if inner.is_none()
+        && let Some(failure) = names::unresolved(&e)
+    {
+        return failure;
+    }
     let in_place = inner.as_ref().is_some_and(|f| f.in_place);
-    let (frames, span) = without_guards(&e.call_stack().frames, e.span().cloned(), in_place);
-    let mut failure = inner.unwrap_or_else(|| Failure::new(message(&e, &frames)));
+    let mut told = e.without_diagnostic().to_string();
+    let (frames, mut span) = without_guards(&e.call_stack().frames, e.span().cloned(), in_place);
+    let is_ours = inner.is_some();
+    let missing = span.as_ref().filter(|_| !is_ours);
+    if let Some((message, statement)) = missing.and_then(|s| names::not_exported(&told, s)) {
+        (told, span) = (message, Some(statement));
+    }
+    let mut failure = inner.unwrap_or_else(|| Failure::new(message(&told, &frames)));
+    let called = frames.iter().rfind(|f| !is_module_frame(f));
+    let misfit = called
+        .filter(|_| !is_ours)
+        .and_then(|frame| arity::misfit(env, &told, &frame.name, frame.location.as_ref()?));
+    if let Some(span) = span.as_ref().filter(|_| !is_ours) {
+        let is_len = span.source_span().starts_with("len(");
+        failure.message = messages::with_operator(failure.message, is_len, |m| places::operator(span, m));
+    }
+    let mut body = None;
+    if let Some(misfit) = misfit {
+        (failure.message, body) = (misfit.message, Some(misfit.place));
+    }
     failure.in_place = false;
     if failure.kind == FailureKind::Exit {
         return failure;
@@ -240,7 +284,8 @@ pub(crate) fn failure_of(e: starlark::Error) -> Failure {
     let mut caller = "<toplevel>".to_owned();
     let mut last_is_native = false;
     let mut position = None;
-    let not_called = usize::from(failure.message.starts_with("invalid call of non-function"));
+    let before_call = ["invalid call of non-function", "argument after *"];
+    let not_called = usize::from(before_call.iter().any(|m| failure.message.starts_with(m)));
     let called = frames.iter().filter(|f| !is_module_frame(f)).count() - not_called.min(frames.len());
     // functions with a body fail where they are called if there are too many calls, or if the arguments do not fit
     let before_body = failure.message == limits::OVERFLOW || failure.message.starts_with("function ");
@@ -258,11 +303,20 @@ pub(crate) fn failure_of(e: starlark::Error) -> Failure {
         last_is_native = fails_at_call || builtins::index_of(&caller).is_some() || !has_body(frame);
     }
     if failure.frames.is_empty() && failure.prefix.is_empty() {
+        let inlined = span.as_ref().and_then(|s| {
+            let call = s.source_span();
+            // the interpreter calls these without a frame
+            ["len", "type"].into_iter().find(|f| call.strip_prefix(f).is_some_and(|c| c.starts_with('(')))
+        });
+        if let Some((span, function)) = span.as_ref().zip(inlined).filter(|_| !last_is_native) {
+            lines.push(format!("  {}: in {caller}", call_position(span)));
+            (caller, last_is_native) = (function.to_owned(), true);
+        }
         failure.prefix = if last_is_native {
             format!("Error in {caller}: ")
         } else {
             if let Some(span) = &span {
-                let at = error_position(span);
+                let at = body.unwrap_or_else(|| error_position(span, &failure.message));
                 lines.push(format!("  {at}: in {caller}"));
                 position = Some(at);
             }
@@ -275,7 +329,7 @@ pub(crate) fn failure_of(e: starlark::Error) -> Failure {
         if last_is_native {
             lines.push(format!("  <builtin>: in {caller}"));
         } else if let Some(span) = &span {
-            lines.push(format!("  {}: in {caller}", error_position(span)));
+            lines.push(format!("  {}: in {caller}", error_position(span, &failure.message)));
         }
         lines.append(&mut failure.frames);
         failure.frames = lines;
@@ -315,13 +369,13 @@ fn without_guards(
     (out, span)
 }
 
-fn message(e: &starlark::Error, frames: &[Frame]) -> String {
-    let text = e.without_diagnostic().to_string();
+fn message(text: &str, frames: &[Frame]) -> String {
     let functions: Vec<&Frame> = frames.iter().filter(|f| !is_module_frame(f)).collect();
-    if text == "Immutable" {
-        return messages::frozen(functions.last().map_or("", |f| f.name.as_str()));
+    let is_frozen = text == "Immutable";
+    if is_frozen || text.starts_with("This operation mutates an iterable for an iterator") {
+        return messages::unchangeable(functions.last().map_or("", |f| f.name.as_str()), is_frozen);
     }
-    messages::translated(&text, functions.is_empty())
+    messages::translated(text, functions.is_empty())
 }
 
 /// The interpreter may push a frame for the module itself.
@@ -358,63 +412,6 @@ fn has_body(frame: &Frame) -> bool {
         "tuple",
     ];
     !NATIVE.contains(&frame.name.as_str())
-}
-
-/// The place of a call: its opening parenthesis, as starlark-go has it.
-pub(crate) fn call_position(span: &FileSpan) -> Position {
-    let source = span.source_span();
-    let begin = span.span.begin().get() as usize;
-    if let Some(parenthesis) = guard::call_parenthesis(span.file.source(), begin) {
-        return offset_position(span, parenthesis - begin);
-    }
-    let mut depth = 0usize;
-    let mut quote = None;
-    let mut open = None;
-    // the last group of parentheses at depth 0 holds this call's arguments
-    for (i, c) in source.char_indices() {
-        match (quote, c) {
-            (Some(q), c) if c == q => quote = None,
-            (Some(_), _) => {}
-            (None, '"' | '\'') => quote = Some(c),
-            (None, '(') => {
-                if depth == 0 {
-                    open = Some(i);
-                }
-                depth += 1;
-            }
-            (None, '[' | '{') => depth += 1,
-            (None, ')' | ']' | '}') => depth = depth.saturating_sub(1),
-            _ => {}
-        }
-    }
-    offset_position(span, open.unwrap_or(0))
-}
-
-/// The place of an error in an expression: its operator or bracket if it has one.
-fn error_position(span: &FileSpan) -> Position {
-    let source = span.source_span();
-    let operator = source
-        .find(" // ")
-        .or_else(|| source.find(" % "))
-        .or_else(|| source.find(" / "))
-        .or_else(|| source.find(" + "))
-        .map(|i| i + 1)
-        .or_else(|| source.find('['));
-    offset_position(span, operator.unwrap_or(0))
-}
-
-pub(crate) fn span_start(span: &FileSpan) -> Position {
-    offset_position(span, 0)
-}
-
-fn offset_position(span: &FileSpan, offset: usize) -> Position {
-    let source = span.file.source();
-    let at = span.span.begin().get() as usize + offset;
-    let line = span.resolve_span().begin.line + span.source_span()[..offset].matches('\n').count();
-    let line_start = source[..at].rfind('\n').map_or(0, |newline| newline + 1);
-    let column = guard::column(source, line_start, at);
-    let (line, column) = dialect::original(span.file.source(), line, column);
-    Position { file: PathBuf::from(span.filename()), line: line + 1, column: column + 1 }
 }
 
 /// What the user gets to see.

@@ -266,10 +266,9 @@ fn errors_have_tracebacks() {
     check(
         "nope()\n",
         expect![[r#"
-        Traceback (most recent call last):
-          /p/Tiltfile:1:1: in <toplevel>
-        Error: undefined: nope
-    "#]],
+            /p/Tiltfile:1:1: undefined: nope
+            hint: did you mean None?
+        "#]],
     );
     check(
         "x = \n",
@@ -318,10 +317,10 @@ fn errors_have_tracebacks() {
     check(
         "os.nope\n",
         expect![[r#"
-        Traceback (most recent call last):
-          /p/Tiltfile:1:1: in <toplevel>
-        Error: module has no .nope field or method
-    "#]],
+            Traceback (most recent call last):
+              /p/Tiltfile:1:3: in <toplevel>
+            Error: module has no .nope field or method
+        "#]],
     );
     check(
         "docker_build('x', '.', contxt='a')\n",

@@ -37,8 +37,8 @@ fn all_of_them_load() {
     fails(
         "coracle.glob('*')\n",
         expect![[r#"
-        undefined: coracle
-    "#]],
+            /p/Tiltfile:1:1: undefined: coracle
+        "#]],
     );
 }
 
@@ -528,28 +528,28 @@ fn repositories() {
     fails(
         "v1alpha1.extension_repo('default', url='file:///p/ext')\nload('ext://namespace', 'x')\n",
         expect![[r#"
-            loading extension namespace: no extension tiltfile found at /p/ext/namespace/Tiltfile
+            cannot load ext://namespace: loading extension namespace: no extension tiltfile found at /p/ext/namespace/Tiltfile
         "#]],
     );
     fails(
         "load('ext://namespaces', 'x')\n",
         expect![[r#"
-            loading extension repo default: https://github.com/tilt-dev/tilt-extensions cannot be fetched here
+            cannot load ext://namespaces: loading extension repo default: https://github.com/tilt-dev/tilt-extensions cannot be fetched here
             hint: the extension namespaces is in it
         "#]],
     );
     fails(
         "v1alpha1.extension_repo('default', url='file:///p/ext')\nload('ext://../etc', 'x')\n",
         expect![[r#"
-            loading extension ../etc: the path "../etc" leads out of its repository
+            cannot load ext://../etc: loading extension ../etc: the path "../etc" leads out of its repository
         "#]],
     );
     fails(
         "v1alpha1.extension('a', repo_name='none', repo_path='b')\nload('ext://a', 'x')\n",
         expect![[r#"
-        loading extension a: the repository that it was registered with does not exist
-        hint: register it first: v1alpha1.extension_repo(name=…, url=…)
-    "#]],
+            cannot load ext://a: loading extension a: the repository that it was registered with does not exist
+            hint: register it first: v1alpha1.extension_repo(name=…, url=…)
+        "#]],
     );
     fails(
         "v1alpha1.extension_repo('a', url='ftp://x')\n",
@@ -572,8 +572,8 @@ fn repositories() {
     fails(
         "load('ext://namespace', 'namespace_creat')\n",
         expect![[r#"
-        Module has no symbol `namespace_creat`, did you mean `namespace_create`?
-    "#]],
+            load: name namespace_creat not found in module ext://namespace (did you mean namespace_create?)
+        "#]],
     );
     let e = run(&format!(
         "v1alpha1.extension_repo('x', url='file:///p/ext')\nv1alpha1.extension('other', repo_name='x', repo_path='mine')\nlocal_resource('a', 'true')\n{repo}"

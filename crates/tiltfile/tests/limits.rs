@@ -182,7 +182,7 @@ fn memory_at_once() {
     }
     expect![[r#"
         x = [0] * 2000000000
-            1:5: Error: this would take 15 GiB of memory; one value may take 8 MiB
+            1:9: Error: this would take 15 GiB of memory; one value may take 8 MiB
         print(len(x))
             1:5: Error: this would take 1 GiB of memory; one value may take 8 MiB
         x = 2000000000 * (1, 2)
@@ -194,15 +194,15 @@ fn memory_at_once() {
             a = a + a
             3:11: Error: this would take 16 MiB of memory; one value may take 8 MiB
             a += a
-            3:5: Error: the evaluation took more than 64 MiB of memory
+            3:7: Error: the evaluation took more than 64 MiB of memory
             a += a
-            3:5: Error: the evaluation took more than 64 MiB of memory
+            3:7: Error: the evaluation took more than 64 MiB of memory
         [a.extend(a) for i in range(40)]
-            2:2: Error: the evaluation took more than 64 MiB of memory
+            2:10: Error: the evaluation took more than 64 MiB of memory
         x = [a.append(a[-1] + a[-1]) for i in range(40)]
             2:21: Error: this would take 16 MiB of memory; one value may take 8 MiB
         x = [list(a.elems()) for i in range(1000)]
-            2:6: Error: the evaluation took more than 64 MiB of memory
+            2:10: Error: the evaluation took more than 64 MiB of memory
         x = a.join([a] * 100000)
             2:11: Error in join: this would take 19 GiB of memory; one value may take 8 MiB
         x = ('y' + a).replace('x', a)
@@ -214,7 +214,7 @@ fn memory_at_once() {
         x = '%s' * 10000 % tuple([a] * 10000)
             2:18: Error: this would take 954 MiB of memory; one value may take 8 MiB
         a %= tuple(['x' * 100000] * 10000)
-            3:12: Error: this would take 954 MiB of memory; one value may take 8 MiB
+            3:5: Error: this would take 954 MiB of memory; one value may take 8 MiB
         x = list(range(2000000000))
             1:15: Error in range: range: 2000000000 numbers are more than the 524288 that fit into one value
         x = sorted(range(2000000000))
@@ -222,9 +222,9 @@ fn memory_at_once() {
         f(*range(1, 2000000000, 2))
             2:9: Error in range: range: 1000000000 numbers are more than the 524288 that fit into one value
             a = a * a
-            3:9: Error: integers of more than 100000 bits are not multiplied
+            3:11: Error: integers of more than 100000 bits are not multiplied
         a = a << 90000 << 90000
-            2:5: Error: integers of more than 100000 bits are not multiplied
+            2:16: Error: integers of more than 100000 bits are not multiplied
         x = int('9' * 1000000)
             1:8: Error in int: int: the text has more than 100000 characters
         print(a)
@@ -329,7 +329,7 @@ fn errors_of_guarded_operations() {
           /p/Tiltfile:2:20: in f
         Error: unknown binary op: string + int
         Traceback (most recent call last):
-          /p/Tiltfile:1:5: in <toplevel>
+          /p/Tiltfile:1:9: in <toplevel>
         Error: unknown binary op: list * string
         Traceback (most recent call last):
           /p/Tiltfile:1:27: in <toplevel>
@@ -352,14 +352,14 @@ fn errors_of_guarded_operations() {
           /p/Tiltfile:1:8: in <toplevel>
         Error: unknown binary op: string + int
         Traceback (most recent call last):
-          /p/Tiltfile:2:1: in <toplevel>
+          /p/Tiltfile:2:3: in <toplevel>
         Error: unknown binary op: int * NoneType
         Traceback (most recent call last):
-          /p/Tiltfile:2:1: in <toplevel>
+          /p/Tiltfile:2:3: in <toplevel>
         Error: too many arguments for format string
         Traceback (most recent call last):
           /p/Tiltfile:1:10: in <toplevel>
-        Error: Operation `format(%d)` not supported on type `string`
+        Error: %d format requires integer: cannot convert string to int
         Traceback (most recent call last):
           /p/Tiltfile:1:10: in <toplevel>
         Error in range: range: for parameter stop: got string, want int
@@ -372,11 +372,9 @@ fn errors_of_guarded_operations() {
         Traceback (most recent call last):
           /p/Tiltfile:1:19: in <toplevel>
         Error in format: Not enough parameters in format string
+        /p/Tiltfile:1:44: undefined: no
         Traceback (most recent call last):
-          /p/Tiltfile:1:44: in <toplevel>
-        Error: undefined: no
-        Traceback (most recent call last):
-          /p/Tiltfile:2:18: in <toplevel>
+          /p/Tiltfile:2:24: in <toplevel>
         Error: string has no .frob field or method
     "#]]
     .assert_eq(&out);
@@ -443,7 +441,7 @@ fn loads_that_go_deep() {
     }
     text.push_str("-- f200\nx = 1\n");
     let e = run(&text, Limits::default()).error.unwrap();
-    assert_eq!(e.message, "loads are nested more than 100 deep: /p/f99");
+    assert_eq!(e.message, "cannot load f99: loads are nested more than 100 deep: /p/f99");
 }
 
 #[test]
