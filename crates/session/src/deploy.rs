@@ -184,7 +184,7 @@ mod tests {
                 "echo 'a: [1'",
                 LIMIT,
                 expect![[r#"
-                apply command returned malformed YAML: 2:1: did not find expected ',' or ']'
+                apply command returned malformed YAML: error converting YAML to JSON: yaml: line 1: did not find expected ',' or ']'
                 stdout:
                 a: [1
 
