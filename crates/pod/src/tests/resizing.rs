@@ -1,3 +1,5 @@
+//! Pods whose containers get other resources while they run.
+
 use super::*;
 
 fn spec(cpu: &str, memory: &str) -> Value {
