@@ -194,7 +194,7 @@ mod tests {
                 "echo 'a: 1'",
                 LIMIT,
                 expect![[r#"
-                apply command returned malformed YAML: Object 'Kind' is missing
+                apply command returned malformed YAML: Object 'Kind' is missing in '{"a":1}'
                 stdout:
                 a: 1
 

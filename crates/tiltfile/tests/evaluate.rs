@@ -267,7 +267,6 @@ fn errors_have_tracebacks() {
         "nope()\n",
         expect![[r#"
             /p/Tiltfile:1:1: undefined: nope
-            hint: did you mean None?
         "#]],
     );
     check(

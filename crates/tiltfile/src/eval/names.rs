@@ -39,8 +39,8 @@ fn undefined(name: &str, near: Option<&str>, span: &FileSpan) -> Failure {
     let tail = own.map(|n| format!(" (did you mean {n}?)")).unwrap_or_default();
     // Tilt's measure is generous: of short names everything is near
     let is_slip = |near: &&str| {
-        let allowed = if matches!(*near, "None" | "True" | "False") { 0 } else { name.len() / 4 };
-        distance(&name.to_lowercase(), &near.to_lowercase()) <= allowed
+        !matches!(*near, "None" | "True" | "False")
+            && distance(&name.to_lowercase(), &near.to_lowercase()) <= name.len() / 4
     };
     let hint = near.filter(|_| own.is_none()).filter(is_slip).map(|n| format!("did you mean {n}?"));
     Failure {

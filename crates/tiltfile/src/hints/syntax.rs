@@ -280,7 +280,11 @@ fn string(text: &str, code: &str, at: usize) -> Option<String> {
             );
         }
     }
-    let after_string = code[..at].ends_with('"') && text[..at].ends_with(['"', '\'']);
+    let before = code[..at].rsplit('\n').next().unwrap_or_default();
+    // An odd quote begins a string.
+    let after_string = before.ends_with('"')
+        && before.matches('"').count().is_multiple_of(2)
+        && text[..at].ends_with(['"', '\'']);
     let word = code[at..].starts_with(|c: char| c.is_alphanumeric()) && !starts_with_keyword(&code[at..]);
     (after_string && word).then(|| {
         "the string ends before this; a quote within a string is written \\', or the string stands in the other quotes"

@@ -130,7 +130,7 @@ const MESSAGES: &[(&str, &str)] = &[
         "str(value) makes a string of it; or write '%s' % value",
     ),
     (
-        r"^unknown binary op: (NoneType|\S+ \S+ NoneType)",
+        r"^unknown binary op: (NoneType|\S+ \S+ NoneType)|^unhandled index operation NoneType",
         "the value is None: a function without `return`, or dict.get() of a key that is not there, gives it",
     ),
     (r"^unknown binary op: dict \+ dict", "write `a | b`, or a.update(b)"),
