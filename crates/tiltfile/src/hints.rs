@@ -18,7 +18,9 @@ pub(crate) fn with_hint(error: TiltfileError, source: &str) -> TiltfileError {
     }
     // what is found before anything is evaluated begins with its place
     let hint = match error.message.strip_prefix(&format!("{at}: ")) {
-        Some(message) if !["undefined: ", "load: "].iter().any(|m| message.starts_with(m)) => syntax::hint(source, at.line, at.column),
+        Some(message) if !["undefined: ", "load: "].iter().any(|m| message.starts_with(m)) => {
+            syntax::hint(source, at.line, at.column)
+        }
         _ => values::hint(&error.message, source, at.line, at.column),
     };
     TiltfileError { hint, ..error }
