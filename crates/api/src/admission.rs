@@ -8,6 +8,7 @@
 mod conditions;
 mod dialogue;
 mod hooks;
+pub(crate) mod matching;
 mod origin;
 mod review;
 

@@ -2,12 +2,11 @@
 //! written ([`mutate`]).
 //!
 //! A policy is compiled when it is first asked about after a change, and kept until the next ([`Policies`]). Each write is
-//! asked about: which policies concern it ([`matching`]), with which parameters a binding gives ([`params`]), and what their
+//! asked about: which policies concern it ([`crate::admission::matching`]), with which parameters a binding gives ([`params`]), and what their
 //! expressions say ([`evaluate`], [`mutation`]). Without bindings nothing is looked at.
 
 mod authorizer;
 mod evaluate;
-mod matching;
 mod mutation;
 mod params;
 mod program;
@@ -16,12 +15,12 @@ pub(crate) use authorizer::Known as Roles;
 pub(crate) use mutation::{Mutated, mutate, mutates};
 pub(crate) use program::{has_expressions, problems};
 
+use crate::admission::matching::{Concern, Matcher, word, words};
 use crate::admission::{Attributes, Operation};
 use crate::metadata::text;
 use crate::transaction::Transaction;
 use crate::{ApiError, Result};
 use evaluate::{Decision, Input};
-use matching::{Concern, Matcher};
 use parking_lot::Mutex;
 use program::Policy;
 use serde_json::{Value, json};
@@ -103,7 +102,7 @@ impl InUse {
             bound.extend(own.map(|binding| Bound {
                 policy: compiled.clone(),
                 name: text(binding, "name").to_string(),
-                matcher: Matcher::read(&binding["spec"]["matchResources"]),
+                matcher: Matcher::of_policy(&binding["spec"]["matchResources"]),
                 reference: binding["spec"]["paramRef"].clone(),
                 actions: words(&binding["spec"]["validationActions"]),
             }));
@@ -244,14 +243,6 @@ pub(crate) fn keep_status(kind: &schema::Kind, policy: &mut Value) {
         status.insert("observedGeneration".into(), generation);
         status.entry("typeChecking").or_insert_with(|| json!({}));
     }
-}
-
-fn word(value: &Value) -> String {
-    value.as_str().unwrap_or_default().to_string()
-}
-
-fn words(value: &Value) -> Vec<String> {
-    value.as_array().into_iter().flatten().map(word).collect()
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! `matchConditions`: expressions in CEL that a write must fulfil to concern a webhook.
 
-use super::hooks::Invocation;
+use super::matching::Concern;
 use super::{Attributes, review};
 use crate::{ApiError, Result};
 use expression::value::from_json;
@@ -53,7 +53,7 @@ impl Conditions {
     pub(crate) fn hold(
         &self,
         attributes: &Attributes<'_>,
-        invocation: &Invocation,
+        invocation: &Concern,
         object: Option<&Value>,
     ) -> Result<bool> {
         if self.all.is_empty() {

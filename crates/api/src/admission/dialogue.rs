@@ -5,7 +5,8 @@
 //! again with the answer. Whatever has changed in between makes another question of it, so what is stored is what
 //! webhooks have seen, and the version that they have seen is the one that is replaced.
 
-use super::hooks::{Hook, Hooks, Invocation};
+use super::hooks::{Hook, Hooks};
+use super::matching::Concern;
 use super::{Attributes, Operation, Origin, Pass, hooks, review};
 use crate::transaction::Transaction;
 use crate::{Api, ApiError, Kind, Result, admit};
@@ -406,7 +407,7 @@ impl Api {
     async fn mutated(
         &self,
         hook: &Hook,
-        invocation: &Invocation,
+        invocation: &Concern,
         attributes: &Attributes<'_>,
         object: Option<&Value>,
         talk: &parking_lot::Mutex<Talk>,
@@ -478,7 +479,7 @@ impl Api {
     async fn call(
         &self,
         hook: &Hook,
-        invocation: &Invocation,
+        invocation: &Concern,
         attributes: &Attributes<'_>,
         object: Option<&Value>,
         mutating: bool,

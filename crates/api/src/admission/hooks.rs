@@ -1,8 +1,9 @@
 //! The configurations of webhooks as they are used: read once when one is written, matched with every write.
 
+use super::Attributes;
 use super::conditions::Conditions;
-use super::{Attributes, Operation};
-use crate::{ApiError, Result, Selector};
+use super::matching::{Concern, Matcher, word, words};
+use crate::Result;
 use base64::Engine as _;
 use serde_json::Value;
 use std::sync::Arc;
@@ -90,28 +91,8 @@ pub(crate) struct Hook {
     pub(crate) target: WebhookTarget,
     /// PEM.
     pub(crate) ca_bundle: Vec<u8>,
-    rules: Vec<Rule>,
-    equivalent: bool,
-    namespaces: Selector,
-    objects: Selector,
+    matcher: Matcher,
     conditions: Conditions,
-}
-
-/// The form in which a webhook is told of a write.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Invocation {
-    /// Group, version, plural.
-    pub(crate) resource: (String, String, String),
-    /// Group, version, kind.
-    pub(crate) kind: (String, String, String),
-}
-
-impl Invocation {
-    /// The `apiVersion` of the objects that it is told of.
-    pub(crate) fn api_version(&self) -> String {
-        let (group, version, _) = &self.kind;
-        if group.is_empty() { version.clone() } else { format!("{group}/{version}") }
-    }
 }
 
 impl Hooks {
@@ -135,10 +116,6 @@ impl Hooks {
 
 impl Hook {
     fn read(id: &str, hook: &Value) -> Self {
-        let everything = |selector: &Value| match selector {
-            Value::Null => Selector::default(),
-            given => Selector::of_object(given),
-        };
         let bundle = hook["clientConfig"]["caBundle"].as_str().unwrap_or_default();
         Self {
             id: id.to_string(),
@@ -150,17 +127,14 @@ impl Hook {
             versions: words(&hook["admissionReviewVersions"]),
             target: WebhookTarget::read(&hook["clientConfig"]),
             ca_bundle: base64::engine::general_purpose::STANDARD.decode(bundle).unwrap_or_default(),
-            rules: hook["rules"].as_array().into_iter().flatten().map(Rule::read).collect(),
-            equivalent: hook["matchPolicy"] != "Exact",
-            namespaces: everything(&hook["namespaceSelector"]),
-            objects: everything(&hook["objectSelector"]),
+            matcher: Matcher::of_hook(hook),
             conditions: Conditions::read(&hook["matchConditions"], hook["failurePolicy"] != "Ignore"),
         }
     }
 
     /// Whether the rules are about a write, whatever its object.
     pub(crate) fn may_concern(&self, attributes: &Attributes<'_>) -> bool {
-        self.by_rules(attributes).is_some()
+        self.matcher.by_rules(attributes).is_some()
     }
 
     /// How the hook is told of a write; `None` if the write is not its concern. `object` is in its stored version.
@@ -169,128 +143,11 @@ impl Hook {
         view: &dyn View,
         attributes: &Attributes<'_>,
         object: Option<&Value>,
-    ) -> Result<Option<Invocation>> {
-        // An unknown namespace is a problem only of a write that the rules are about.
-        let namespace = self.concerns_namespace(view, attributes, object);
-        if matches!(namespace, Ok(false)) || !self.concerns_object(attributes, object) {
-            return Ok(None);
-        }
-        let Some(invocation) = self.by_rules(attributes) else { return Ok(None) };
-        namespace?;
-        let matches = self.conditions.hold(attributes, &invocation, object)?;
-        Ok(matches.then_some(invocation))
+    ) -> Result<Option<Concern>> {
+        let Some(concern) = self.matcher.concern(view, attributes, object)? else { return Ok(None) };
+        let matches = self.conditions.hold(attributes, &concern, object)?;
+        Ok(matches.then_some(concern))
     }
-
-    fn by_rules(&self, attributes: &Attributes<'_>) -> Option<Invocation> {
-        let (group, version, plural) = attributes.resource();
-        let fits = |rule: &Rule, group: &str, version: &str| {
-            rule.scope_fits(attributes)
-                && rule.operation_fits(attributes.operation)
-                && fits(&rule.groups, group)
-                && fits(&rule.versions, version)
-                && rule.resource_fits(&plural, attributes.subresource)
-        };
-        if self.rules.iter().any(|rule| fits(rule, &group, &version)) {
-            return Some(Invocation { resource: (group, version, plural), kind: attributes.object_type() });
-        }
-        if !self.equivalent {
-            return None;
-        }
-        let others = attributes.equivalents();
-        let mut found = self.rules.iter().flat_map(|rule| others.iter().map(move |other| (rule, other)));
-        let (_, (group, version)) = found.find(|(rule, (group, version))| fits(rule, group, version))?;
-        let (_, _, kind) = attributes.object_type();
-        // The object of most subresources has a kind of its own, whatever the version of the resource.
-        let of_own_kind = kind != attributes.kind.kind;
-        let kind =
-            if of_own_kind { attributes.object_type() } else { (group.clone(), version.clone(), kind) };
-        Some(Invocation { resource: (group.clone(), version.clone(), plural.clone()), kind })
-    }
-
-    fn concerns_namespace(
-        &self,
-        view: &dyn View,
-        attributes: &Attributes<'_>,
-        object: Option<&Value>,
-    ) -> Result<bool> {
-        let is_namespace = attributes.kind.plural == "namespaces";
-        if self.namespaces.is_empty() || attributes.namespace.is_empty() && !is_namespace {
-            return Ok(true);
-        }
-        let written = matches!(attributes.operation, Operation::Create | Operation::Update);
-        if is_namespace && attributes.subresource.is_empty() && written {
-            return Ok(object.is_some_and(|object| self.namespaces.matches(&object["metadata"]["labels"])));
-        }
-        let name = if is_namespace { attributes.name } else { attributes.namespace };
-        let found = view.get("namespaces", "", name);
-        let namespace = found.ok_or_else(|| ApiError::not_found("namespaces", name))?;
-        Ok(self.namespaces.matches(&namespace["metadata"]["labels"]))
-    }
-
-    fn concerns_object(&self, attributes: &Attributes<'_>, object: Option<&Value>) -> bool {
-        let fits = |object: Option<&Value>| {
-            let meta = object.and_then(|object| object.get("metadata"));
-            meta.is_some_and(|meta| self.objects.matches(&meta["labels"]))
-        };
-        self.objects.is_empty() || fits(object) || fits(attributes.old)
-    }
-}
-
-struct Rule {
-    operations: Vec<String>,
-    groups: Vec<String>,
-    versions: Vec<String>,
-    /// With their subresources.
-    resources: Vec<(String, String)>,
-    scope: String,
-}
-
-impl Rule {
-    fn read(rule: &Value) -> Self {
-        let split = |word: String| match word.split_once('/') {
-            Some((resource, sub)) => (resource.to_string(), sub.to_string()),
-            None => (word, String::new()),
-        };
-        Self {
-            operations: words(&rule["operations"]),
-            groups: words(&rule["apiGroups"]),
-            versions: words(&rule["apiVersions"]),
-            resources: words(&rule["resources"]).into_iter().map(split).collect(),
-            scope: word(&rule["scope"]),
-        }
-    }
-
-    fn operation_fits(&self, operation: Operation) -> bool {
-        fits(&self.operations, operation.name())
-    }
-
-    fn resource_fits(&self, plural: &str, subresource: &str) -> bool {
-        let same = |wanted: &str, is: &str| wanted == "*" || wanted == is;
-        self.resources.iter().any(|(resource, sub)| same(resource, plural) && same(sub, subresource))
-    }
-
-    fn scope_fits(&self, attributes: &Attributes<'_>) -> bool {
-        let is_namespace = attributes.kind.group.is_empty() && attributes.kind.plural == "namespaces";
-        let clustered = is_namespace || attributes.namespace.is_empty();
-        match self.scope.as_str() {
-            "" | "*" => true,
-            "Namespaced" => !clustered,
-            "Cluster" => clustered,
-            _ => false,
-        }
-    }
-}
-
-fn fits(wanted: &[String], is: &str) -> bool {
-    wanted.iter().any(|wanted| wanted == "*" || wanted == is)
-}
-
-fn word(value: &Value) -> String {
-    value.as_str().unwrap_or_default().to_string()
-}
-
-fn words(value: &Value) -> Vec<String> {
-    value.as_array().into_iter().flatten().map(word).collect()
 }
 
 #[cfg(test)]

@@ -1,7 +1,8 @@
 //! AdmissionReviews: what a webhook is told, and how its answer is read.
 
 use super::Attributes;
-use super::hooks::{Hook, Invocation};
+use super::hooks::Hook;
+use super::matching::Concern;
 use crate::{ApiError, convert};
 use base64::Engine as _;
 use serde_json::{Map, Value, json};
@@ -34,7 +35,7 @@ impl Version {
 }
 
 /// The object in the version that the webhook asks for; null if there is none.
-pub(crate) fn shown(attributes: &Attributes<'_>, invocation: &Invocation, object: Option<&Value>) -> Value {
+pub(crate) fn shown(attributes: &Attributes<'_>, invocation: &Concern, object: Option<&Value>) -> Value {
     let Some(object) = object else { return Value::Null };
     if object["kind"] == attributes.kind.kind.as_str() {
         return convert::to_version(attributes.kind, &invocation.api_version(), object);
@@ -43,7 +44,7 @@ pub(crate) fn shown(attributes: &Attributes<'_>, invocation: &Invocation, object
 }
 
 /// The request without its objects.
-pub(crate) fn request(attributes: &Attributes<'_>, invocation: &Invocation) -> Value {
+pub(crate) fn request(attributes: &Attributes<'_>, invocation: &Concern) -> Value {
     let kind = |(group, version, kind): &(String, String, String)| json!({ "group": group, "version": version, "kind": kind });
     let resource = |(group, version, resource): &(String, String, String)| json!({ "group": group, "version": version, "resource": resource });
     let mut request = Map::new();
@@ -72,7 +73,7 @@ pub(crate) fn write(
     version: Version,
     uid: &str,
     attributes: &Attributes<'_>,
-    invocation: &Invocation,
+    invocation: &Concern,
     (object, old): (Value, Value),
 ) -> Value {
     let mut about = request(attributes, invocation);

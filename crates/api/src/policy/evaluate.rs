@@ -1,8 +1,8 @@
 //! Policies, evaluated.
 
 use super::authorizer;
-use super::matching::{Concern, Name, resource};
 use super::program::{Policy, Validation};
+use crate::admission::matching::{Concern, Name};
 use crate::admission::{Attributes, UserInfo};
 use crate::{Api, Result, link};
 use expression::value::from_json;
@@ -97,7 +97,7 @@ fn request(attributes: &Attributes<'_>, concern: &Concern) -> Value {
     request.insert("kind".into(), named(&concern.kind, "kind"));
     request.insert("resource".into(), named(&concern.resource, "resource"));
     request.insert("requestKind".into(), named(&attributes.object_type(), "kind"));
-    request.insert("requestResource".into(), named(&resource(attributes), "resource"));
+    request.insert("requestResource".into(), named(&attributes.resource(), "resource"));
     for (field, value) in [
         ("subResource", attributes.subresource),
         ("requestSubResource", attributes.subresource),

@@ -1,9 +1,9 @@
 //! MutatingAdmissionPolicies: expressions that make an object to be applied, or operations of a JSON patch.
 
 use super::evaluate::{Input, Names, conditions, in_version};
-use super::matching::Concern;
 use super::program::{Mutation, Policy};
 use super::{Bound, MUTATING, MUTATING_BINDINGS, forbidden, is_exempt, params};
+use crate::admission::matching::Concern;
 use crate::admission::{Attributes, Pass};
 use crate::apply::{self, Shape};
 use crate::metadata::text;

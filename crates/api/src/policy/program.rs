@@ -1,7 +1,7 @@
 //! Policies, read and compiled; what is wrong with their expressions.
 
-use super::matching::Matcher;
 use super::{GROUP, authorizer, word};
+use crate::admission::matching::Matcher;
 use crate::metadata::text;
 use expression::{Names, Problem, Program, Type};
 use serde_json::Value;
@@ -63,7 +63,7 @@ impl Policy {
             name: text(policy, "name").to_string(),
             ignores_failures: spec["failurePolicy"] == "Ignore",
             param_kind: kind.is_object().then(|| (word(&kind["apiVersion"]), word(&kind["kind"]))),
-            matcher: Matcher::read(&spec["matchConstraints"]),
+            matcher: Matcher::of_policy(&spec["matchConstraints"]),
             conditions: all("matchConditions", "expression"),
             variables: list("variables")
                 .iter()

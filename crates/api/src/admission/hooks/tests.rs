@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::Origin;
+use crate::admission::Operation;
 use expect_test::expect;
 use schema::Kind;
 use serde_json::json;
@@ -77,7 +78,7 @@ fn asked(hook: &Value, write: &str, object: &Value, old: &Value) -> String {
     let hook = Hook::read("c/0", hook);
     match hook.invocation(&world, &attributes, Some(object).filter(|object| !object.is_null())) {
         Ok(None) => "-".into(),
-        Ok(Some(Invocation { resource, kind })) => {
+        Ok(Some(Concern { resource, kind })) => {
             format!(
                 "{} {} as {} {}",
                 resource.2,

@@ -1,13 +1,13 @@
-//! Which writes a policy or its binding is about: `matchConstraints` and `matchResources`.
+//! Which writes a webhook, a policy or its binding is about: rules, `matchConstraints` and `matchResources`.
 
-use super::{word, words};
-use crate::admission::{Attributes, Operation};
-use crate::{ApiError, Result, Selector, split_api_version};
+use super::{Attributes, Operation};
+use crate::{ApiError, Result, Selector};
 use serde_json::Value;
-use store::{Snapshot, View};
+use store::View;
 
-pub(super) struct Matcher {
-    rules: Vec<Rule>,
+pub(crate) struct Matcher {
+    /// `None`: every write.
+    rules: Option<Vec<Rule>>,
     excluded: Vec<Rule>,
     equivalent: bool,
     namespaces: Selector,
@@ -15,33 +15,54 @@ pub(super) struct Matcher {
 }
 
 /// Group, version and a name: of a kind or of a resource.
-pub(super) type Name = (String, String, String);
+pub(crate) type Name = (String, String, String);
 
-/// How a policy sees a write: the resource that its rules name, which may be another version than the request's.
-pub(super) struct Concern {
-    pub(super) resource: Name,
-    pub(super) kind: Name,
+/// The form in which a webhook or a policy is told of a write: the resource that its rules name, which may be another
+/// version than the request's.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Concern {
+    pub(crate) resource: Name,
+    pub(crate) kind: Name,
+}
+
+impl Concern {
+    /// The `apiVersion` of the objects that it is told of.
+    pub(crate) fn api_version(&self) -> String {
+        let (group, version, _) = &self.kind;
+        if group.is_empty() { version.clone() } else { format!("{group}/{version}") }
+    }
 }
 
 impl Matcher {
-    pub(super) fn read(given: &Value) -> Self {
-        let rules = |field: &str| given[field].as_array().into_iter().flatten().map(Rule::read).collect();
+    /// A webhook; without rules it is about nothing.
+    pub(crate) fn of_hook(hook: &Value) -> Self {
+        Self { rules: Some(rules(&hook["rules"])), ..Self::selecting(hook) }
+    }
+
+    /// The resources of a policy or a binding; without rules these are all.
+    pub(crate) fn of_policy(given: &Value) -> Self {
+        let rules_given = Some(rules(&given["resourceRules"])).filter(|rules| !rules.is_empty());
+        Self { rules: rules_given, excluded: rules(&given["excludeResourceRules"]), ..Self::selecting(given) }
+    }
+
+    fn selecting(given: &Value) -> Self {
         let selector = |given: &Value| match given {
             Value::Null => Selector::default(),
             given => Selector::of_object(given),
         };
         Self {
-            rules: rules("resourceRules"),
-            excluded: rules("excludeResourceRules"),
+            rules: None,
+            excluded: Vec::new(),
             equivalent: given["matchPolicy"] != "Exact",
             namespaces: selector(&given["namespaceSelector"]),
             objects: selector(&given["objectSelector"]),
         }
     }
 
-    pub(super) fn concern(
+    /// Whether and how this is about a write. `object` is in its stored version.
+    pub(crate) fn concern(
         &self,
-        view: &Snapshot,
+        view: &dyn View,
         attributes: &Attributes<'_>,
         object: Option<&Value>,
     ) -> Result<Option<Concern>> {
@@ -50,43 +71,48 @@ impl Matcher {
         if matches!(namespace, Ok(false)) || !self.concerns_object(attributes, object) {
             return Ok(None);
         }
-        if self.find(&self.excluded, attributes).is_some() {
-            return Ok(None);
-        }
-        let found = if self.rules.is_empty() {
-            Some(Concern { resource: resource(attributes), kind: attributes.object_type() })
-        } else {
-            self.find(&self.rules, attributes)
-        };
+        let found = self.by_rules(attributes);
         if found.is_some() {
             namespace?;
         }
         Ok(found)
     }
 
+    /// The same by the rules alone, whatever the object.
+    pub(crate) fn by_rules(&self, attributes: &Attributes<'_>) -> Option<Concern> {
+        if !self.excluded.is_empty() && self.find(&self.excluded, attributes).is_some() {
+            return None;
+        }
+        match &self.rules {
+            None => Some(Concern { resource: attributes.resource(), kind: attributes.object_type() }),
+            Some(rules) => self.find(rules, attributes),
+        }
+    }
+
     fn find(&self, rules: &[Rule], attributes: &Attributes<'_>) -> Option<Concern> {
-        let asked = resource(attributes);
-        if rules.iter().any(|rule| rule.fits(attributes, &asked)) {
-            return Some(Concern { resource: asked, kind: attributes.object_type() });
+        let (group, version, plural) = attributes.resource();
+        if rules.iter().any(|rule| rule.fits(attributes, &group, &version)) {
+            return Some(Concern { resource: (group, version, plural), kind: attributes.object_type() });
         }
         if !self.equivalent {
             return None;
         }
-        let others: Vec<Name> = equivalents(attributes, &asked);
+        let others = attributes.equivalents();
         let mut pairs = rules.iter().flat_map(|rule| others.iter().map(move |other| (rule, other)));
-        let (_, found) = pairs.find(|(rule, other)| rule.fits(attributes, other))?;
-        let (group, version, kind) = attributes.object_type();
-        // What a subresource carries has a version of its own.
+        let (_, (group, version)) =
+            pairs.find(|(rule, (group, version))| rule.fits(attributes, group, version))?;
+        let (own_group, own_version, kind) = attributes.object_type();
+        // What most subresources carry has a kind and a version of its own, whatever the version of the resource.
         let kind = match kind == attributes.kind.kind {
-            true => (found.0.clone(), found.1.clone(), kind),
-            false => (group, version, kind),
+            true => (group.clone(), version.clone(), kind),
+            false => (own_group, own_version, kind),
         };
-        Some(Concern { resource: found.clone(), kind })
+        Some(Concern { resource: (group.clone(), version.clone(), plural), kind })
     }
 
     fn concerns_namespace(
         &self,
-        view: &Snapshot,
+        view: &dyn View,
         attributes: &Attributes<'_>,
         object: Option<&Value>,
     ) -> Result<bool> {
@@ -113,25 +139,8 @@ impl Matcher {
     }
 }
 
-/// What the URL of the request is about.
-pub(super) fn resource(attributes: &Attributes<'_>) -> Name {
-    let api_version = attributes.api_version();
-    let (group, version) = split_api_version(&api_version);
-    (group.into(), version.into(), attributes.kind.plural.clone())
-}
-
-/// Other resources that show the same objects.
-fn equivalents(attributes: &Attributes<'_>, asked: &Name) -> Vec<Name> {
-    let kind = attributes.kind;
-    let name = |group: &str, version: &str| (group.to_string(), version.to_string(), kind.plural.clone());
-    let mut all: Vec<Name> = kind.versions.iter().map(|version| name(&kind.group, version)).collect();
-    match (kind.group.as_str(), kind.plural.as_str()) {
-        ("", "events") => all.push(name("events.k8s.io", "v1")),
-        ("events.k8s.io", "events") => all.push(name("", "v1")),
-        _ => {}
-    }
-    all.retain(|other| other != asked);
-    all
+fn rules(given: &Value) -> Vec<Rule> {
+    given.as_array().into_iter().flatten().map(Rule::read).collect()
 }
 
 struct Rule {
@@ -140,6 +149,7 @@ struct Rule {
     versions: Vec<String>,
     /// With their subresources.
     resources: Vec<(String, String)>,
+    /// Only policies have them; empty: any.
     names: Vec<String>,
     scope: String,
 }
@@ -160,16 +170,15 @@ impl Rule {
         }
     }
 
-    fn fits(&self, attributes: &Attributes<'_>, (group, version, plural): &Name) -> bool {
+    fn fits(&self, attributes: &Attributes<'_>, group: &str, version: &str) -> bool {
         let same = |wanted: &str, is: &str| wanted == "*" || wanted == is;
         let any = |wanted: &[String], is: &str| wanted.iter().any(|wanted| same(wanted, is));
         any(&self.operations, attributes.operation.name())
             && any(&self.groups, group)
             && any(&self.versions, version)
-            && self
-                .resources
-                .iter()
-                .any(|(resource, sub)| same(resource, plural) && same(sub, attributes.subresource))
+            && self.resources.iter().any(|(resource, sub)| {
+                same(resource, &attributes.kind.plural) && same(sub, attributes.subresource)
+            })
             && self.scope_fits(attributes)
             && (self.names.is_empty() || self.names.iter().any(|name| name == attributes.name))
     }
@@ -183,4 +192,12 @@ impl Rule {
             _ => true,
         }
     }
+}
+
+pub(crate) fn word(value: &Value) -> String {
+    value.as_str().unwrap_or_default().to_string()
+}
+
+pub(crate) fn words(value: &Value) -> Vec<String> {
+    value.as_array().into_iter().flatten().map(word).collect()
 }
