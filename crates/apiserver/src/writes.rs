@@ -39,17 +39,21 @@ async fn object_of(call: &Call, body: Body, options: &mut WriteOptions) -> Resul
         object["metadata"]["namespace"] = call.target.namespace.clone().into();
     }
     if !call.target.name.is_empty() {
-        let given = object["metadata"]["name"].as_str().unwrap_or_default().to_string();
-        if given.is_empty() {
-            object["metadata"]["name"] = call.target.name.clone().into();
-        } else if given != call.target.name {
-            return Err(ApiError::bad_request(format!(
-                "the name of the object ({given}) does not match the name on the URL ({})",
-                call.target.name
-            )));
-        }
+        no_other_name(call, &object)?;
+        object["metadata"]["name"] = call.target.name.clone().into();
     }
     Ok(object)
+}
+
+/// An object may leave its name to the URL, but not have another one.
+fn no_other_name(call: &Call, object: &Value) -> Result<()> {
+    match object["metadata"]["name"].as_str() {
+        Some(given) if !given.is_empty() && given != call.target.name => Err(ApiError::bad_request(format!(
+            "the name of the object ({given}) does not match the name on the URL ({})",
+            call.target.name
+        ))),
+        _ => Ok(()),
+    }
 }
 
 pub(crate) async fn create(call: Call, body: Body) -> Result<Answer> {
@@ -76,14 +80,7 @@ pub(crate) async fn replace(call: Call, body: Body, subresource: &str) -> Result
             let text = format!("{kind} in version {version:?} cannot be handled as a Scale");
             return Err(ApiError::bad_request(text));
         }
-        if scale["metadata"]["name"].as_str().is_some_and(|name| !name.is_empty() && name != call.target.name)
-        {
-            let name = scale["metadata"]["name"].as_str().unwrap_or_default();
-            return Err(ApiError::bad_request(format!(
-                "the name of the object ({name}) does not match the name on the URL ({})",
-                call.target.name
-            )));
-        }
+        no_other_name(&call, &scale)?;
         if let Some(why) = api::scale_problem(&scale) {
             let text = format!("Scale in version \"v1\" cannot be handled as a Scale: {why}");
             return Err(ApiError::bad_request(text));

@@ -38,7 +38,7 @@ impl Problem {
 }
 
 /// Names that the language keeps for itself.
-const RESERVED: [&str; 18] = [
+pub(crate) const RESERVED: [&str; 18] = [
     "as",
     "break",
     "const",

@@ -1,5 +1,6 @@
 //! Values: what JSON is in an expression, and back.
 
+use crate::parse::RESERVED;
 use base64::Engine as _;
 use kube_cel::cel::Value;
 use kube_cel::cel::objects::{Key, Map, Opaque};
@@ -156,30 +157,7 @@ fn from_text(format: &str, given: &str) -> Value {
 
 /// The name of a declared field in an expression.
 pub fn escape(name: &str) -> String {
-    const WORDS: [&str; 21] = [
-        "true",
-        "false",
-        "null",
-        "in",
-        "as",
-        "break",
-        "const",
-        "continue",
-        "else",
-        "for",
-        "function",
-        "if",
-        "import",
-        "let",
-        "loop",
-        "package",
-        "namespace",
-        "return",
-        "var",
-        "void",
-        "while",
-    ];
-    if WORDS.contains(&name) {
+    if matches!(name, "true" | "false" | "null") || RESERVED.contains(&name) {
         return format!("__{name}__");
     }
     if !name.contains(['.', '-', '/']) && !name.contains("__") {
