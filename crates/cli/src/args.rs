@@ -217,12 +217,20 @@ pub struct UpArgs {
     /// Do not give image builds this machine's CA certificates and proxy settings
     #[arg(long)]
     pub no_host_trust: bool,
-    /// End with an error after this many seconds (ci)
-    #[arg(long, value_name = "SECONDS", default_value_t = 1800)]
+    /// End with an error after this time, as 90 or 1h30m, if the Tiltfile does not say another; 0 waits for ever (ci)
+    #[arg(long, value_name = "TIME", default_value = "30m", value_parser = milliseconds)]
     pub timeout: u64,
     /// Taken for compatibility; output is always a stream
     #[arg(long, hide = true, default_value_t = true, num_args = 0..=1, require_equals = true)]
     pub stream: bool,
+}
+
+/// Seconds, or a duration as Go writes it.
+fn milliseconds(text: &str) -> Result<u64, String> {
+    match text.parse::<u64>() {
+        Ok(seconds) => Ok(seconds.saturating_mul(1000)),
+        Err(_) => tiltfile::go_duration_ms(text),
+    }
 }
 
 #[derive(Debug, Args)]

@@ -1,6 +1,7 @@
 //! Arguments become settings; the printer; exit codes.
 
 mod args;
+mod ci;
 mod clusters;
 mod failure;
 mod images;

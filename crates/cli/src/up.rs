@@ -1,13 +1,14 @@
 //! `coracle up`, `ci` and `down`: cluster, session, and what is said at the beginning and the end.
 
 use crate::args::{DownArgs, TiltfileArgs, UpArgs};
+use crate::ci::{Progress, Round, progress};
 use crate::clusters;
 use crate::failure::{Done, Failure, INTERRUPTED, OURS, USAGE, YOURS};
 use crate::printer::{Printer, seconds};
 use cluster::control;
 use cluster::settings::Settings;
-use devloop::{RuntimeStatus, State, UpdateStatus};
 use session::{Cluster, KubeconfigFile, LogSource, OsHost, Output, Programs, Session, SessionConfig};
+use std::cell::RefCell;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -193,7 +194,10 @@ async fn run(
         tiltfile,
         control,
         arguments: arguments.clone(),
-        settings: settings(&args.tiltfile, if once { "ci" } else { "up" }, &cluster),
+        settings: tiltfile::Settings {
+            ci_timeout_ms: Some(args.timeout),
+            ..settings(&args.tiltfile, if once { "ci" } else { "up" }, &cluster)
+        },
         host_trust: !args.no_host_trust,
         watch: !once,
         bootstrap: !args.no_bootstrap && cluster.embedded().is_some(),
@@ -204,7 +208,7 @@ async fn run(
     tokio::spawn(wait_for_interrupt(stop.clone(), interrupted.clone()));
     let session = Session::new(cluster.clone(), config, printer.clone());
     let mut greeted = false;
-    let mut verdict = None;
+    let round = RefCell::new(Round::new(Instant::now(), args.timeout));
     let greeting = printer.clone();
     let watching = session.run(stop.clone(), |state, plan| {
         let progress = progress(state, plan);
@@ -212,23 +216,12 @@ async fn run(
             greeted = true;
             greet(&greeting, &cluster, plan, began.elapsed());
         }
-        if once && progress != Progress::Going {
-            verdict = Some(progress);
-            return true;
-        }
-        false
+        round.borrow_mut().note(state, plan, Instant::now());
+        once && round.borrow().progress(Instant::now()) != Progress::Going
     });
+    let mut verdict = Progress::Going;
     if once {
-        let limit = Duration::from_secs(args.timeout);
-        match tokio::time::timeout(limit, watching).await {
-            Ok(result) => result?,
-            Err(_) => {
-                return Err(Failure::new(
-                    YOURS,
-                    format!("not everything was ready after {} s", args.timeout),
-                ));
-            }
-        }
+        verdict = judged(watching, &round).await?;
     } else {
         let result = watching.await;
         arguments.inspect(session::SessionArgs::remove);
@@ -240,10 +233,28 @@ async fn run(
         return if once { Err(Failure::new(INTERRUPTED, "interrupted")) } else { Ok(()) };
     }
     match verdict {
-        Some(Progress::Failed(problems)) => {
+        Progress::Failed(problems) => {
             Err(Failure { causes: problems, ..Failure::new(YOURS, "the project did not come up") })
         }
         _ => Ok(()),
+    }
+}
+
+/// The end of a round: time passes, too, while nothing happens.
+async fn judged(
+    session: impl Future<Output = Result<(), session::SessionError>>,
+    round: &RefCell<Round>,
+) -> Result<Progress, session::SessionError> {
+    const LOOK: Duration = Duration::from_millis(500);
+    let mut session = std::pin::pin!(session);
+    loop {
+        let ended = tokio::time::timeout(LOOK, &mut session).await;
+        let progress = round.borrow().progress(Instant::now());
+        match ended {
+            Ok(result) => return result.map(|()| progress),
+            Err(_) if progress != Progress::Going => return Ok(progress),
+            Err(_) => {}
+        }
     }
 }
 
@@ -262,48 +273,18 @@ pub async fn wait_for_interrupt(stop: CancellationToken, interrupted: Arc<std::s
     stop.cancel();
 }
 
-#[derive(Debug, PartialEq)]
-enum Progress {
-    Going,
-    Ready,
-    /// Nothing is under way, and these have failed.
-    Failed(Vec<String>),
-}
-
-fn progress(state: &State, plan: &Plan) -> Progress {
-    let mut problems = Vec::new();
-    let (mut waiting, mut busy) = (false, false);
-    for resource in plan.resources.iter().filter(|r| plan.is_enabled(&r.name) && r.auto_init) {
-        let Some(status) = state.status(&resource.name) else {
-            waiting = true;
-            continue;
-        };
-        busy |= matches!(status.update, UpdateStatus::InProgress { .. });
-        match (&status.update, &status.runtime) {
-            (UpdateStatus::Error { message }, _) | (_, RuntimeStatus::Error { message }) => {
-                problems.push(format!("{}: {message}", resource.name));
-            }
-            (UpdateStatus::Ok | UpdateStatus::None, RuntimeStatus::Ok | RuntimeStatus::NotApplicable) => {}
-            _ => waiting = true,
-        }
-    }
-    // What still builds may mend it; what waits for the broken one cannot.
-    if !problems.is_empty() && !busy {
-        return Progress::Failed(problems);
-    }
-    if waiting || !problems.is_empty() || plan.resources.is_empty() {
-        Progress::Going
-    } else {
-        Progress::Ready
-    }
-}
-
 /// The end of a good start: how long it took, and where to look.
 fn greet(printer: &Printer, cluster: &Cluster, plan: &Plan, took: Duration) {
     let count = plan.resources.iter().filter(|r| plan.is_enabled(&r.name)).count();
     printer.done("ready", &format!("{count} resources in {}", seconds(took)), None);
     for (resource, url) in printer.urls() {
         printer.info(&format!("{resource:<12} {url}"));
+    }
+    for resource in plan.resources.iter().filter(|r| plan.is_enabled(&r.name)) {
+        for link in &resource.links {
+            let name = if link.name.is_empty() { String::new() } else { format!(" ({})", link.name) };
+            printer.info(&format!("{:<12} {}{name}", resource.name, link.url));
+        }
     }
     for (host, inside) in cluster.embedded().map(|e| e.ports.clone()).unwrap_or_default() {
         let scheme = if inside == 443 { "https" } else { "http" };

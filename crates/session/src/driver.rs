@@ -15,6 +15,7 @@ use crate::output::{LogSource, Output};
 use crate::pods::Rules;
 use crate::programs::Programs;
 use crate::reuse::Renderings;
+use crate::secrets::Scrubbed;
 use crate::serve::Serving;
 use crate::{apply, bootstrap, evaluate, files, objects, pods, sync};
 use devloop::{Activity, Effect, Event, Line, Mark, ObjectRef, PodRef, State};
@@ -54,6 +55,7 @@ pub struct Session {
     cluster: Cluster,
     config: SessionConfig,
     output: Arc<dyn Output>,
+    secrets: Arc<Scrubbed>,
     events: mpsc::Sender<Event>,
     received: mpsc::Receiver<Event>,
     asked: (mpsc::Sender<Asked>, mpsc::Receiver<Asked>),
@@ -84,6 +86,8 @@ pub struct Session {
 impl Session {
     pub fn new(cluster: Cluster, config: SessionConfig, output: Arc<dyn Output>) -> Self {
         let (events, received) = mpsc::channel(QUEUE);
+        let secrets = Scrubbed::new(output);
+        let output: Arc<dyn Output> = secrets.clone();
         let stop = CancellationToken::new();
         let forwards = Forwards::new(cluster.clone(), output.clone(), stop.clone());
         let dir = config.tiltfile.parent().unwrap_or(Path::new("/")).to_owned();
@@ -92,6 +96,7 @@ impl Session {
             cluster,
             config,
             output,
+            secrets,
             events,
             received,
             asked: mpsc::channel(16),
@@ -457,10 +462,13 @@ impl Session {
         if let Some(args) = arguments.as_ref().and_then(SessionArgs::read) {
             settings.args = args;
         }
-        let output = self.output.clone();
+        let (output, secrets) = (self.output.clone(), self.secrets.clone());
         async move {
             let mut evaluation = evaluate::evaluate_aloud(host, path, settings).await;
             evaluation.files_read.extend(arguments.map(|a| a.path().to_owned()));
+            if evaluation.error.is_none() {
+                secrets.hide(&evaluation.plan.secrets());
+            }
             for warning in &evaluation.warnings {
                 let place = warning.position.as_ref().map(|p| format!("{p}: ")).unwrap_or_default();
                 let text = format!("{place}{}", warning.message);

@@ -32,6 +32,7 @@ mod render;
 mod repositories;
 mod requests;
 mod reuse;
+mod secrets;
 mod serve;
 mod sync;
 #[cfg(test)]

@@ -52,7 +52,7 @@ pub use host::{
 pub use limits::{Limits, STACK_BYTES};
 pub use manifest::parse_objects;
 pub use plan::{Dependency, ImageBuild, Plan, Resource, ResourceKind};
-pub use text::ImageRef;
+pub use text::{ImageRef, go_duration, go_duration_ms};
 
 use env::Env;
 use serde::Serialize;
@@ -76,6 +76,8 @@ pub struct Settings {
     pub executable: String,
     pub limits: Limits,
     pub commands: Commands,
+    /// How long `ci` may take if the Tiltfile does not say it; 0: for ever.
+    pub ci_timeout_ms: Option<u64>,
 }
 
 /// What `local()` does.
@@ -158,6 +160,9 @@ pub const NO_RESOURCES: &str =
 /// Evaluates the Tiltfile at an absolute path. An empty plan is no error here: see [`NO_RESOURCES`].
 pub fn evaluate(host: &dyn Host, tiltfile: &Path, settings: &Settings) -> Evaluation {
     let env = Env::new(host, tiltfile, settings);
+    if let Some(timeout_ms) = settings.ci_timeout_ms {
+        env.reg_mut().settings.ci.timeout_ms = timeout_ms;
+    }
     let result = builtins::tiltignore(&env)
         .and_then(|()| eval::run_main(&env))
         .and_then(|main| assemble::assemble(&env, &main));

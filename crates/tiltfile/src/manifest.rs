@@ -1,5 +1,6 @@
 //! Kubernetes objects as values: who they are, which pods they make, which images they name.
 
+use crate::plan::SecretValue;
 use serde_json::Value;
 use std::collections::BTreeMap;
 
@@ -270,7 +271,7 @@ pub fn apply_order(kind: &str) -> usize {
 }
 
 /// Values of a Secret, as (name, key, value in plain text).
-pub(crate) fn secret_values(object: &Value) -> Vec<(String, String, String)> {
+pub(crate) fn secret_values(object: &Value) -> Vec<SecretValue> {
     if text(object, "kind") != "Secret" {
         return Vec::new();
     }
@@ -278,7 +279,7 @@ pub(crate) fn secret_values(object: &Value) -> Vec<(String, String, String)> {
     let entries = |field: &str| object.get(field).and_then(Value::as_object).into_iter().flatten();
     let plain = entries("stringData").filter_map(|(k, v)| Some((k.clone(), v.as_str()?.to_owned())));
     let encoded = entries("data").filter_map(|(k, v)| Some((k.clone(), decode_base64(v.as_str()?)?)));
-    plain.chain(encoded).map(|(key, value)| (name.clone(), key, value)).collect()
+    plain.chain(encoded).map(|(key, value)| SecretValue { name: name.clone(), key, value }).collect()
 }
 
 /// Where a value of a Secret is no base64.

@@ -45,6 +45,17 @@ impl Plan {
             )
         })
     }
+    /// Values of Secrets that must not show up in logs. Sorted.
+    pub fn secrets(&self) -> Vec<SecretValue> {
+        if !self.settings.secret_scrubbing {
+            return Vec::new();
+        }
+        let objects = self.resources.iter().filter_map(|r| r.k8s()).flat_map(|k| &k.objects);
+        let mut found: Vec<SecretValue> = objects.flat_map(crate::manifest::secret_values).collect();
+        found.sort();
+        found.dedup();
+        found
+    }
     /// What the plan asks for and a session does not do, though it can do without.
     pub fn notes(&self) -> Vec<String> {
         let idle: Vec<String> = self
@@ -60,6 +71,7 @@ impl Plan {
                 idle.join(", ")
             ));
         }
+        notes.extend(self.settings.notes());
         notes.extend(self.extensions_not_loaded.iter().map(|name| {
             format!(
                 "the extension {name} is registered but not loaded, so it is not evaluated: extensions do not run as resources of their own yet. load('ext://{name}', …) evaluates it"
@@ -69,6 +81,22 @@ impl Plan {
     }
     pub fn is_enabled(&self, name: &str) -> bool {
         self.enabled.iter().any(|n| n == name)
+    }
+}
+
+/// One value of a Secret.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct SecretValue {
+    /// Of the Secret.
+    pub name: String,
+    pub key: String,
+    pub value: String,
+}
+
+impl SecretValue {
+    /// As a manifest has it.
+    pub fn encoded(&self) -> String {
+        crate::base64::encode(self.value.as_bytes())
     }
 }
 

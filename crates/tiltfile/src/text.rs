@@ -4,7 +4,7 @@ pub(crate) mod go_json;
 pub(crate) mod url;
 
 /// A duration as Go's `time.ParseDuration` reads it, in milliseconds.
-pub(crate) fn go_duration_ms(text: &str) -> Result<u64, String> {
+pub fn go_duration_ms(text: &str) -> Result<u64, String> {
     let invalid = || format!("time: invalid duration {text:?}");
     let mut rest = text.strip_prefix('+').unwrap_or(text);
     if rest == "0" {
@@ -36,7 +36,7 @@ pub(crate) fn go_duration_ms(text: &str) -> Result<u64, String> {
 }
 
 /// As Go writes a duration: `1h0m0s`, `30m0s`, `5s`, `1.5s`, `250ms`.
-pub(crate) fn go_duration(ms: u64) -> String {
+pub fn go_duration(ms: u64) -> String {
     if ms < 1000 {
         return if ms == 0 { "0s".to_owned() } else { format!("{ms}ms") };
     }

@@ -504,3 +504,31 @@ fn config_from_the_command_line() {
     "#]]
     .assert_eq(&render(&run(text, &["--nope"])));
 }
+
+/// What is taken and has no effect here.
+#[test]
+fn settings_without_effect_are_told_of() {
+    let notes = |text: &str| run(text, &[]).plan.notes();
+    let text = "update_settings(k8s_server_side_apply='false')\ndocker_prune_settings(num_builds=3)\n\
+        experimental_telemetry_cmd('x')\n";
+    expect![[r#"
+        update_settings(k8s_server_side_apply='false') has no effect: objects are always applied on the server's side
+        docker_prune_settings() has no effect: nothing is pruned by itself, `coracle image gc` removes images
+        experimental_telemetry_cmd() has no effect: there are no traces for the command
+    "#]]
+    .assert_eq(&format!("{}\n", notes(text).join("\n")));
+    let fine = "update_settings(k8s_server_side_apply='auto')\ndocker_prune_settings(disable=True, max_age_mins=9)\n\
+        analytics_settings(False)\nversion_settings(check_updates=False)\n";
+    assert_eq!(notes(fine), Vec::<String>::new());
+}
+
+#[test]
+fn the_time_of_ci_is_the_tiltfiles_or_the_command_lines() {
+    let timeout = |text: &str| {
+        let settings = Settings { ci_timeout_ms: Some(90_000), ..Settings::default() };
+        evaluate(&MemoryHost::new(text), Path::new("/p/Tiltfile"), &settings).plan.settings.ci.timeout_ms
+    };
+    assert_eq!(timeout("local_resource('a', 'b')\n"), 90_000);
+    assert_eq!(timeout("local_resource('a', 'b')\nci_settings(timeout='1h')\n"), 3_600_000);
+    assert_eq!(timeout("local_resource('a', 'b')\nci_settings(readiness_timeout='1m')\n"), 90_000);
+}

@@ -1,6 +1,8 @@
 //! `*_settings` and their like.
 
-use super::{Differs, Done, Entry, entry};
+use super::{Differs, Done, Entry, State, entry};
+
+const FEATURES: State = Differs("features of Tilt's own program, of which there are none here");
 
 pub(super) static SETTINGS: &[Entry] = &[
     entry(
@@ -8,7 +10,9 @@ pub(super) static SETTINGS: &[Entry] = &[
         "max_parallel_updates: int = 3, k8s_upsert_timeout_secs: int = 30, \
          suppress_unused_image_warnings: str | list[str] = [], k8s_server_side_apply: str = \"auto\"",
         "None",
-        Done,
+        Differs(
+            "objects are always applied on the server's side; a warning says so if `\"false\"` is asked for",
+        ),
         "How many resources are updated at once, and how long an apply may take.\n`\"*\"` suppresses the warning \
          for all images.",
     ),
@@ -24,14 +28,15 @@ pub(super) static SETTINGS: &[Entry] = &[
         "k8s_grace_period: str = \"0s\", timeout: str = \"30m\", readiness_timeout: str = \"5m\"",
         "None",
         Done,
-        "How long `ci` waits. Durations as `1h30m`.",
+        "How long `ci` waits for all, for what runs to be ready, and for what fails to recover.\nDurations as \
+         `1h30m`; `timeout=\"0s\"` waits for ever.",
     ),
     entry(
         "docker_prune_settings",
         "disable: bool = False, max_age_mins: int = 360, num_builds: int = 0, interval_hrs: int = 1, \
          keep_recent: int = 2",
         "None",
-        Differs("`coracle image gc` removes images; nothing is pruned by itself"),
+        Differs("`coracle image gc` removes images; nothing is pruned by itself, and a warning says so"),
         "When old images are removed.\n`num_builds` or `interval_hrs`, not both.",
     ),
     entry(
@@ -48,7 +53,13 @@ pub(super) static SETTINGS: &[Entry] = &[
         Differs("no updates are looked for"),
         "Which versions may evaluate this Tiltfile.",
     ),
-    entry("set_team", "team_id: str", "None", Done, "The team that snapshots belong to."),
+    entry(
+        "set_team",
+        "team_id: str",
+        "None",
+        Differs("no snapshots are made"),
+        "The team that snapshots belong to.",
+    ),
     entry(
         "analytics_settings",
         "enable: bool",
@@ -77,7 +88,13 @@ pub(super) static SETTINGS: &[Entry] = &[
         Differs("no usage data is made"),
         "Has no effect in Tilt either.",
     ),
-    entry("enable_feature", "msg: str", "None", Done, "Turns a feature on: `snapshots`, `cluster_refresh`."),
-    entry("disable_feature", "msg: str", "None", Done, "Turns a feature off."),
-    entry("disable_snapshots", "", "None", Done, "Turns snapshots off."),
+    entry(
+        "enable_feature",
+        "msg: str",
+        "None",
+        FEATURES,
+        "Turns a feature on: `snapshots`, `cluster_refresh`.",
+    ),
+    entry("disable_feature", "msg: str", "None", FEATURES, "Turns a feature off."),
+    entry("disable_snapshots", "", "None", Differs("no snapshots are made"), "Turns snapshots off."),
 ];

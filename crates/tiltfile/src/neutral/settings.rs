@@ -1,7 +1,6 @@
 //! Settings of the neutral form.
 
 use super::command;
-use crate::manifest;
 use crate::plan::{Ignore, Plan};
 use crate::text::go_duration;
 use serde_json::{Value, json};
@@ -49,12 +48,6 @@ pub(super) fn settings(plan: &Plan) -> Value {
 
 /// Values that must not show up in logs.
 fn secrets(plan: &Plan) -> Vec<Value> {
-    if !plan.settings.secret_scrubbing {
-        return Vec::new();
-    }
-    let objects = plan.resources.iter().filter_map(|r| r.k8s()).flat_map(|k| &k.objects);
-    let mut found: Vec<(String, String, String)> = objects.flat_map(manifest::secret_values).collect();
-    found.sort();
-    found.dedup();
-    found.iter().map(|(name, key, value)| json!({"name": name, "key": key, "value": value})).collect()
+    let secrets = plan.secrets();
+    secrets.iter().map(|s| json!({"name": s.name, "key": s.key, "value": s.value})).collect()
 }

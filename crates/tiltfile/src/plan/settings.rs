@@ -63,6 +63,28 @@ impl Default for PlanSettings {
     }
 }
 
+impl PlanSettings {
+    /// Settings that were given and that nothing acts on.
+    pub(super) fn notes(&self) -> Vec<String> {
+        let prune = DockerPrune { enabled: true, ..self.docker_prune.clone() } != DockerPrune::default();
+        let notes = [
+            (
+                self.k8s_server_side_apply == "false",
+                "update_settings(k8s_server_side_apply='false') has no effect: objects are always applied on the server's side",
+            ),
+            (
+                self.docker_prune.enabled && prune,
+                "docker_prune_settings() has no effect: nothing is pruned by itself, `coracle image gc` removes images",
+            ),
+            (
+                self.telemetry.command.is_some(),
+                "experimental_telemetry_cmd() has no effect: there are no traces for the command",
+            ),
+        ];
+        notes.into_iter().filter(|(applies, _)| *applies).map(|(_, note)| note.to_owned()).collect()
+    }
+}
+
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Registry {
     pub host: String,
