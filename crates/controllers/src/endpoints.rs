@@ -13,6 +13,9 @@ const MANAGER: &str = "endpointslice-controller.k8s.io";
 /// Endpoints of one slice, as upstream's controllers have it.
 const MOST: usize = 100;
 pub(crate) const MANAGED_BY: &str = "endpointslice.kubernetes.io/managed-by";
+/// On Endpoints that belong to a Service with a selector.
+const ENDPOINTS_MANAGED_BY: &str = "endpoints.kubernetes.io/managed-by";
+const HEADLESS: &str = "service.kubernetes.io/headless";
 
 pub(crate) struct Endpoints;
 
@@ -56,7 +59,7 @@ impl Controller for Endpoints {
         let Some(service) = server.get(SERVICES, &key.namespace, &key.name) else {
             // Upstream removes the Endpoints of a Service by name; slices go by their ownerReference.
             if let Some(left) = server.get(ENDPOINTS, &key.namespace, &key.name)
-                && at(&left, &["metadata", "labels", MANAGED_BY]).is_string()
+                && are_managed(&left)
             {
                 outcome.write(Write::Delete {
                     key: access::key_of(ENDPOINTS, &left),
@@ -243,6 +246,24 @@ fn new_slice(
     })
 }
 
+/// The Service's own, and what says whose they are.
+fn endpoints_labels(service: &Value) -> Map<String, Value> {
+    let mut labels = at(service, &["metadata", "labels"]).as_object().cloned().unwrap_or_default();
+    labels.shift_remove(HEADLESS);
+    if str_at(service, &["spec", "clusterIP"]) == "None" {
+        labels.insert(HEADLESS.into(), json!(""));
+    }
+    labels.insert(ENDPOINTS_MANAGED_BY.into(), json!("endpoint-controller"));
+    labels
+}
+
+/// Endpoints that the controller here has written, under the label of today or of earlier.
+pub(crate) fn are_managed(endpoints: &Value) -> bool {
+    [ENDPOINTS_MANAGED_BY, MANAGED_BY]
+        .iter()
+        .any(|label| at(endpoints, &["metadata", "labels", label]).is_string())
+}
+
 fn write_endpoints(server: &dyn Server, service: &Value, chosen: &[Object], outcome: &mut Outcome) {
     let mut subsets: Vec<(Vec<Value>, Vec<Value>, Vec<Value>)> = Vec::new();
     for pod in chosen {
@@ -278,16 +299,18 @@ fn write_endpoints(server: &dyn Server, service: &Value, chosen: &[Object], outc
             subset
         })
         .collect();
+    let labels = endpoints_labels(service);
     match server.get(ENDPOINTS, namespace(service), name(service)) {
-        Some(old) if list_at(&old, &["subsets"]) == subsets.as_slice() => {}
+        Some(old)
+            if list_at(&old, &["subsets"]) == subsets.as_slice()
+                && at(&old, &["metadata", "labels"]).as_object() == Some(&labels) => {}
         Some(old) => {
             let mut next = (*old).clone();
             next["subsets"] = json!(subsets);
+            next["metadata"]["labels"] = json!(labels);
             outcome.write(Write::Update { resource: Resource::new(ENDPOINTS), object: next });
         }
         None => {
-            let mut labels = at(service, &["metadata", "labels"]).as_object().cloned().unwrap_or_default();
-            labels.insert(MANAGED_BY.into(), json!("endpoint-controller"));
             outcome.write(Write::Create {
                 resource: Resource::new(ENDPOINTS),
                 object: json!({

@@ -1,7 +1,7 @@
 //! EndpointSlices of Endpoints that people write themselves, for Services without a selector.
 
 use crate::access::{self, at, is_deleting, list_at, str_at};
-use crate::endpoints::{ENDPOINTS, MANAGED_BY, SERVICES, SLICES, write_slices};
+use crate::endpoints::{ENDPOINTS, MANAGED_BY, SERVICES, SLICES, are_managed, write_slices};
 use crate::{Controller, Outcome, Server};
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
@@ -58,7 +58,7 @@ impl Controller for Mirror {
 fn mirrored(endpoints: &Value) -> bool {
     !is_deleting(endpoints)
         && str_at(endpoints, &["metadata", "labels", SKIP]) != "true"
-        && at(endpoints, &["metadata", "labels", MANAGED_BY]).is_null()
+        && !are_managed(endpoints)
         && at(endpoints, &["metadata", "annotations", LEADER]).is_null()
 }
 

@@ -413,6 +413,14 @@ fn endpoints_follow_ready_pods() {
     assert_eq!(slices.len(), 1);
     assert_eq!(slices[0]["ports"][0]["port"], 8000);
     assert_eq!(slices[0]["endpoints"][0]["conditions"]["ready"], true);
+    let labels = |world: &World| world.list("endpoints", "default")[0]["metadata"]["labels"].clone();
+    assert_eq!(labels(&world), json!({"endpoints.kubernetes.io/managed-by": "endpoint-controller"}));
+    // The Service's labels are those of its Endpoints, now and later.
+    let mut service = (*world.list("services", "default")[0]).clone();
+    service["metadata"]["labels"] = json!({"tier": "front"});
+    world.add("services", service);
+    world.settle();
+    assert_eq!(labels(&world)["tier"], "front");
 }
 
 #[test]

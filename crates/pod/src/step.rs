@@ -174,7 +174,9 @@ fn image_ready(
 ) {
     let Some(at) = state.index(name) else { return };
     let image = &state.spec.containers[at].image;
-    let message = pulled.unwrap_or_else(|| format!("Container image \"{image}\" already present on machine"));
+    let message = pulled.unwrap_or_else(|| {
+        format!("Container image \"{image}\" already present on machine and can be accessed by the pod")
+    });
     let container = &mut state.containers[at];
     if container.image != ImageState::Asked {
         return;
@@ -234,8 +236,8 @@ fn started(state: &mut PodState, name: &str, id: &str, at: Timestamp, out: &mut 
     if !matches!(&container.phase, Phase::Starting { id: wanted } if wanted == id) {
         return;
     }
-    record(out, EventKind::Normal, "Created", format!("Created container: {name}"), Some(name));
-    record(out, EventKind::Normal, "Started", format!("Started container {name}"), Some(name));
+    record(out, EventKind::Normal, "Created", "Container created".to_owned(), Some(name));
+    record(out, EventKind::Normal, "Started", "Container started".to_owned(), Some(name));
     let mut running = Running::new(id, at, state.resize.allocated(name));
     if let Some(handler) = &spec.post_start {
         running.hook_running = true;

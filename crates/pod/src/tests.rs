@@ -180,10 +180,10 @@ fn a_plain_pod_starts_and_is_ready() {
         0s   -> CreateSandbox
         0s   -> image app:1 IfNotPresent
         0s   = Pending; app: waiting ContainerCreating x0
-        0s   [app] Pulled: Container image "app:1" already present on machine
+        0s   [app] Pulled: Container image "app:1" already present on machine and can be accessed by the pod
         0s   -> start u_app_0
-        0s   [app] Created: Created container: app
-        0s   [app] Started: Started container app
+        0s   [app] Created: Container created
+        0s   [app] Started: Container started
         0s   = Running; app: running ready x0
     "#]]);
 }

@@ -80,16 +80,16 @@ fn a_lost_sandbox_starts_the_pod_again() {
         50s  -> PrepareVolumes
         50s  -> CreateSandbox
         50s  -> image i:1 IfNotPresent
-        50s  [one] Pulled: Container image "i:1" already present on machine
+        50s  [one] Pulled: Container image "i:1" already present on machine and can be accessed by the pod
         50s  -> start u_one_1
-        50s  [one] Created: Created container: one
-        50s  [one] Started: Started container one
+        50s  [one] Created: Container created
+        50s  [one] Started: Container started
         50s  (one exits with 0)
         50s  -> image app:1 IfNotPresent
-        50s  [app] Pulled: Container image "app:1" already present on machine
+        50s  [app] Pulled: Container image "app:1" already present on machine and can be accessed by the pod
         50s  -> start u_app_1
-        50s  [app] Created: Created container: app
-        50s  [app] Started: Started container app
+        50s  [app] Created: Container created
+        50s  [app] Started: Container started
         50s  = Running; one: terminated Completed ready x1; app: running ready x1
     "#]]);
 }

@@ -48,12 +48,12 @@ fn a_failed_post_start_hook_ends_the_container() {
         0s   -> CreateSandbox
         0s   -> image app:1 IfNotPresent
         0s   -> image b:1 IfNotPresent
-        0s   [b] Pulled: Container image "b:1" already present on machine
+        0s   [b] Pulled: Container image "b:1" already present on machine and can be accessed by the pod
         0s   -> start u_b_0
-        0s   [app] Pulled: Container image "app:1" already present on machine
+        0s   [app] Pulled: Container image "app:1" already present on machine and can be accessed by the pod
         0s   -> start u_app_0
-        0s   [app] Created: Created container: app
-        0s   [app] Started: Started container app
+        0s   [app] Created: Container created
+        0s   [app] Started: Container started
         0s   -> PostStart hook u_app_0 (86400s)
         0s   = Pending; app: running x0; b: waiting ContainerCreating x0
         0s   ! [app] FailedPostStartHook: PostStartHook failed: exit 1

@@ -24,10 +24,10 @@ fn it_is_added_ends_and_stays_ended() {
     life.brief();
     life.expect(expect![[r#"
         0s   -> image busybox:1 IfNotPresent
-        0s   [look] Pulled: Container image "busybox:1" already present on machine
+        0s   [look] Pulled: Container image "busybox:1" already present on machine and can be accessed by the pod
         0s   -> start u_look_0
-        0s   [look] Created: Created container: look
-        0s   [look] Started: Started container look
+        0s   [look] Created: Container created
+        0s   [look] Started: Container started
         0s   = Running; app: running ready x0; look: running x0
         0s   (look exits with 3)
         600s = Running; app: running ready x0; look: terminated Error x0
@@ -51,16 +51,16 @@ fn it_waits_for_its_target_alone() {
         0s   -> PrepareVolumes
         0s   -> CreateSandbox
         0s   -> image app:1 IfNotPresent
-        0s   [app] Pulled: Container image "app:1" already present on machine
+        0s   [app] Pulled: Container image "app:1" already present on machine and can be accessed by the pod
         0s   -> start u_app_0
         0s   = Pending; app: waiting ContainerCreating x0; look: waiting ContainerCreating x0
-        0s   [app] Created: Created container: app
-        0s   [app] Started: Started container app
+        0s   [app] Created: Container created
+        0s   [app] Started: Container started
         0s   -> image busybox:1 IfNotPresent
-        0s   [look] Pulled: Container image "busybox:1" already present on machine
+        0s   [look] Pulled: Container image "busybox:1" already present on machine and can be accessed by the pod
         0s   -> start u_look_0
-        0s   [look] Created: Created container: look
-        0s   [look] Started: Started container look
+        0s   [look] Created: Container created
+        0s   [look] Started: Container started
         0s   = Running; app: running ready x0; look: running x0
         0s   (app exits with 0)
         0s   [look] Killing: Stopping container look
@@ -85,14 +85,14 @@ fn it_does_not_wait_for_init_containers() {
         0s   -> CreateSandbox
         0s   -> image busybox:1 IfNotPresent
         0s   -> image i:1 IfNotPresent
-        0s   [slow] Pulled: Container image "i:1" already present on machine
+        0s   [slow] Pulled: Container image "i:1" already present on machine and can be accessed by the pod
         0s   -> start u_slow_0
-        0s   [slow] Created: Created container: slow
-        0s   [slow] Started: Started container slow
-        0s   [look] Pulled: Container image "busybox:1" already present on machine
+        0s   [slow] Created: Container created
+        0s   [slow] Started: Container started
+        0s   [look] Pulled: Container image "busybox:1" already present on machine and can be accessed by the pod
         0s   -> start u_look_0
-        0s   [look] Created: Created container: look
-        0s   [look] Started: Started container look
+        0s   [look] Created: Container created
+        0s   [look] Started: Container started
         0s   = Pending; slow: running x0; app: waiting PodInitializing x0; look: running x0
     "#]]);
 }

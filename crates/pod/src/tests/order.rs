@@ -29,29 +29,29 @@ fn init_containers_run_in_order_and_sidecars_stay() {
         0s   -> PrepareVolumes
         0s   -> CreateSandbox
         0s   -> image i Always
-        0s   [one] Pulled: Container image "i" already present on machine
+        0s   [one] Pulled: Container image "i" already present on machine and can be accessed by the pod
         0s   -> start u_one_0
-        0s   [one] Created: Created container: one
-        0s   [one] Started: Started container one
+        0s   [one] Created: Container created
+        0s   [one] Started: Container started
         0s   = Pending; one: running x0; side: waiting PodInitializing x0; two: waiting PodInitializing x0; app: waiting PodInitializing x0
         0s   (one exits with 0)
         0s   -> image s Always
-        0s   [side] Pulled: Container image "s" already present on machine
+        0s   [side] Pulled: Container image "s" already present on machine and can be accessed by the pod
         0s   -> start u_side_0
-        0s   [side] Created: Created container: side
-        0s   [side] Started: Started container side
+        0s   [side] Created: Container created
+        0s   [side] Started: Container started
         0s   -> image i Always
-        0s   [two] Pulled: Container image "i" already present on machine
+        0s   [two] Pulled: Container image "i" already present on machine and can be accessed by the pod
         0s   -> start u_two_0
-        0s   [two] Created: Created container: two
-        0s   [two] Started: Started container two
+        0s   [two] Created: Container created
+        0s   [two] Started: Container started
         0s   (two exits with 0)
         0s   -> image app:1 IfNotPresent
         0s   = Pending; one: terminated Completed ready x0; side: running ready x0; two: terminated Completed ready x0; app: waiting ContainerCreating x0
-        0s   [app] Pulled: Container image "app:1" already present on machine
+        0s   [app] Pulled: Container image "app:1" already present on machine and can be accessed by the pod
         0s   -> start u_app_0
-        0s   [app] Created: Created container: app
-        0s   [app] Started: Started container app
+        0s   [app] Created: Container created
+        0s   [app] Started: Container started
         0s   = Running; one: terminated Completed ready x0; side: running ready x0; two: terminated Completed ready x0; app: running ready x0
         0s   (app exits with 0)
         0s   [side] Killing: Stopping container side

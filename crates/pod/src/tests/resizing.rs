@@ -66,10 +66,10 @@ fn a_processor_share_changes_in_place() {
         0s   -> PrepareVolumes
         0s   -> CreateSandbox
         0s   -> image app:1 IfNotPresent
-        0s   [app] Pulled: Container image "app:1" already present on machine
+        0s   [app] Pulled: Container image "app:1" already present on machine and can be accessed by the pod
         0s   -> start u_app_0
-        0s   [app] Created: Created container: app
-        0s   [app] Started: Started container app
+        0s   [app] Created: Container created
+        0s   [app] Started: Container started
         0s   = "1" allocated, "1" there 
         0s   (asks for 2, 1Mi: true)
         0s   = "1" allocated, "1" there 
@@ -95,19 +95,19 @@ fn memory_may_want_a_new_start() {
         0s   -> PrepareVolumes
         0s   -> CreateSandbox
         0s   -> image app:1 IfNotPresent
-        0s   [app] Pulled: Container image "app:1" already present on machine
+        0s   [app] Pulled: Container image "app:1" already present on machine and can be accessed by the pod
         0s   -> start u_app_0
-        0s   [app] Created: Created container: app
-        0s   [app] Started: Started container app
+        0s   [app] Created: Container created
+        0s   [app] Started: Container started
         0s   (asks for 1, 2Mi: true)
         0s   [app] Killing: Container app resize requires restart
         0s   -> signal u_app_0 stop
         0s   (app exits with 143)
         0s   -> image app:1 IfNotPresent
-        0s   [app] Pulled: Container image "app:1" already present on machine
+        0s   [app] Pulled: Container image "app:1" already present on machine and can be accessed by the pod
         0s   -> start u_app_1
-        0s   [app] Created: Created container: app
-        0s   [app] Started: Started container app
+        0s   [app] Created: Container created
+        0s   [app] Started: Container started
         0s   = "1" allocated, "1" there 
         0s   = Running; app: running ready x1
     "#]]);
@@ -134,10 +134,10 @@ fn what_there_is_no_room_for_waits() {
         0s   -> PrepareVolumes
         0s   -> CreateSandbox
         0s   -> image app:1 IfNotPresent
-        0s   [app] Pulled: Container image "app:1" already present on machine
+        0s   [app] Pulled: Container image "app:1" already present on machine and can be accessed by the pod
         0s   -> start u_app_0
-        0s   [app] Created: Created container: app
-        0s   [app] Started: Started container app
+        0s   [app] Created: Container created
+        0s   [app] Started: Container started
         0s   (asks for 9, 1Mi: true)
         0s   = "1" allocated, "1" there "PodResizePending" "Deferred" "no room" "2026-01-01T00:00:00Z"
         60s  (a new start has "1")
@@ -163,10 +163,10 @@ fn what_fails_is_tried_again() {
         0s   -> PrepareVolumes
         0s   -> CreateSandbox
         0s   -> image app:1 IfNotPresent
-        0s   [app] Pulled: Container image "app:1" already present on machine
+        0s   [app] Pulled: Container image "app:1" already present on machine and can be accessed by the pod
         0s   -> start u_app_0
-        0s   [app] Created: Created container: app
-        0s   [app] Started: Started container app
+        0s   [app] Created: Container created
+        0s   [app] Started: Container started
         0s   (asks for 2, 1Mi: true)
         0s   -> Resize { container: "app", id: "u_app_0", resources: Object {"limits": Object {"cpu": String("2"), "memory": String("1Mi")}, "requests": Object {"cpu": String("2"), "memory": String("1Mi")}} }
         0s   = "2" allocated, "1" there "PodResizeInProgress" "Error" "the kernel refuses" "2026-01-01T00:00:00Z"
@@ -201,10 +201,10 @@ fn an_adopted_pod_goes_on() {
         0s   -> PrepareVolumes
         0s   -> CreateSandbox
         0s   -> image app:1 IfNotPresent
-        0s   [app] Pulled: Container image "app:1" already present on machine
+        0s   [app] Pulled: Container image "app:1" already present on machine and can be accessed by the pod
         0s   -> start u_app_0
-        0s   [app] Created: Created container: app
-        0s   [app] Started: Started container app
+        0s   [app] Created: Container created
+        0s   [app] Started: Container started
         0s   (asks for 9, 1Mi: true)
         0s   -> PrepareVolumes
         0s   = "1" allocated, "1" there 

@@ -26,26 +26,26 @@ fn crashes_are_backed_off_and_forgiven() {
     life.expect(expect![[r#"
         5s   (app exits with 1)
         5s   -> image app:1 IfNotPresent
-        5s   [app] Pulled: Container image "app:1" already present on machine
+        5s   [app] Pulled: Container image "app:1" already present on machine and can be accessed by the pod
         5s   -> start u_app_1
-        5s   [app] Created: Created container: app
-        5s   [app] Started: Started container app
+        5s   [app] Created: Container created
+        5s   [app] Started: Container started
         6s   (app exits with 1)
         6s   ! [app] BackOff: Back-off restarting failed container app in pod web_default(u)
         6s   = Running; app: waiting CrashLoopBackOff x1
         16s  -> image app:1 IfNotPresent
-        16s  [app] Pulled: Container image "app:1" already present on machine
+        16s  [app] Pulled: Container image "app:1" already present on machine and can be accessed by the pod
         16s  -> start u_app_2
-        16s  [app] Created: Created container: app
-        16s  [app] Started: Started container app
+        16s  [app] Created: Container created
+        16s  [app] Started: Container started
         16s  (app exits with 0)
         16s  ! [app] BackOff: Back-off restarting failed container app in pod web_default(u)
         16s  = Running; app: waiting CrashLoopBackOff x2
         36s  -> image app:1 IfNotPresent
-        36s  [app] Pulled: Container image "app:1" already present on machine
+        36s  [app] Pulled: Container image "app:1" already present on machine and can be accessed by the pod
         36s  -> start u_app_3
-        36s  [app] Created: Created container: app
-        36s  [app] Started: Started container app
+        36s  [app] Created: Container created
+        36s  [app] Started: Container started
         736s after a long good run:
         736s (app exits with 1)
         736s -> image app:1 IfNotPresent
@@ -88,10 +88,10 @@ fn another_image_restarts_the_container() {
         0s   -> signal u_app_0 stop
         0s   (app exits with 0)
         0s   -> image app:2 IfNotPresent
-        0s   [app] Pulled: Container image "app:2" already present on machine
+        0s   [app] Pulled: Container image "app:2" already present on machine and can be accessed by the pod
         0s   -> start u_app_1
-        0s   [app] Created: Created container: app
-        0s   [app] Started: Started container app
+        0s   [app] Created: Container created
+        0s   [app] Started: Container started
         0s   = Running; app: running ready x1
     "#]]);
 }
@@ -113,18 +113,18 @@ fn a_wanted_restart_is_no_crash() {
         0s   -> signal u_app_0 stop
         0s   (app exits with 143)
         0s   -> image app:1 IfNotPresent
-        0s   [app] Pulled: Container image "app:1" already present on machine
+        0s   [app] Pulled: Container image "app:1" already present on machine and can be accessed by the pod
         0s   -> start u_app_1
-        0s   [app] Created: Created container: app
-        0s   [app] Started: Started container app
+        0s   [app] Created: Container created
+        0s   [app] Started: Container started
         0s   [app] Killing: Container app is restarted
         0s   -> signal u_app_1 stop
         0s   (app exits with 143)
         0s   -> image app:1 IfNotPresent
-        0s   [app] Pulled: Container image "app:1" already present on machine
+        0s   [app] Pulled: Container image "app:1" already present on machine and can be accessed by the pod
         0s   -> start u_app_2
-        0s   [app] Created: Created container: app
-        0s   [app] Started: Started container app
+        0s   [app] Created: Container created
+        0s   [app] Started: Container started
         0s   = Running; app: running ready x2
     "#]]);
 }

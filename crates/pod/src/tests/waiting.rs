@@ -21,8 +21,8 @@ fn what_is_missing_is_waited_for_by_watch() {
         0s   = Pending; app: waiting CreateContainerConfigError x0
         1s   (it appears)
         1s   -> start u_app_0
-        1s   [app] Created: Created container: app
-        1s   [app] Started: Started container app
+        1s   [app] Created: Container created
+        1s   [app] Started: Container started
         1s   = Running; app: running ready x0
     "#]]);
 }

@@ -56,15 +56,19 @@ fn tokens_without_account(spec: &Value, errors: &mut Errors) {
 
 /// A template of pods; `path` leads to it.
 pub(super) fn template(template: &Value, path: &str, errors: &mut Errors) {
-    // Upstream leaves the metadata out of these paths.
-    metadata::labels(&template["metadata"]["labels"], &at(path, "labels"), errors);
-    metadata::annotations(&template["metadata"]["annotations"], &at(path, "annotations"), errors);
-    deletion_cost(template, &at(path, "annotations"), errors);
+    template_metadata(template, path, errors);
     spec(&template["spec"], "", &at(path, "spec"), false, errors);
     if !list(&template["spec"]["ephemeralContainers"]).is_empty() {
         let detail = "ephemeral containers not allowed in pod template";
         errors.forbidden(&at(path, "spec.ephemeralContainers"), detail);
     }
+}
+
+/// Upstream leaves the metadata out of these paths.
+pub(super) fn template_metadata(template: &Value, path: &str, errors: &mut Errors) {
+    metadata::labels(&template["metadata"]["labels"], &at(path, "labels"), errors);
+    metadata::annotations(&template["metadata"]["annotations"], &at(path, "annotations"), errors);
+    deletion_cost(template, &at(path, "annotations"), errors);
 }
 
 /// `name` is that of the pod, if it is known.

@@ -13,6 +13,14 @@ fn replicas(spec: &Value, errors: &mut Errors) {
 
 /// The selector must be there, select the template's labels and stay as it is.
 fn selection(spec: &Value, old: Option<&Value>, kind: &str, errors: &mut Errors) {
+    selector_and_labels(spec, kind, errors);
+    pod::template(&spec["template"], "spec.template", errors);
+    if let Some(old) = old {
+        errors.immutable("spec.selector", &spec["selector"], &old["spec"]["selector"]);
+    }
+}
+
+fn selector_and_labels(spec: &Value, kind: &str, errors: &mut Errors) {
     let selects = &spec["selector"];
     let missing = !selects.is_object();
     if missing {
@@ -31,10 +39,6 @@ fn selection(spec: &Value, old: Option<&Value>, kind: &str, errors: &mut Errors)
             labels,
             "`selector` does not match template `labels`",
         );
-    }
-    pod::template(&spec["template"], "spec.template", errors);
-    if let Some(old) = old {
-        errors.immutable("spec.selector", selects, &old["spec"]["selector"]);
     }
 }
 
@@ -189,7 +193,10 @@ pub(super) fn stateful_set(object: &Value, old: Option<&Value>, errors: &mut Err
         metadata::labels(&template["metadata"]["labels"], &at(&path, "metadata.labels"), errors);
         claim::spec(&template["spec"], &at(&path, "spec"), errors);
     }
-    selection(spec, None, "statefulset", errors);
+    selector_and_labels(spec, "statefulset", errors);
+    // As upstream: what is wrong with the pods themselves shows when they are created. Volumes of the claims are not
+    // in the template.
+    pod::template_metadata(&spec["template"], "spec.template", errors);
     forever(spec, "StatefulSet", errors);
     let Some(old) = old else { return };
     let fixed = |spec: &Value| {
