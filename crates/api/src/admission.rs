@@ -17,6 +17,7 @@ pub use dialogue::{WebhookCall, WebhookCaller};
 pub use hooks::WebhookTarget;
 pub(crate) use hooks::{Hooks, is_configuration};
 pub use origin::{Origin, UserInfo};
+pub(crate) use review::request;
 
 use crate::transaction::Transaction;
 use crate::{Api, Key, Result, policy, split_api_version};

@@ -2,7 +2,8 @@
 
 use crate::metadata::{field_map, text};
 use crate::{
-    Api, ApiError, FieldValidation, Result, Warnings, WriteOptions, crds, gvk, policy, rules, structural,
+    Api, ApiError, FieldValidation, Result, Warnings, WriteOptions, admission, crds, gvk, policy, rules,
+    structural,
 };
 use base64::Engine as _;
 use schema::Kind;
@@ -125,6 +126,8 @@ pub(crate) fn validate(
         causes = crds::places::name(object, causes);
     } else if policy::has_expressions(kind) {
         causes.extend(policy::problems(object));
+    } else if admission::is_configuration(&kind.resource()) {
+        causes.extend(policy::problems_of_webhooks(object));
     } else if !api.is_builtin(&kind.resource()) {
         let fits = !causes.iter().any(|(_, reason, _)| rules::HINDERS.contains(&reason.as_str()));
         causes.extend(rules::check(api, view, kind, object, previous, fits));

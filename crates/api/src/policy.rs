@@ -13,14 +13,15 @@ mod program;
 
 pub(crate) use authorizer::Known as Roles;
 pub(crate) use mutation::{Mutated, mutate, mutates};
-pub(crate) use program::{has_expressions, problems};
+pub(crate) use program::{has_expressions, problems, problems_of_webhooks};
 
 use crate::admission::matching::{Concern, Matcher, word, words};
 use crate::admission::{Attributes, Operation};
 use crate::metadata::text;
 use crate::transaction::Transaction;
-use crate::{ApiError, Result};
-use evaluate::{Decision, Input};
+use crate::{Api, ApiError, Result};
+use evaluate::{Decision, Input, Names};
+use expression::Program;
 use parking_lot::Mutex;
 use program::Policy;
 use serde_json::{Value, json};
@@ -46,6 +47,19 @@ const EXEMPT: [(&str, &str); 10] = [
     ("authorization.k8s.io", "selfsubjectrulesreviews"),
     ("authorization.k8s.io", "subjectaccessreviews"),
 ];
+
+/// Whether the match conditions of a webhook hold, or what is wrong with them.
+pub(crate) fn conditions(
+    api: &Api,
+    view: &dyn View,
+    attributes: &Attributes<'_>,
+    concern: &Concern,
+    object: Option<&Value>,
+    programs: &[Program],
+) -> Result<std::result::Result<bool, String>> {
+    let input = Input::new(api, view, attributes, concern, object)?;
+    Ok(evaluate::conditions(programs, &Names::of_conditions(&input, None)))
+}
 
 /// A policy with a binding that puts it to use.
 struct Bound {

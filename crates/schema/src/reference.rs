@@ -60,9 +60,9 @@ const NOTES: &[Note] = &[
     note("admissionregistration.k8s.io/mutatingadmissionpolicybindings", Upstream, "the API server", ""),
     note(
         "admissionregistration.k8s.io/mutatingwebhookconfigurations",
-        Part,
+        Upstream,
         "the API server calls them",
-        "expressions in `matchConditions` are not checked when they are written",
+        "",
     ),
     note(
         "admissionregistration.k8s.io/validatingadmissionpolicies",
@@ -73,9 +73,9 @@ const NOTES: &[Note] = &[
     note("admissionregistration.k8s.io/validatingadmissionpolicybindings", Upstream, "the API server", ""),
     note(
         "admissionregistration.k8s.io/validatingwebhookconfigurations",
-        Part,
+        Upstream,
         "the API server calls them",
-        "expressions in `matchConditions` are not checked when they are written",
+        "",
     ),
     note(
         "apiextensions.k8s.io/customresourcedefinitions",

@@ -241,7 +241,7 @@ fn concerns_any(
 ) -> Result<bool> {
     let view = tx.view();
     for hook in hooks {
-        if hook.invocation(&view, attributes, object)?.is_some() {
+        if hook.invocation(tx.api, &view, attributes, object)?.is_some() {
             return Ok(true);
         }
     }
@@ -368,7 +368,7 @@ impl Api {
             talk.lock().reinvocation.require();
         }
         for hook in &self.hooks().mutating {
-            let invocation = hook.invocation(&self.view(), &attributes, object.as_ref())?;
+            let invocation = hook.invocation(self, &self.view(), &attributes, object.as_ref())?;
             let Some(invocation) = invocation else { continue };
             // Who was not asked before is not asked now.
             if pass == Pass::Again && !talk.lock().reinvocation.again.contains(&hook.id) {
@@ -459,7 +459,7 @@ impl Api {
         let all = self.hooks();
         let mut asked = Vec::new();
         for hook in &all.validating {
-            if let Some(invocation) = hook.invocation(&view, &attributes, object)? {
+            if let Some(invocation) = hook.invocation(self, &view, &attributes, object)? {
                 asked.push((hook, invocation));
             }
         }

@@ -3,7 +3,7 @@
 use super::Attributes;
 use super::conditions::Conditions;
 use super::matching::{Concern, Matcher, word, words};
-use crate::Result;
+use crate::{Api, Result};
 use base64::Engine as _;
 use serde_json::Value;
 use std::sync::Arc;
@@ -140,12 +140,13 @@ impl Hook {
     /// How the hook is told of a write; `None` if the write is not its concern. `object` is in its stored version.
     pub(crate) fn invocation(
         &self,
+        api: &Api,
         view: &dyn View,
         attributes: &Attributes<'_>,
         object: Option<&Value>,
     ) -> Result<Option<Concern>> {
         let Some(concern) = self.matcher.concern(view, attributes, object)? else { return Ok(None) };
-        let matches = self.conditions.hold(attributes, &concern, object)?;
+        let matches = self.conditions.hold(api, view, attributes, &concern, object)?;
         Ok(matches.then_some(concern))
     }
 }

@@ -3,7 +3,7 @@
 use super::Attributes;
 use super::hooks::Hook;
 use super::matching::Concern;
-use crate::{ApiError, convert};
+use crate::ApiError;
 use base64::Engine as _;
 use serde_json::{Map, Value, json};
 
@@ -32,15 +32,6 @@ impl Version {
             Self::V1Beta1 => "admission.k8s.io/v1beta1",
         }
     }
-}
-
-/// The object in the version that the webhook asks for; null if there is none.
-pub(crate) fn shown(attributes: &Attributes<'_>, invocation: &Concern, object: Option<&Value>) -> Value {
-    let Some(object) = object else { return Value::Null };
-    if object["kind"] == attributes.kind.kind.as_str() {
-        return convert::to_version(attributes.kind, &invocation.api_version(), object);
-    }
-    object.clone()
 }
 
 /// The request without its objects.

@@ -3,18 +3,20 @@
 use super::authorizer;
 use super::program::{Policy, Validation};
 use crate::admission::matching::{Concern, Name};
-use crate::admission::{Attributes, UserInfo};
-use crate::{Api, Result, link};
+use crate::admission::{self, Attributes, UserInfo};
+use crate::{Api, Result, convert};
 use expression::value::from_json;
 use expression::{Budget, Failure, Host, Program, Scope, Value as Cel};
-use serde_json::{Map, Value, json};
+use serde_json::Value;
 use std::cell::RefCell;
 use std::collections::HashMap;
-use store::{Snapshot, View};
+use store::View;
 
 /// What all expressions of a policy may cost, and one of them.
 const COST_OF_ALL: u64 = 10_000_000;
 const COST_OF_ONE: u64 = 1_000_000;
+/// The same of its match conditions.
+const COST_OF_CONDITIONS: u64 = COST_OF_ALL / 4;
 const LONGEST_MESSAGE: usize = 5 * 1024;
 
 /// A validation that does not hold.
@@ -40,7 +42,7 @@ pub(super) struct Input<'a> {
 impl<'a> Input<'a> {
     pub(super) fn new(
         api: &'a Api,
-        view: &Snapshot,
+        view: &dyn View,
         attributes: &Attributes<'_>,
         concern: &Concern,
         object: Option<&Value>,
@@ -59,7 +61,7 @@ impl<'a> Input<'a> {
             api,
             object: shown(object),
             old: shown(attributes.old),
-            request: from_json(&request(attributes, concern)),
+            request: from_json(&admission::request(attributes, concern)),
             namespace: namespace.map_or(Cel::Null, |namespace| from_json(&seen_of_namespace(&namespace))),
             user: attributes.origin.user(),
             about: [
@@ -79,40 +81,7 @@ pub(super) fn in_version(attributes: &Attributes<'_>, (group, version, _): &Name
     if object["kind"] != attributes.kind.kind.as_str() {
         return object.clone();
     }
-    if let Some(converted) = link::from_stored(attributes.kind, &api_version, object) {
-        return converted;
-    }
-    let mut object = object.clone();
-    object["apiVersion"] = api_version.into();
-    object
-}
-
-fn request(attributes: &Attributes<'_>, concern: &Concern) -> Value {
-    let named = |(group, version, name): &Name, field: &str| {
-        let mut all = json!({ "group": group, "version": version });
-        all[field] = name.as_str().into();
-        all
-    };
-    let mut request = Map::new();
-    request.insert("kind".into(), named(&concern.kind, "kind"));
-    request.insert("resource".into(), named(&concern.resource, "resource"));
-    request.insert("requestKind".into(), named(&attributes.object_type(), "kind"));
-    request.insert("requestResource".into(), named(&attributes.resource(), "resource"));
-    for (field, value) in [
-        ("subResource", attributes.subresource),
-        ("requestSubResource", attributes.subresource),
-        ("name", attributes.name),
-        ("namespace", attributes.namespace),
-    ] {
-        if !value.is_empty() {
-            request.insert(field.into(), value.into());
-        }
-    }
-    request.insert("operation".into(), attributes.operation.name().into());
-    request.insert("userInfo".into(), attributes.origin.user().to_value());
-    request.insert("dryRun".into(), attributes.dry_run.into());
-    request.insert("options".into(), attributes.options());
-    request.into()
+    convert::to_version(attributes.kind, &api_version, object)
 }
 
 fn seen_of_namespace(namespace: &Value) -> Value {
@@ -129,6 +98,7 @@ pub(super) struct Names<'a> {
     pub(super) input: &'a Input<'a>,
     variables: &'a [(String, Program)],
     params: Cel,
+    namespace: Cel,
     known: RefCell<HashMap<&'a str, Option<std::result::Result<Cel, Failure>>>>,
     left: RefCell<u64>,
 }
@@ -143,9 +113,16 @@ impl<'a> Names<'a> {
             input,
             variables,
             params: params.map_or(Cel::Null, from_json),
+            namespace: input.namespace.clone(),
             known: RefCell::default(),
             left: RefCell::new(COST_OF_ALL),
         }
+    }
+
+    /// Those of match conditions: upstream shows these no namespace, and they may cost less.
+    pub(super) fn of_conditions(input: &'a Input<'a>, params: Option<&Value>) -> Self {
+        let left = RefCell::new(COST_OF_CONDITIONS);
+        Self { namespace: Cel::Null, left, ..Self::new(input, &[], params) }
     }
 
     /// Evaluates within what is left.
@@ -174,7 +151,7 @@ impl Host for Names<'_> {
             "object" => &self.input.object,
             "oldObject" => &self.input.old,
             "request" => &self.input.request,
-            "namespaceObject" => &self.input.namespace,
+            "namespaceObject" => &self.namespace,
             "params" => &self.params,
             "authorizer" => return Some(Ok(authorizer::of_caller())),
             _ => return None,
@@ -220,7 +197,7 @@ pub(super) fn decide(policy: &Policy, input: &Input<'_>, params: Option<&Value>)
         let decision = Decision { message, reason: String::new(), always: false };
         if policy.ignores_failures { None } else { Some(decision) }
     };
-    match conditions(&policy.conditions, &names) {
+    match conditions(&policy.conditions, &Names::of_conditions(input, params)) {
         Ok(true) => {}
         Ok(false) => return Vec::new(),
         Err(why) => return failed(why).into_iter().collect(),

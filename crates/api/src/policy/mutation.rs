@@ -141,8 +141,7 @@ impl Work<'_> {
         let (api, view) = (self.tx.api, self.tx.view());
         {
             let input = Input::new(api, &view, self.attributes, concern, Some(&self.object))?;
-            let names = Names::new(&input, &policy.variables, param);
-            match conditions(&policy.conditions, &names) {
+            match conditions(&policy.conditions, &Names::of_conditions(&input, param)) {
                 Ok(true) => {}
                 Ok(false) => return Ok(Vec::new()),
                 Err(why) => return Ok(vec![why]),

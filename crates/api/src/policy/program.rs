@@ -116,6 +116,18 @@ pub(crate) fn problems(policy: &Value) -> Vec<Cause> {
     checker.causes
 }
 
+/// What is wrong with the match conditions of webhooks.
+pub(crate) fn problems_of_webhooks(configuration: &Value) -> Vec<Cause> {
+    let mut checker = Checker::new(&Value::Null);
+    for (hook, webhook) in configuration["webhooks"].as_array().into_iter().flatten().enumerate() {
+        for (index, condition) in webhook["matchConditions"].as_array().into_iter().flatten().enumerate() {
+            let path = format!("webhooks[{hook}].matchConditions[{index}].expression");
+            checker.expression(&condition["expression"], &path, Wanted::Bool, Seen::Conditions);
+        }
+    }
+    checker.causes
+}
+
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Wanted {
     Bool,

@@ -47,7 +47,7 @@ fn kind(resource: &str) -> Kind {
 }
 
 /// A write: `OPERATION [api/version] resource[/subresource] [namespace/]name`.
-fn asked(hook: &Value, write: &str, object: &Value, old: &Value) -> String {
+fn asked(api: &Api, hook: &Value, write: &str, object: &Value, old: &Value) -> String {
     let words: Vec<&str> = write.split(' ').collect();
     let (operation, api_version, resource, name) = match words.as_slice() {
         [operation, resource, name] => (*operation, "", *resource, *name),
@@ -76,7 +76,7 @@ fn asked(hook: &Value, write: &str, object: &Value, old: &Value) -> String {
         ("kube-system".into(), labels(json!({ "control": "yes" }))),
     ]));
     let hook = Hook::read("c/0", hook);
-    match hook.invocation(&world, &attributes, Some(object).filter(|object| !object.is_null())) {
+    match hook.invocation(api, &world, &attributes, Some(object).filter(|object| !object.is_null())) {
         Ok(None) => "-".into(),
         Ok(Some(Concern { resource, kind })) => {
             format!(
@@ -101,6 +101,7 @@ fn rule(operations: &str, group: &str, version: &str, resources: &str, scope: &s
 
 #[test]
 fn rules() {
+    let (api, _dir) = crate::tests::bench();
     let cases = [
         (rule("CREATE", "", "v1", "pods", "*"), "CREATE pods default/p"),
         (rule("CREATE", "", "v1", "pods", "*"), "UPDATE pods default/p"),
@@ -130,7 +131,7 @@ fn rules() {
     for (rule, write) in cases {
         let short = |field: &str| rule[field].to_string().replace('"', "");
         let hook = json!({ "name": "h", "rules": [rule] });
-        let answer = asked(&hook, write, &json!({ "kind": "K", "metadata": {} }), &Value::Null);
+        let answer = asked(&api, &hook, write, &json!({ "kind": "K", "metadata": {} }), &Value::Null);
         let fields = ["operations", "apiGroups", "apiVersions", "resources"].map(short).join(" ");
         writeln!(text, "{fields} {}: {write}: {answer}", rule["scope"].as_str().unwrap_or_default())
             .expect("text");
@@ -164,6 +165,7 @@ fn rules() {
 
 #[test]
 fn equivalent_resources() {
+    let (api, _dir) = crate::tests::bench();
     let autoscalers = "autoscaling/horizontalpodautoscalers";
     let cases = [
         (
@@ -225,7 +227,7 @@ fn equivalent_resources() {
     for (policy, group, version, resources, write) in cases {
         let rule = rule("*", group, version, resources, "*");
         let hook = json!({ "name": "h", "matchPolicy": policy, "rules": [rule] });
-        let answer = asked(&hook, &write, &json!({ "kind": "K", "metadata": {} }), &Value::Null);
+        let answer = asked(&api, &hook, &write, &json!({ "kind": "K", "metadata": {} }), &Value::Null);
         writeln!(text, "{policy} {group}/{version} {resources}: {write}: {answer}").expect("text");
     }
     expect![[r#"
@@ -246,6 +248,7 @@ fn equivalent_resources() {
 
 #[test]
 fn selectors() {
+    let (api, _dir) = crate::tests::bench();
     let labelled = |labels: Value| json!({ "kind": "K", "metadata": { "labels": labels } });
     let (team, none) = (labelled(json!({ "team": "a" })), labelled(json!({})));
     let by_name = json!({ "matchExpressions": [{ "key": "control", "operator": "DoesNotExist" }] });
@@ -285,7 +288,7 @@ fn selectors() {
     let mut text = String::new();
     for (field, selector, write, object, old) in cases {
         let hook = json!({ "name": "h", field: selector, "rules": [rule("*", "*", "*", "*/*", "*")] });
-        let answer = asked(&hook, write, object, old);
+        let answer = asked(&api, &hook, write, object, old);
         let labels = |object: &Value| object["metadata"]["labels"].to_string();
         writeln!(text, "{field} {selector}: {write} {} {}: {answer}", labels(object), labels(old))
             .expect("text");
@@ -314,6 +317,7 @@ fn selectors() {
 
 #[test]
 fn conditions() {
+    let (api, _dir) = crate::tests::bench();
     let pod = json!({ "apiVersion": "v1", "kind": "Pod", "metadata": { "name": "p", "labels": { "a": "b" } },
         "spec": { "containers": [{ "name": "c" }, { "name": "d" }] } });
     let cases = [
@@ -335,7 +339,12 @@ fn conditions() {
         ("Fail", &["object.metadata.annotations['x'] == 'y'", "1 == 2"]),
         ("Fail", &["object.metadata.annotations['x'] == 'y'", "object.spec.nothing"]),
         ("Fail", &["has(object.metadata.labels) && object.metadata.labels.exists(l, l == 'a')"]),
+        // What is no truth is not false.
         ("Fail", &["object.metadata.name"]),
+        ("Fail", &["authorizer.group('').resource('pods').check('delete').allowed()"]),
+        ("Fail", &["!authorizer.group('').resource('pods').name('p').check('breakglass').allowed()"]),
+        ("Fail", &["authorizer.requestResource.check('create').allowed()", "namespaceObject == null"]),
+        ("Fail", &["lists.range(1000).all(i, lists.range(1000).all(j, i + j >= 0))"]),
     ];
     let mut text = String::new();
     for (policy, expressions) in cases {
@@ -343,7 +352,7 @@ fn conditions() {
             expressions.iter().map(|text| json!({ "name": "n", "expression": text })).collect();
         let hook = json!({ "name": "h", "failurePolicy": policy, "matchConditions": conditions,
             "rules": [rule("*", "*", "*", "*/*", "*")] });
-        let answer = asked(&hook, "CREATE pods default/p", &pod, &Value::Null);
+        let answer = asked(&api, &hook, "CREATE pods default/p", &pod, &Value::Null);
         writeln!(text, "{policy} {}: {answer}", expressions.join(" AND ")).expect("text");
     }
     expect![[r#"
@@ -359,7 +368,11 @@ fn conditions() {
         Fail object.metadata.annotations['x'] == 'y' AND 1 == 2: -
         Fail object.metadata.annotations['x'] == 'y' AND object.spec.nothing: 403 pods "p" is forbidden: [expression 'object.metadata.annotations['x'] == 'y'' resulted in error: no such key: annotations, expression 'object.spec.nothing' resulted in error: no such key: nothing]
         Fail has(object.metadata.labels) && object.metadata.labels.exists(l, l == 'a'): pods /v1 as Pod /v1
-        Fail object.metadata.name: 403 pods "p" is forbidden: expression 'object.metadata.name' resulted in error: expected a bool, got string
+        Fail object.metadata.name: pods /v1 as Pod /v1
+        Fail authorizer.group('').resource('pods').check('delete').allowed(): pods /v1 as Pod /v1
+        Fail !authorizer.group('').resource('pods').name('p').check('breakglass').allowed(): -
+        Fail authorizer.requestResource.check('create').allowed() AND namespaceObject == null: pods /v1 as Pod /v1
+        Fail lists.range(1000).all(i, lists.range(1000).all(j, i + j >= 0)): 403 pods "p" is forbidden: expression 'lists.range(1000).all(i, lists.range(1000).all(j, i + j >= 0))' resulted in error: operation cancelled: actual cost limit exceeded
     "#]].assert_eq(&text);
 }
 
@@ -379,4 +392,40 @@ fn addresses() {
         https://s.n.svc:8443/?timeout=5s
     "#]]
     .assert_eq(&text);
+}
+
+#[test]
+fn conditions_are_checked_when_they_are_written() {
+    let (api, _dir) = crate::tests::bench();
+    let written = |expression: &str| {
+        let hook = json!({
+            "name": "h.example.com", "sideEffects": "None", "admissionReviewVersions": ["v1"],
+            "clientConfig": { "url": "https://example.com/" },
+            "rules": [{ "operations": ["CREATE"], "apiGroups": [""], "apiVersions": ["v1"], "resources": ["pods"] }],
+            "matchConditions": [{ "name": "n", "expression": expression }],
+        });
+        let object = json!({
+            "apiVersion": "admissionregistration.k8s.io/v1", "kind": "ValidatingWebhookConfiguration",
+            "metadata": { "generateName": "c-" }, "webhooks": [hook],
+        });
+        let result = api.create(VALIDATING, object, &crate::tests::by());
+        result.map_or_else(|error| error.details["causes"].to_string(), |_| "accepted".into())
+    };
+    let mut text = String::new();
+    for expression in [
+        "authorizer.path('/x').check('get').allowed()",
+        "params.x == 1",
+        "variables.a",
+        "1 + 1",
+        "request.nam",
+    ] {
+        writeln!(text, "{expression}: {}", written(expression)).expect("text");
+    }
+    expect![[r#"
+        authorizer.path('/x').check('get').allowed(): accepted
+        params.x == 1: [{"reason":"FieldValueInvalid","message":"Invalid value: \"params.x == 1\": compilation failed: ERROR: <input>:1:1: undeclared reference to 'params' (in container '')\n | params.x == 1\n | ^","field":"webhooks[0].matchConditions[0].expression"}]
+        variables.a: [{"reason":"FieldValueInvalid","message":"Invalid value: \"variables.a\": compilation failed: ERROR: <input>:1:1: undeclared reference to 'variables' (in container '')\n | variables.a\n | ^","field":"webhooks[0].matchConditions[0].expression"}]
+        1 + 1: [{"reason":"FieldValueInvalid","message":"Invalid value: \"1 + 1\": must evaluate to bool","field":"webhooks[0].matchConditions[0].expression"}]
+        request.nam: [{"reason":"FieldValueInvalid","message":"Invalid value: \"request.nam\": compilation failed: ERROR: <input>:1:8: undefined field 'nam'\n | request.nam\n | .......^","field":"webhooks[0].matchConditions[0].expression"}]
+    "#]].assert_eq(&text);
 }
