@@ -53,4 +53,11 @@ extensions! {
     "list_port_forwards" "list_port_forwards",
     "print_tiltfile_dir" "print_tiltfile_dir",
     "file" "file",
+    "syncback" "syncback",
+    "pulumi" "pulumi",
+    "tilt_inspector" "tilt_inspector",
+    "earthly" "earthly",
+    "execute_in_pod" "execute_in_pod",
+    "conftest" "conftest",
+    "kim" "kim",
 }
