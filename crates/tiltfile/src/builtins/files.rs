@@ -205,19 +205,21 @@ pub(crate) fn helm<'v>(call: &mut Call<'v, '_, '_, '_>) -> Result<Value<'v>> {
     let args = call.args()?;
     let env = call.env();
     let chart = args.required_path("paths")?;
+    let name = match args.text("name")? {
+        name if name.is_empty() => "chart".to_owned(),
+        name => name,
+    };
+    let namespace = args.text("namespace")?;
+    let values = args.paths("values")?;
+    let set = args.strings("set")?;
+    let kube_version = args.text("kube_version")?;
+    let skip_crds = args.boolean("skip_crds", false)?;
     let shown = go_quote(&chart.to_string_lossy());
     match env.host.kind(&chart) {
         None => fail!("Could not read Helm chart directory {shown}: does not exist"),
         Some(FileKind::Directory) if env.host.kind(&chart.join("Chart.yaml")).is_some() => {}
         Some(_) => fail!("helm() may only be called on directories with Chart.yaml: {shown}"),
     }
-    let name = match args.text("name")? {
-        name if name.is_empty() => "chart".to_owned(),
-        name => name,
-    };
-    let namespace = args.text("namespace")?;
-    let kube_version = args.text("kube_version")?;
-    let values = args.paths("values")?;
     env.reads(chart.clone());
     for file in &values {
         env.reads(file.clone());
@@ -227,9 +229,9 @@ pub(crate) fn helm<'v>(call: &mut Call<'v, '_, '_, '_>) -> Result<Value<'v>> {
         name,
         namespace: (!namespace.is_empty()).then(|| namespace.clone()),
         values,
-        set: args.strings("set")?,
+        set,
         kube_version: (!kube_version.is_empty()).then_some(kube_version),
-        skip_crds: args.boolean("skip_crds", false)?,
+        skip_crds,
     };
     let rendered = env.host.helm(&request);
     check_interrupted(env)?;

@@ -23,31 +23,45 @@ use starlark::values::Value;
 use starlark::values::dict::DictRef;
 use starlark::values::list::ListRef;
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 
-/// The text and origin of YAML given as a file's name or a blob.
-fn yaml_input<'v>(call: &Call<'v, '_, '_, '_>, args: &Args<'v>, v: Value<'v>) -> Result<(String, String)> {
+/// Where YAML comes from.
+enum YamlSource {
+    File(PathBuf),
+    /// What the blob says of itself.
+    Blob(String),
+}
+
+/// The objects of YAML given as a file's name or a blob.
+fn yaml_input<'v>(
+    call: &Call<'v, '_, '_, '_>,
+    args: &Args<'v>,
+    v: Value<'v>,
+) -> Result<Vec<serde_json::Value>> {
     if let Some(blob) = Blob::from_value(v) {
-        return Ok((blob.text.to_string(), blob.source.clone()));
+        return parse_input(&blob.text, &YamlSource::Blob(blob.source.clone()));
     }
     let path = args.path_of(v).map_err(Failure::new)?;
     match call.env().read(&path) {
-        Ok(text) => Ok((text, format!("file: {}", path.display()))),
+        Ok(text) => parse_input(&text, &YamlSource::File(path)),
         Err(e) => fail!("error reading yaml file: {}", io_text("open", &path, &e)),
     }
 }
 
-fn parse_input(text: &str, source: &str) -> Result<Vec<serde_json::Value>> {
+fn parse_input(text: &str, source: &YamlSource) -> Result<Vec<serde_json::Value>> {
     manifest::objects_of(text).map_err(|e| {
         let text = &e.message;
-        let (message, hint) = match source.strip_prefix("file: ") {
-            Some(path) if text.contains("json parse error: ") => {
-                (format!("{path} is not a valid YAML file: {text}"), e.hint)
+        let (message, hint) = match source {
+            YamlSource::File(path) if text.contains("json parse error: ") => {
+                (format!("{} is not a valid YAML file: {text}", path.display()), e.hint)
             }
             // Tilt does not name the file
-            Some(path) => {
-                (text.clone(), Some(e.hint.map_or(path.to_owned(), |hint| format!("{path}:{hint}"))))
+            YamlSource::File(path) => {
+                let path = path.display();
+                let hint = e.hint.map_or(path.to_string(), |hint| format!("{path}:{hint}"));
+                (text.clone(), Some(hint))
             }
-            None => (format!("Error reading yaml from {source}: {text}"), e.hint),
+            YamlSource::Blob(source) => (format!("Error reading yaml from {source}: {text}"), e.hint),
         };
         Failure { message, hint, ..Failure::default() }
     })
@@ -62,11 +76,13 @@ pub(crate) fn k8s_yaml<'v>(call: &mut Call<'v, '_, '_, '_>) -> Result<Value<'v>>
         "Traceback (most recent call last):\n    {at}: in <toplevel>\n    <builtin>: in k8s_yaml\n  "
     );
     let mut objects = Vec::new();
-    for item in args.one_or_many(value) {
-        let (text, source) = yaml_input(call, &args, item)?;
-        objects.extend(parse_input(&text, &source)?);
+    let items = args.one_or_many(value);
+    for item in &items {
+        objects.extend(yaml_input(call, &args, *item)?);
     }
-    if objects.is_empty() {
+    // as in Tilt: a file may be empty, a blob may not; of a list the first item decides
+    let is_file = items.first().is_some_and(|item| item.unpack_str().is_some_and(|path| !path.is_empty()));
+    if objects.is_empty() && !is_file {
         fail!("Empty YAML passed to k8s_yaml");
     }
     let mut reg = call.env().reg_mut();
@@ -106,8 +122,7 @@ pub(crate) fn filter_yaml<'v>(call: &mut Call<'v, '_, '_, '_>) -> Result<Value<'
     let value = args.get("yaml").expect("it is required");
     let mut objects = Vec::new();
     for item in args.one_or_many(value) {
-        let (text, source) = yaml_input(call, &args, item)?;
-        objects.extend(parse_input(&text, &source)?);
+        objects.extend(yaml_input(call, &args, item)?);
     }
     let patterns: Vec<(&str, Option<regex::Regex>)> =
         patterns.iter().map(|(n, p)| Ok((*n, partial_pattern(n, p)?))).collect::<Result<_>>()?;
