@@ -1,8 +1,9 @@
-//! The scheduler of a small cluster: the first node that fits, in the order of names.
+//! The scheduler: of the nodes that do, the one that kube-scheduler likes best.
 //!
 //! Binds by the `binding` subresource. A pod that fits nowhere takes the place of less important ones (`preempt`) or gets
-//! the PodScheduled condition and the event that kube-scheduler writes, with a count of nodes a reason. `fit`, `affinity`
-//! and `storage` are the filters; `ledger` knows what is taken.
+//! the PodScheduled condition and the event that kube-scheduler writes, with a count of nodes a reason. `fit` asks the
+//! filters (`taints`, `node_affinity`, `resources`, `storage`, `spread`, `pod_affinity`), `score` the preferences, most of
+//! which are in the same files; `ledger` knows what is taken.
 
 pub(crate) use storage::selects;
 
@@ -14,11 +15,17 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use store::{Change, EventKind, Key, Object, Write};
 
-mod affinity;
 mod fit;
 mod ledger;
+mod node_affinity;
+mod pod_affinity;
 mod preempt;
+mod resources;
+mod score;
+mod spread;
 mod storage;
+mod taints;
+mod terms;
 #[cfg(test)]
 mod tests;
 
@@ -27,6 +34,7 @@ use ledger::Ledger;
 use preempt::{Preemption, Preemptor};
 
 const NODES: &str = "nodes";
+const NAMESPACES: &str = "namespaces";
 
 #[derive(Default)]
 pub(crate) struct Scheduler {
@@ -45,6 +53,8 @@ impl Controller for Scheduler {
             NODES if node_matters(change) => self.ledger(server).waiting(),
             volumes::CLAIMS => self.ledger(server).waiting(),
             pods::PODS if frees(change) => self.ledger(server).waiting(),
+            pods::PODS if arrives(change) => self.ledger(server).waiting_for(&change.object),
+            NAMESPACES => self.ledger(server).waiting_for_others(),
             _ => Vec::new(),
         }
     }
@@ -86,25 +96,41 @@ struct Search<'a> {
 
 impl Search<'_> {
     fn run(&self, key: &Key, outcome: &mut Outcome) {
-        if let Some(reason) = storage::claims(self.server, self.pod) {
-            return self.refuse(Some(&reason), &[], outcome);
+        if self.nodes.is_empty() {
+            return self.note("no nodes available to schedule pods".into(), None, outcome);
         }
-        let scene = Scene { ledger: self.ledger, nodes: self.nodes, without: BTreeSet::new() };
-        let mut misfits = Vec::new();
+        let scene = Scene::new(self.server, self.ledger, self.nodes, self.pod);
+        let named = node_affinity::named(self.pod);
+        let conflict = named.as_ref().is_some_and(BTreeSet::is_empty);
+        let conflict = conflict.then(|| "pod affinity terms conflict".to_string());
+        if let Some(reason) = conflict.or_else(|| storage::claims(self.server, self.pod)) {
+            return self.refuse(&scene, Some(&reason), &[], outcome);
+        }
         // The node that was made room on comes first.
         let nominated = ledger::nominated_node(self.pod);
         if let Some(node) = self.nodes.iter().find(|node| name(node) == nominated)
-            && fit::misfit(self.server, &scene, self.pod, node).is_none()
+            && scene.misfit(node).is_none()
         {
             return self.assign(key, node, outcome);
         }
+        let mut misfits = Vec::new();
+        let mut feasible = Vec::new();
         for node in self.nodes {
-            match fit::misfit(self.server, &scene, self.pod, node) {
-                None => return self.assign(key, node, outcome),
+            let misfit = match &named {
+                Some(names) if !names.contains(name(node)) => {
+                    Some(Misfit::new("node(s) didn't satisfy plugin(s) [NodeAffinity]"))
+                }
+                _ => scene.misfit(node),
+            };
+            match misfit {
+                None => feasible.push(node),
                 Some(misfit) => misfits.push(misfit),
             }
         }
-        self.refuse(None, &misfits, outcome);
+        match score::best(&scene, &feasible) {
+            Some(node) => self.assign(key, node, outcome),
+            None => self.refuse(&scene, None, &misfits, outcome),
+        }
     }
 
     fn assign(&self, key: &Key, node: &Value, outcome: &mut Outcome) {
@@ -131,15 +157,11 @@ impl Search<'_> {
     }
 
     /// `whole` is a reason that holds for every node.
-    fn refuse(&self, whole: Option<&str>, misfits: &[Misfit], outcome: &mut Outcome) {
-        if self.nodes.is_empty() {
-            return self.note("no nodes available to schedule pods".into(), None, outcome);
-        }
+    fn refuse(&self, scene: &Scene<'_>, whole: Option<&str>, misfits: &[Misfit], outcome: &mut Outcome) {
         let reasons = misfits.iter().flat_map(|misfit| &misfit.reasons).map(String::as_str);
         let reasons = whole.map_or_else(|| counted(reasons), str::to_string);
         let message = format!("0/{} nodes are available: {reasons}.", self.nodes.len());
-        let preemptor =
-            Preemptor { server: self.server, ledger: self.ledger, nodes: self.nodes, pod: self.pod };
+        let preemptor = Preemptor { scene };
         match preemptor.decide(misfits) {
             Preemption::Useless(why) => self.note(format!("{message} preemption: {why}"), None, outcome),
             Preemption::Room { node, victims } => {
@@ -192,13 +214,15 @@ fn unscheduled(
 
 /// Whether a pod's `nodeSelector` and required affinity want this node.
 pub(crate) fn selects_node(pod: &Value, node: &Value) -> bool {
-    affinity::node(pod, node).is_none()
+    node_affinity::misfit(pod, node).is_none()
 }
 
 /// The first of a node's taints with one of these effects that a pod does not tolerate.
 pub(crate) fn untolerated<'a>(pod: &Value, node: &'a Value, effects: &[&str]) -> Option<&'a Value> {
     let taints = list_at(node, &["spec", "taints"]).iter();
-    taints.filter(|taint| effects.contains(&str_at(taint, &["effect"]))).find(|taint| fit::blocks(pod, taint))
+    taints
+        .filter(|taint| effects.contains(&str_at(taint, &["effect"])))
+        .find(|taint| taints::blocks(pod, taint))
 }
 
 fn waits(pod: &Value) -> bool {
@@ -207,11 +231,26 @@ fn waits(pod: &Value) -> bool {
         && matches!(str_at(pod, &["spec", "schedulerName"]), "" | "default-scheduler")
 }
 
-/// A pod that is gone, or has just come to its end.
+/// A pod that is gone, has just come to its end, or was given other resources.
 fn frees(change: &Change) -> bool {
     let over = |pod: &Value| matches!(str_at(pod, &["status", "phase"]), "Succeeded" | "Failed");
+    let resized =
+        |old: &Value| at(old, &["spec", "containers"]) != at(&change.object, &["spec", "containers"]);
     change.kind == store::ChangeKind::Deleted
-        || (over(&change.object) && change.previous.as_ref().is_some_and(|old| !over(old)))
+        || (change.previous.as_ref())
+            .is_some_and(|old| over(&change.object) && !over(old) || is_placed(old) && resized(old))
+}
+
+/// A pod that has just got a node, or other labels on it.
+fn arrives(change: &Change) -> bool {
+    let labels = |pod: &Value| at(pod, &["metadata", "labels"]).clone();
+    let before = change.previous.as_ref();
+    is_placed(&change.object)
+        && before.is_none_or(|old| !is_placed(old) || labels(old) != labels(&change.object))
+}
+
+fn is_placed(pod: &Value) -> bool {
+    !str_at(pod, &["spec", "nodeName"]).is_empty()
 }
 
 /// Whether a pod may fit now that did not before: heartbeats of a node are none of it.

@@ -43,8 +43,28 @@ fn items<'a>(value: &'a Value, field: &str) -> impl Iterator<Item = &'a Value> {
 /// with the sidecars that started before it, whichever is more; then what is said for the pod as a whole; then the
 /// overhead.
 pub fn of_pod(pod: &Value, which: &str) -> Amounts {
+    of_pod_at_least(pod, which, &Amounts::new())
+}
+
+/// Nanos of CPU and of memory that a pod is taken to need when nodes are compared: a container that requests nothing
+/// counts for a tenth of a core and 200 MiB.
+pub fn estimate(pod: &Value) -> [i128; 2] {
+    let least = [("cpu", "100m"), ("memory", "200Mi")];
+    let least = least.map(|(name, text)| (name.to_string(), Quantity::parse(text).expect("a quantity")));
+    let amounts = of_pod_at_least(pod, "requests", &Amounts::from(least));
+    ["cpu", "memory"].map(|name| amounts.get(name).map_or(0, |amount| amount.nanos()))
+}
+
+/// `missing` holds for what a container does not say.
+fn of_pod_at_least(pod: &Value, which: &str, missing: &Amounts) -> Amounts {
     let spec = &pod["spec"];
-    let of = |container: &Value| amounts(&container["resources"][which]);
+    let of = |container: &Value| {
+        let mut said = amounts(&container["resources"][which]);
+        for (name, amount) in missing {
+            said.entry(name.clone()).or_insert(*amount);
+        }
+        said
+    };
     let mut total = Amounts::new();
     items(spec, "containers").for_each(|c| add(&mut total, &of(c)));
     let (mut sidecars, mut largest) = (Amounts::new(), Amounts::new());

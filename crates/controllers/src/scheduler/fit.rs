@@ -1,10 +1,10 @@
 //! Whether a pod may run on a node: the filters of kube-scheduler in its order and in its words.
 
 use super::ledger::Ledger;
-use super::{Preemptor, affinity, storage};
+use super::{Preemptor, node_affinity, pod_affinity, resources, spread, storage, taints};
 use crate::Server;
 use crate::access::{at, int_at, list_at, name, str_at, uid};
-use schema::usage;
+use schema::usage::{self, Amounts};
 use serde_json::Value;
 use std::collections::BTreeSet;
 use store::Object;
@@ -27,15 +27,53 @@ impl Misfit {
     }
 }
 
-/// What the filters look at: the pods on their nodes, but for some whose absence is imagined.
+/// One pod that is to be placed, and what the filters look at: the pods on their nodes, but for some whose absence is
+/// imagined.
+#[derive(Clone)]
 pub(super) struct Scene<'a> {
+    pub(super) server: &'a dyn Server,
     pub(super) ledger: &'a Ledger,
     pub(super) nodes: &'a [Object],
+    pub(super) pod: &'a Value,
+    /// What the pod requests.
+    pub(super) wanted: Amounts,
     /// Uids.
-    pub(super) without: BTreeSet<String>,
+    without: BTreeSet<String>,
+    affinity: pod_affinity::Counts,
+    spread: spread::Counts<'a>,
 }
 
 impl<'a> Scene<'a> {
+    pub(super) fn new(
+        server: &'a dyn Server,
+        ledger: &'a Ledger,
+        nodes: &'a [Object],
+        pod: &'a Value,
+    ) -> Self {
+        let wanted = usage::of_pod(pod, "requests");
+        let (affinity, spread) = Default::default();
+        let mut scene =
+            Self { server, ledger, nodes, pod, wanted, without: BTreeSet::new(), affinity, spread };
+        scene.affinity = pod_affinity::Counts::new(&scene);
+        scene.spread = spread::Counts::new(&scene);
+        scene
+    }
+
+    /// Imagines that a pod of this node is not there.
+    pub(super) fn remove(&mut self, there: &Object, node: &Value) {
+        if self.without.insert(uid(there).to_string()) {
+            self.affinity.update(self.server, self.pod, there, node, -1);
+            self.spread.update(self.pod, there, node, -1);
+        }
+    }
+
+    pub(super) fn restore(&mut self, there: &Object, node: &Value) {
+        if self.without.remove(uid(there)) {
+            self.affinity.update(self.server, self.pod, there, node, 1);
+            self.spread.update(self.pod, there, node, 1);
+        }
+    }
+
     fn there(&self, pod: &Object) -> bool {
         self.without.is_empty() || !self.without.contains(uid(pod))
     }
@@ -45,12 +83,16 @@ impl<'a> Scene<'a> {
         found.flat_map(|node| node.pods.values()).map(|placed| &placed.pod).filter(|pod| self.there(pod))
     }
 
-    pub(super) fn pods(&self) -> impl Iterator<Item = &Object> {
-        self.ledger.all().filter(|pod| self.there(pod))
+    /// Pods of a node that want others away from them.
+    pub(super) fn repelling<'s>(&'s self, node: &Value) -> impl Iterator<Item = &'a Object> + use<'s, 'a> {
+        let found = self.ledger.on(name(node)).into_iter();
+        found.flat_map(|node| node.repelling()).filter(|pod| self.there(pod))
     }
 
-    pub(super) fn repelling(&self) -> impl Iterator<Item = &Object> {
-        self.ledger.repelling().filter(|pod| self.there(pod))
+    /// Pods of a node that want others near them or away from them.
+    pub(super) fn sociable<'s>(&'s self, node: &Value) -> impl Iterator<Item = &'a Object> + use<'s, 'a> {
+        let found = self.ledger.on(name(node)).into_iter();
+        found.flat_map(|node| node.sociable()).filter(|pod| self.there(pod))
     }
 
     fn ported<'s>(&'s self, node: &Value) -> impl Iterator<Item = &'a Object> + use<'s, 'a> {
@@ -58,59 +100,36 @@ impl<'a> Scene<'a> {
         found.flat_map(|node| node.ported()).filter(|pod| self.there(pod))
     }
 
-    fn count(&self, node: &Value) -> i64 {
+    pub(super) fn count(&self, node: &Value) -> i64 {
         let there = self.ledger.on(name(node)).map_or(0, |node| node.pods.len() as i64);
         if self.without.is_empty() { there } else { self.on(node).count() as i64 }
     }
 
-    fn used(&self, node: &Value, resource: &str) -> i128 {
+    pub(super) fn used(&self, node: &Value, resource: &str) -> i128 {
         let Some(node) = self.ledger.on(name(node)) else { return 0 };
         let imagined = self.without.iter().filter_map(|uid| node.pods.get(uid)?.requests.get(resource));
         node.used(resource) - imagined.map(|amount| amount.nanos()).sum::<i128>()
     }
-}
 
-/// The first filter that refuses decides. Room that was made for more important pods is theirs, but must not be what makes
-/// this one fit.
-pub(super) fn misfit(server: &dyn Server, scene: &Scene, pod: &Value, node: &Value) -> Option<Misfit> {
-    let own = Preemptor::priority(pod);
-    let reserved: Vec<&Object> = scene
-        .ledger
-        .nominated_on(name(node))
-        .filter(|other| uid(other) != uid(pod) && Preemptor::priority(other) >= own)
-        .collect();
-    unschedulable(pod, node)
-        .or_else(|| tainted(pod, node))
-        .or_else(|| affinity::node(pod, node))
-        .or_else(|| ports(scene, &reserved, pod, node))
-        .or_else(|| resources(scene, &reserved, pod, node))
-        .or_else(|| storage::misfit(server, scene, pod, node))
-        .or_else(|| affinity::spread(scene, pod, node))
-        .or_else(|| affinity::pods(server, scene, pod, node))
-}
-
-fn unschedulable(pod: &Value, node: &Value) -> Option<Misfit> {
-    let taint = serde_json::json!({"key": "node.kubernetes.io/unschedulable", "effect": "NoSchedule"});
-    let refuses = at(node, &["spec", "unschedulable"]) == &Value::Bool(true) && blocks(pod, &taint);
-    refuses.then(|| Misfit::new("node(s) were unschedulable"))
-}
-
-fn tainted(pod: &Value, node: &Value) -> Option<Misfit> {
-    let taint = list_at(node, &["spec", "taints"]).iter().find(|taint| blocks(pod, taint))?;
-    let (key, value) = (str_at(taint, &["key"]), str_at(taint, &["value"]));
-    Some(Misfit::new(format!("node(s) had untolerated taint {{{key}: {value}}}")))
-}
-
-pub(super) fn blocks(pod: &Value, taint: &Value) -> bool {
-    matches!(str_at(taint, &["effect"]), "NoSchedule" | "NoExecute")
-        && !list_at(pod, &["spec", "tolerations"]).iter().any(|t| {
-            let (key, effect) = (str_at(t, &["key"]), str_at(t, &["effect"]));
-            let key_fits = key.is_empty() || key == str_at(taint, &["key"]);
-            let effect_fits = effect.is_empty() || effect == str_at(taint, &["effect"]);
-            let value_fits =
-                str_at(t, &["operator"]) == "Exists" || str_at(t, &["value"]) == str_at(taint, &["value"]);
-            key_fits && effect_fits && value_fits
-        })
+    /// The first filter that refuses decides. Room that was made for more important pods is theirs, but must not be what
+    /// makes this one fit.
+    pub(super) fn misfit(&self, node: &Value) -> Option<Misfit> {
+        let pod = self.pod;
+        let own = Preemptor::priority(pod);
+        let reserved: Vec<&Object> = self
+            .ledger
+            .nominated_on(name(node))
+            .filter(|other| uid(other) != uid(pod) && Preemptor::priority(other) >= own)
+            .collect();
+        taints::unschedulable(pod, node)
+            .or_else(|| taints::misfit(pod, node))
+            .or_else(|| node_affinity::misfit(pod, node))
+            .or_else(|| ports(self, &reserved, node))
+            .or_else(|| resources::misfit(self, &reserved, node))
+            .or_else(|| storage::misfit(self, node))
+            .or_else(|| self.spread.misfit(pod, node))
+            .or_else(|| self.affinity.misfit(self.server, pod, node))
+    }
 }
 
 /// (address, protocol, port) of each port of the host that a pod takes.
@@ -131,8 +150,8 @@ fn or<'a>(text: &'a str, default: &'a str) -> &'a str {
     if text.is_empty() { default } else { text }
 }
 
-fn ports(scene: &Scene, reserved: &[&Object], pod: &Value, node: &Value) -> Option<Misfit> {
-    let wanted: Vec<_> = host_ports(pod).collect();
+fn ports(scene: &Scene<'_>, reserved: &[&Object], node: &Value) -> Option<Misfit> {
+    let wanted: Vec<_> = host_ports(scene.pod).collect();
     if wanted.is_empty() {
         return None;
     }
@@ -147,41 +166,5 @@ fn ports(scene: &Scene, reserved: &[&Object], pod: &Value, node: &Value) -> Opti
     taken.then(|| Misfit::crowded("node(s) didn't have free ports for the requested pod ports"))
 }
 
-/// Whether the requests of all pods on the node leave room for this one's; everything that lacks is told.
-fn resources(scene: &Scene, reserved: &[&Object], pod: &Value, node: &Value) -> Option<Misfit> {
-    let allocatable = usage::amounts(at(node, &["status", "allocatable"]));
-    let mut lacks = Misfit { reasons: Vec::new(), could_preempt: true };
-    if let Some(most) = allocatable.get("pods")
-        && scene.count(node) + reserved.len() as i64 >= most.value()
-    {
-        lacks.reasons.push("Too many pods".into());
-    }
-    let mut wanted = usage::of_pod(pod, "requests");
-    wanted.retain(|_, amount| amount.nanos() > 0);
-    let mut names: Vec<&String> = wanted.keys().collect();
-    names.sort_by_key(|name| {
-        let place = ["cpu", "memory", "ephemeral-storage"].iter().position(|known| known == *name);
-        (place.unwrap_or(usize::MAX), (*name).clone())
-    });
-    let reserved: Vec<usage::Amounts> = if wanted.is_empty() {
-        Vec::new()
-    } else {
-        reserved.iter().map(|pod| usage::of_pod(pod, "requests")).collect()
-    };
-    for name in names {
-        let core = matches!(name.as_str(), "cpu" | "memory" | "ephemeral-storage");
-        let room = match allocatable.get(name) {
-            Some(room) => room.nanos(),
-            // A node that does not say what it has of the basic resources is not measured.
-            None if core => continue,
-            None => 0,
-        };
-        let kept: i128 = reserved.iter().filter_map(|amounts| amounts.get(name)).map(|a| a.nanos()).sum();
-        let want = wanted[name].nanos();
-        if scene.used(node, name) + kept + want > room {
-            lacks.could_preempt &= want <= room;
-            lacks.reasons.push(format!("Insufficient {name}"));
-        }
-    }
-    (!lacks.reasons.is_empty()).then_some(lacks)
-}
+#[cfg(test)]
+mod tests;

@@ -3,7 +3,8 @@
 //! A memo, not a memory: everything in it follows from the pods of one snapshot, and it is brought up to the snapshot that
 //! is asked about before each use.
 
-use super::{Preemptor, fit, waits};
+use super::node_affinity::REQUIRED;
+use super::{Preemptor, fit, terms, waits};
 use crate::access::{at, list_at, name, namespace, str_at, uid};
 use crate::{Server, pods};
 use schema::usage::{self, Amounts};
@@ -18,6 +19,8 @@ pub(super) struct Ledger {
     nodes: BTreeMap<String, Node>,
     /// The more important first, then the older.
     waiting: BTreeSet<(Reverse<i64>, String, Key)>,
+    /// Those of them that wait for other pods, by uid.
+    expecting: BTreeMap<String, Object>,
     /// Pods that wait for room that was made for them, by uid.
     nominated: BTreeMap<String, Object>,
 }
@@ -28,9 +31,12 @@ pub(super) struct Node {
     pub(super) pods: BTreeMap<String, Placed>,
     /// Nanos of each resource that the pods request.
     used: BTreeMap<String, i128>,
-    /// Uids of those that take ports of the host, and of those that want others away.
+    /// Nanos of CPU and memory, where containers that request nothing count for a little.
+    pub(super) estimated: [i128; 2],
+    /// Uids of those that take ports of the host, of those that want others away, and of those that say anything of others.
     ported: BTreeSet<String>,
     repelling: BTreeSet<String>,
+    sociable: BTreeSet<String>,
 }
 
 pub(super) struct Placed {
@@ -72,6 +78,9 @@ impl Ledger {
     fn note(&mut self, pod: Object) {
         if waits(&pod) {
             self.waiting.insert(place_in_line(&pod));
+            if wishes(&pod).next().is_some() {
+                self.expecting.insert(uid(&pod).to_string(), pod.clone());
+            }
             if !nominated_node(&pod).is_empty() {
                 self.nominated.insert(uid(&pod).to_string(), pod);
             }
@@ -83,6 +92,7 @@ impl Ledger {
     fn forget(&mut self, pod: &Object) {
         self.waiting.remove(&place_in_line(pod));
         self.nominated.remove(uid(pod));
+        self.expecting.remove(uid(pod));
         if let Some(node) = self.nodes.get_mut(str_at(pod, &["spec", "nodeName"])) {
             node.forget(uid(pod));
         }
@@ -92,6 +102,17 @@ impl Ledger {
         self.waiting.iter().map(|(.., key)| key.clone()).collect()
     }
 
+    /// Pods that may fit now that this one is on a node.
+    pub(super) fn waiting_for(&self, there: &Value) -> Vec<Key> {
+        let fitting = self.expecting.values().filter(|pod| expects(pod, there));
+        fitting.map(|pod| crate::access::key_of(pods::PODS, pod)).collect()
+    }
+
+    /// Pods that other pods decide about.
+    pub(super) fn waiting_for_others(&self) -> Vec<Key> {
+        self.expecting.values().map(|pod| crate::access::key_of(pods::PODS, pod)).collect()
+    }
+
     pub(super) fn on(&self, node: &str) -> Option<&Node> {
         self.nodes.get(node)
     }
@@ -99,18 +120,6 @@ impl Ledger {
     /// Pods that this node was made room on for.
     pub(super) fn nominated_on<'a>(&'a self, node: &'a str) -> impl Iterator<Item = &'a Object> {
         self.nominated.values().filter(move |pod| nominated_node(pod) == node)
-    }
-
-    /// Every pod of every node.
-    pub(super) fn all(&self) -> impl Iterator<Item = &Object> {
-        self.nodes.values().flat_map(|node| node.pods.values()).map(|placed| &placed.pod)
-    }
-
-    /// Pods that want others away from them.
-    pub(super) fn repelling(&self) -> impl Iterator<Item = &Object> {
-        self.nodes
-            .values()
-            .flat_map(|node| node.repelling.iter().filter_map(|uid| Some(&node.pods.get(uid)?.pod)))
     }
 }
 
@@ -124,11 +133,14 @@ impl Node {
         if fit::host_ports(&pod).next().is_some() {
             self.ported.insert(id.clone());
         }
-        let wants_away =
-            ["spec", "affinity", "podAntiAffinity", "requiredDuringSchedulingIgnoredDuringExecution"];
-        if !list_at(&pod, &wants_away).is_empty() {
+        let affinity = at(&pod, &["spec", "affinity"]);
+        if !list_at(affinity, &["podAntiAffinity", REQUIRED]).is_empty() {
             self.repelling.insert(id.clone());
         }
+        if ["podAffinity", "podAntiAffinity"].iter().any(|kind| affinity.get(kind).is_some()) {
+            self.sociable.insert(id.clone());
+        }
+        self.estimate(&pod, 1);
         self.pods.insert(id, Placed { pod, requests });
     }
 
@@ -139,8 +151,15 @@ impl Node {
                 *used -= amount.nanos();
             }
         }
+        self.estimate(&placed.pod, -1);
         self.ported.remove(uid);
         self.repelling.remove(uid);
+        self.sociable.remove(uid);
+    }
+
+    fn estimate(&mut self, pod: &Value, sign: i128) {
+        let amounts = usage::estimate(pod);
+        self.estimated.iter_mut().zip(amounts).for_each(|(sum, amount)| *sum += sign * amount);
     }
 
     pub(super) fn used(&self, resource: &str) -> i128 {
@@ -148,8 +167,30 @@ impl Node {
     }
 
     pub(super) fn ported(&self) -> impl Iterator<Item = &Object> {
-        self.ported.iter().filter_map(|uid| Some(&self.pods.get(uid)?.pod))
+        self.among(&self.ported)
     }
+
+    pub(super) fn repelling(&self) -> impl Iterator<Item = &Object> {
+        self.among(&self.repelling)
+    }
+
+    pub(super) fn sociable(&self) -> impl Iterator<Item = &Object> {
+        self.among(&self.sociable)
+    }
+
+    fn among<'a>(&'a self, uids: &'a BTreeSet<String>) -> impl Iterator<Item = &'a Object> {
+        uids.iter().filter_map(|uid| Some(&self.pods.get(uid)?.pod))
+    }
+}
+
+/// The terms and constraints by which a pod depends on others.
+fn wishes(pod: &Value) -> impl Iterator<Item = &Value> {
+    let near = list_at(pod, &["spec", "affinity", "podAffinity", REQUIRED]).iter();
+    near.chain(list_at(pod, &["spec", "topologySpreadConstraints"]))
+}
+
+fn expects(pod: &Value, there: &Value) -> bool {
+    wishes(pod).any(|term| terms::fits_labels(term, pod, there))
 }
 
 /// Whether a pod uses this claim of its namespace.

@@ -1,13 +1,12 @@
 //! Preemption: less important pods go so that a more important one finds room.
 
-use super::fit::{self, Misfit, Scene};
-use super::ledger::{Ledger, nominated_node};
+use super::fit::{Misfit, Scene};
+use super::ledger::nominated_node;
 use crate::access::{self, at, int_at, is_deleting, labels_match, list_at, name, namespace, str_at, uid};
-use crate::{Outcome, Server, pods};
+use crate::{Outcome, pods};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 use std::cmp::Reverse;
-use std::collections::BTreeSet;
 use store::{EventKind, Object, Resource, Write};
 
 const BUDGETS: &str = "policy/poddisruptionbudgets";
@@ -25,11 +24,8 @@ pub(super) enum Preemption {
 }
 
 /// A pod that found no node.
-pub(super) struct Preemptor<'a> {
-    pub(super) server: &'a dyn Server,
-    pub(super) ledger: &'a Ledger,
-    pub(super) nodes: &'a [Object],
-    pub(super) pod: &'a Value,
+pub(super) struct Preemptor<'s, 'a> {
+    pub(super) scene: &'s Scene<'a>,
 }
 
 /// The pods of a node that would have to go.
@@ -40,14 +36,14 @@ struct Candidate {
     violations: usize,
 }
 
-impl Preemptor<'_> {
+impl Preemptor<'_, '_> {
     pub(super) fn priority(pod: &Value) -> i64 {
         int_at(pod, &["spec", "priority"]).unwrap_or(0)
     }
 
     /// `misfits` has why each node does not do, in the order of nodes; none where no node was looked at.
     pub(super) fn decide(&self, misfits: &[Misfit]) -> Preemption {
-        if str_at(self.pod, &["spec", "preemptionPolicy"]) == "Never" {
+        if str_at(self.scene.pod, &["spec", "preemptionPolicy"]) == "Never" {
             return Preemption::Useless("not eligible due to preemptionPolicy=Never.".into());
         }
         if self.waits_for_victims(misfits) {
@@ -57,7 +53,7 @@ impl Preemptor<'_> {
         }
         let mut reasons: Vec<String> = Vec::new();
         let mut candidates = Vec::new();
-        for (place, _) in self.nodes.iter().enumerate() {
+        for (place, _) in self.scene.nodes.iter().enumerate() {
             match misfits.get(place).filter(|misfit| misfit.could_preempt).map(|_| self.victims_on(place)) {
                 None => reasons.push(NOT_HELPFUL.into()),
                 Some(Err(why)) => reasons.extend(why),
@@ -66,10 +62,10 @@ impl Preemptor<'_> {
         }
         match candidates.into_iter().min_by_key(|candidate| self.cost(candidate)) {
             Some(best) => {
-                Preemption::Room { node: name(&self.nodes[best.node]).into(), victims: best.victims }
+                Preemption::Room { node: name(&self.scene.nodes[best.node]).into(), victims: best.victims }
             }
             None => {
-                let nodes = self.nodes.len();
+                let nodes = self.scene.nodes.len();
                 let counted = super::counted(reasons.iter().map(String::as_str));
                 Preemption::Useless(format!("0/{nodes} nodes are available: {counted}."))
             }
@@ -77,36 +73,38 @@ impl Preemptor<'_> {
     }
 
     fn less_important(&self, pod: &Value) -> bool {
-        Self::priority(pod) < Self::priority(self.pod)
+        Self::priority(pod) < Self::priority(self.scene.pod)
     }
 
     /// Whether room is being made already.
     fn waits_for_victims(&self, misfits: &[Misfit]) -> bool {
-        let nominated = nominated_node(self.pod);
-        let Some(place) = self.nodes.iter().position(|node| name(node) == nominated) else { return false };
+        let nominated = nominated_node(self.scene.pod);
+        let Some(place) = self.scene.nodes.iter().position(|node| name(node) == nominated) else {
+            return false;
+        };
         let hopeless = misfits.get(place).is_some_and(|misfit| !misfit.could_preempt);
         let going = |pod: &Object| {
             let conditions = list_at(pod, &["status", "conditions"]);
             let target = conditions.iter().find(|c| str_at(c, &["type"]) == TARGET);
             is_deleting(pod) && target.is_some_and(|c| str_at(c, &["reason"]) == BY_SCHEDULER)
         };
-        let there = self.ledger.on(nominated).into_iter().flat_map(|node| node.pods.values());
+        let there = self.scene.ledger.on(nominated).into_iter().flat_map(|node| node.pods.values());
         !hopeless && there.map(|placed| &placed.pod).any(|pod| self.less_important(pod) && going(pod))
     }
 
     /// Everything less important goes; then, the more important first, whoever need not go stays. Those that a disruption
     /// budget keeps are tried first.
     fn victims_on(&self, place: usize) -> Result<Candidate, Vec<String>> {
-        let node = &self.nodes[place];
-        let there = self.ledger.on(name(node)).into_iter().flat_map(|node| node.pods.values());
+        let node = &self.scene.nodes[place];
+        let there = self.scene.ledger.on(name(node)).into_iter().flat_map(|node| node.pods.values());
         let mut possible: Vec<Object> =
             there.map(|placed| &placed.pod).filter(|pod| self.less_important(pod)).cloned().collect();
         if possible.is_empty() {
             return Err(vec![NO_VICTIMS.into()]);
         }
-        let without: BTreeSet<String> = possible.iter().map(|pod| uid(pod).to_string()).collect();
-        let mut scene = Scene { ledger: self.ledger, nodes: self.nodes, without };
-        if let Some(misfit) = fit::misfit(self.server, &scene, self.pod, node) {
+        let mut scene = self.scene.clone();
+        possible.iter().for_each(|pod| scene.remove(pod, node));
+        if let Some(misfit) = scene.misfit(node) {
             return Err(misfit.reasons);
         }
         possible.sort_by_cached_key(|pod| importance(pod));
@@ -115,9 +113,9 @@ impl Preemptor<'_> {
         let mut violations = 0;
         let mut victims = Vec::new();
         for (place, pod) in kept.into_iter().chain(others).enumerate() {
-            scene.without.remove(uid(&pod));
-            if fit::misfit(self.server, &scene, self.pod, node).is_some() {
-                scene.without.insert(uid(&pod).to_string());
+            scene.restore(&pod, node);
+            if scene.misfit(node).is_some() {
+                scene.remove(&pod, node);
                 violations += usize::from(place < violations_before);
                 victims.push(pod);
             }
@@ -128,7 +126,7 @@ impl Preemptor<'_> {
 
     /// Those that a budget does not let go, and the others, in their order.
     fn by_budgets(&self, pods: Vec<Object>) -> (Vec<Object>, Vec<Object>) {
-        let budgets = self.server.list(BUDGETS, "");
+        let budgets = self.scene.server.list(BUDGETS, "");
         let mut allowed: Vec<i64> =
             budgets.iter().map(|b| int_at(b, &["status", "disruptionsAllowed"]).unwrap_or(0)).collect();
         pods.into_iter().partition(|pod| {

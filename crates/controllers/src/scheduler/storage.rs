@@ -1,11 +1,12 @@
 //! What a pod's claims ask of the cluster and of a node.
 
-use super::affinity;
 use super::fit::{Misfit, Scene};
 use super::ledger::uses_claim;
+use super::node_affinity;
 use crate::access::{at, is_deleting, list_at, namespace, str_at, uid};
 use crate::{Server, volumes};
 use serde_json::Value;
+use store::Object;
 
 const VOLUMES: &str = "persistentvolumes";
 
@@ -30,11 +31,13 @@ pub(super) fn claims(server: &dyn Server, pod: &Value) -> Option<String> {
 }
 
 /// Claims that only one pod may use, and volumes that are on other nodes only.
-pub(super) fn misfit(server: &dyn Server, scene: &Scene, pod: &Value, node: &Value) -> Option<Misfit> {
+pub(super) fn misfit(scene: &Scene<'_>, node: &Value) -> Option<Misfit> {
+    let (server, pod) = (scene.server, scene.pod);
     volumes::claims_of(pod).into_iter().find_map(|claim| {
         let found = server.get(volumes::CLAIMS, namespace(pod), &claim)?;
         let alone = list_at(&found, &["spec", "accessModes"]).iter().any(|mode| mode == "ReadWriteOncePod");
-        let others = || scene.pods().any(|p| uid(p) != uid(pod) && uses_claim(p, namespace(pod), &claim));
+        let uses = |p: &Object| uid(p) != uid(pod) && uses_claim(p, namespace(pod), &claim);
+        let others = || scene.nodes.iter().any(|node| scene.on(node).any(uses));
         if alone && others() {
             let reason =
                 "node has pod using PersistentVolumeClaim with the same name and ReadWriteOncePod access mode";
@@ -43,11 +46,11 @@ pub(super) fn misfit(server: &dyn Server, scene: &Scene, pod: &Value, node: &Val
         let volume = server.get(VOLUMES, "", str_at(&found, &["spec", "volumeName"]))?;
         let required = at(&volume, &["spec", "nodeAffinity", "required"]);
         let near = required.is_null() || selects(required, node);
-        (!near).then(|| Misfit::new("node(s) had volume node affinity conflict"))
+        (!near).then(|| Misfit::new("node(s) didn't match PersistentVolume's node affinity"))
     })
 }
 
 /// Whether a NodeSelector selects the node.
 pub(crate) fn selects(selector: &Value, node: &Value) -> bool {
-    list_at(selector, &["nodeSelectorTerms"]).iter().any(|term| affinity::node_term(term, node))
+    list_at(selector, &["nodeSelectorTerms"]).iter().any(|term| node_affinity::node_term(term, node))
 }

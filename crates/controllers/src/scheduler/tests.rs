@@ -85,7 +85,7 @@ fn says_why() {
         json!({"taints": [{"key": "a", "value": "b", "effect": "NoSchedule"}]}),
         expect![[r#"
         "False" "Unschedulable"
-        FailedScheduling: 0/1 nodes are available: 1 node(s) had untolerated taint {a: b}. preemption: 0/1 nodes are available: 1 Preemption is not helpful for scheduling."#]],
+        FailedScheduling: 0/1 nodes are available: 1 node(s) had untolerated taint(s). preemption: 0/1 nodes are available: 1 Preemption is not helpful for scheduling."#]],
     );
     let port = || json!({"containers": [{"name": "c", "ports": [{"hostPort": 80, "containerPort": 80}]}]});
     check(
@@ -378,7 +378,7 @@ fn volumes_hold_pods_where_they_are() {
     };
     for (host, mode, want) in [
         ("node", "ReadWriteOnce", "Scheduled"),
-        ("other", "ReadWriteOnce", "node(s) had volume node affinity conflict"),
+        ("other", "ReadWriteOnce", "node(s) didn't match PersistentVolume's node affinity"),
         (
             "node",
             "ReadWriteOncePod",
