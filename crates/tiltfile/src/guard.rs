@@ -17,6 +17,7 @@
 
 mod edits;
 mod natives;
+mod percent;
 mod room;
 
 pub(crate) use edits::{call_parenthesis, column};

@@ -6,6 +6,7 @@ pub(crate) mod record;
 
 use crate::builtins;
 use crate::call::{Call, Failure, go_quote, go_type};
+use crate::text::quote::with_printable;
 use allocative::Allocative;
 use starlark::environment::GlobalsBuilder;
 use starlark::eval::{Arguments, Evaluator};
@@ -388,9 +389,24 @@ pub(crate) fn from_json<'v>(heap: Heap<'v>, json: &serde_json::Value) -> Value<'
     }
 }
 
+/// A value as `repr()` writes it.
+pub(crate) fn go_repr_of(v: Value<'_>) -> String {
+    let text = v.to_repr();
+    match v.get_type() {
+        "string" | "list" | "tuple" | "dict" | "set" | "struct" => with_printable(&text).into_owned(),
+        // a blob is its text
+        _ => text,
+    }
+}
+
+/// A value as `str()` and `print()` write it: a string is itself.
+pub(crate) fn go_text_of(v: Value<'_>) -> String {
+    v.unpack_str().map_or_else(|| go_repr_of(v), str::to_owned)
+}
+
 /// JSON as Starlark writes it.
 pub(crate) fn starlark_text(json: &serde_json::Value) -> String {
-    starlark::environment::Module::with_temp_heap(|module| from_json(module.heap(), json).to_repr())
+    starlark::environment::Module::with_temp_heap(|module| go_repr_of(from_json(module.heap(), json)))
 }
 
 /// A Starlark value as JSON; the error is the text that Tilt gives.

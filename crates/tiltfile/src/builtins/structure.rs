@@ -2,6 +2,7 @@
 
 use crate::call::{Call, Failure, FailureKind, Result, fail, go_quote, go_repr, type_name};
 use crate::guard::check_printed;
+use crate::values::go_text_of;
 use crate::values::record::{NamedModule, Struct};
 use crate::{Level, dialect, eval};
 use starlark::environment::Module;
@@ -59,7 +60,7 @@ pub(crate) fn print<'v>(call: &mut Call<'v, '_, '_, '_>) -> Result<Value<'v>> {
     for value in &call.positional {
         check_printed(call.eval, *value)?;
     }
-    let text = call.positional.iter().map(|v| v.to_str()).collect::<Vec<_>>().join(&separator);
+    let text = call.positional.iter().map(|v| go_text_of(*v)).collect::<Vec<_>>().join(&separator);
     call.env().say(Level::Info, &text);
     call.none()
 }

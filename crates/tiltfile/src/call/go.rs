@@ -1,7 +1,7 @@
 //! Values as Go writes them: Tilt's own texts name Go's types, where the interpreter's name Starlark's.
 
 use crate::guard::is_short;
-use crate::values::LinkValue;
+use crate::values::{LinkValue, go_repr_of};
 use starlark::values::Value;
 use std::fmt::Write as _;
 
@@ -57,7 +57,7 @@ pub(crate) fn go_type(v: Value<'_>) -> &'static str {
 pub(crate) fn go_repr(v: Value<'_>) -> String {
     match v.unpack_str() {
         Some(text) => go_quote(text),
-        None if is_short(v) => v.to_repr(),
+        None if is_short(v) => go_repr_of(v),
         None => format!("a very large {}", type_name(v)),
     }
 }

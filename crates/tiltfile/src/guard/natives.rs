@@ -1,8 +1,10 @@
 //! What the names of guards stand for.
 
+use super::percent::interpolate;
 use super::room::{check_room, demand, largest, printed};
 use super::{LOOP_RANGE, PREFIX};
 use crate::call::{Failure, Result};
+use crate::values::go_repr_of;
 use allocative::Allocative;
 use starlark::environment::{Globals, GlobalsBuilder};
 use starlark::eval::{Arguments, Evaluator};
@@ -134,7 +136,12 @@ impl<'v> StarlarkValue<'v> for GuardValue {
                     checked.map_err(Failure::into_starlark)?;
                 }
                 let original = self.original.expect("these are builtins of the interpreter");
-                original.to_value().invoke(args, eval)
+                let result = original.to_value().invoke(args, eval)?;
+                Ok(match (self.guard, first) {
+                    (Guard::Repr, Some(value)) => eval.heap().alloc(go_repr_of(value)),
+                    (Guard::Str, Some(value)) if is_container(value) => field(value, eval.heap()),
+                    _ => result,
+                })
             }
         }
     }
@@ -158,7 +165,10 @@ fn operate<'v>(
     match guard {
         Guard::Add => a.add(b, heap),
         Guard::Multiply => a.mul(b, heap),
-        Guard::Percent => a.percent(b, heap),
+        Guard::Percent => match a.unpack_str() {
+            Some(format) => interpolate(format, b, heap).map(|text| heap.alloc(text)),
+            None => a.percent(b, heap),
+        },
         Guard::Or => a.bit_or(b, heap),
         _ => a.left_shift(b, heap),
     }
@@ -262,7 +272,24 @@ fn method<'v>(
         let text = format!("{} has no .{name} field or method", receiver.get_type());
         return Err(Failure { in_place: true, ..Failure::new(text) }.into_starlark());
     };
-    eval.eval_function(function, rest, &named)
+    // a field with a conversion would put what was printed already into quotes
+    let printed = guard == Guard::Format && receiver.unpack_str().is_some_and(|text| !text.contains('!'));
+    if !printed {
+        return eval.eval_function(function, rest, &named);
+    }
+    let heap = eval.heap();
+    let rest: Vec<Value<'v>> = rest.iter().map(|v| field(*v, heap)).collect();
+    let named: Vec<(&str, Value<'v>)> = named.iter().map(|(name, v)| (*name, field(*v, heap))).collect();
+    eval.eval_function(function, &rest, &named)
+}
+
+/// What `str()` and `format()` print for a value that is not a string.
+fn field<'v>(value: Value<'v>, heap: Heap<'v>) -> Value<'v> {
+    if is_container(value) { heap.alloc(go_repr_of(value)) } else { value }
+}
+
+fn is_container(value: Value<'_>) -> bool {
+    matches!(value.get_type(), "list" | "tuple" | "dict" | "set" | "struct")
 }
 
 /// The interpreter's own `join` makes room for as many of the longer of the first two as there are.

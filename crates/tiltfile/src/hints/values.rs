@@ -173,7 +173,7 @@ const MESSAGES: &[(&str, &str)] = &[
     ),
     (
         r"[Uu]nsupported format character|unknown conversion",
-        "there are %s, %r, %d, %x, %o, %f, %e, %g, %c and %%, without widths",
+        "there are %s, %r, %d, %i, %x, %o, %f, %e, %g, %c, %% and %(key)s, without widths",
     ),
     (
         r"multiple values for keyword argument|got multiple values",
