@@ -2,8 +2,7 @@
 
 use crate::metadata::{field_map, text};
 use crate::{
-    Api, ApiError, FieldValidation, Result, Warnings, WriteOptions, admission, crds, gvk, policy, rules,
-    structural,
+    Api, ApiError, FieldValidation, Result, WriteOptions, admission, crds, gvk, policy, rules, structural,
 };
 use base64::Engine as _;
 use schema::Kind;
@@ -122,7 +121,7 @@ pub(crate) fn validate(
         if causes.is_empty() {
             causes.extend(structural::default_problems(object));
         }
-        causes.extend(rules::problems(object));
+        causes.extend(rules::problems(object, previous));
         causes = crds::places::name(object, causes);
     } else if policy::has_expressions(kind) {
         causes.extend(policy::problems(object));
@@ -136,14 +135,6 @@ pub(crate) fn validate(
         return Ok(());
     }
     Err(ApiError::invalid(&kind.resource(), &kind.kind, text(object, "name"), &causes))
-}
-
-/// Says of what is accepted what else there is to say.
-pub(crate) fn warn(kind: &Kind, object: &Value, previous: Option<&Value>, warnings: &Warnings) {
-    let is_new = |previous: &Value| previous["spec"]["versions"] != object["spec"]["versions"];
-    if kind.resource() == crds::RESOURCE && previous.is_none_or(is_new) {
-        rules::cost_warnings(object).into_iter().for_each(|warning| warnings.push(warning));
-    }
 }
 
 /// `stringData` is write-only: it ends up in `data`.

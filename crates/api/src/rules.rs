@@ -1,14 +1,14 @@
 //! The rules of custom resources in CEL (`x-kubernetes-validations`).
 //!
-//! Rules are compiled and checked against their schema's types when a definition is written ([`compile`]), and kept until
-//! it changes. They are evaluated ([`walk`]) when an object has the shape of its schema, within upstream's limits of cost.
+//! Rules are checked against their schema's types when a definition is written ([`mod@check`]), compiled ([`compile`]) and kept until
+//! it changes; those that may be too expensive are refused ([`cost`]). They are evaluated ([`walk`]) when an object has the shape of its schema, within upstream's limits of cost.
 
+mod check;
 mod compile;
 mod cost;
 mod walk;
 
-pub(crate) use compile::problems;
-pub(crate) use cost::warnings as cost_warnings;
+pub(crate) use check::problems;
 
 use crate::{Api, Object, structural};
 use compile::Rules;

@@ -78,7 +78,6 @@ pub(crate) fn create(
     let key = Key { name: text(&object, "name").into(), ..key.clone() };
     prepare::initial(tx, kind, &mut object)?;
     admit::validate(tx.api, &view, kind, &object, None)?;
-    admit::warn(kind, &object, None, &options.warnings);
     drop_empty(&mut object);
     asked_for.iter_mut().for_each(drop_empty);
     let meta = metadata::of(&mut object);
@@ -152,7 +151,6 @@ pub(crate) fn update_with(
     };
     let mut asked_for = mutation::of_changed(tx, &attributes, &mut next, &previous, part)?;
     admit::validate(tx.api, &tx.view(), kind, &next, Some(&previous))?;
-    admit::warn(kind, &next, Some(&previous), &options.warnings);
     match &paths {
         Some(paths) => admission::validate(tx, &attributes, Some(&scale::shown(paths, &next)))?,
         None => admission::validate(tx, &attributes, Some(&next))?,

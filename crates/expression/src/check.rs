@@ -1,6 +1,7 @@
 //! Whether an expression makes sense for values of given types: fields that are not declared, signs and functions that such
 //! values do not have. What cannot be known is taken on trust.
 
+use crate::cost::{Types, address};
 use crate::functions;
 use crate::operators_name;
 use crate::parse::Problem;
@@ -16,10 +17,17 @@ pub struct Names<'a> {
 }
 
 pub(crate) struct Checker<'a> {
-    pub(crate) text: &'a str,
-    pub(crate) names: &'a Names<'a>,
-    pub(crate) bound: Vec<(String, Type)>,
+    text: &'a str,
+    names: &'a Names<'a>,
+    bound: Vec<(String, Type)>,
+    pub(crate) types: Types,
     pub(crate) problems: Vec<Problem>,
+}
+
+impl<'a> Checker<'a> {
+    pub(crate) fn new(text: &'a str, names: &'a Names<'a>) -> Self {
+        Self { text, names, bound: Vec::new(), types: Types::new(), problems: Vec::new() }
+    }
 }
 
 impl Checker<'_> {
@@ -39,6 +47,12 @@ impl Checker<'_> {
     }
 
     pub(crate) fn of(&mut self, node: &Node) -> Type {
+        let ty = self.of_form(node);
+        self.types.insert(address(node), ty.clone());
+        ty
+    }
+
+    fn of_form(&mut self, node: &Node) -> Type {
         match &node.form {
             Form::Literal(value) => of_literal(value),
             Form::Name(name) => self.of_name(name, node.at),

@@ -1,162 +1,222 @@
-//! What an expression may cost at most over an object of a structural schema: as upstream estimates it before there is an
-//! object, from the bounds that the schema sets (`maxItems`, `maxLength`, `maxProperties`) and the size of a request.
+//! What an expression may cost at most over values of a structural schema: as upstream estimates it before there is a value,
+//! from the bounds that the schema sets (`maxItems`, `maxLength`, `maxProperties`) and the size of a request.
 //!
-//! Where upstream's estimate is not known, this one is the lower.
+//! Rules are refused by this estimate, so it is upstream's with all its peculiarities: what stands in no schema and is made
+//! by a function has a size without limit, and what is reached by a field of such a value is taken for a value of the
+//! root. Where upstream's depends on more than is known here, this one is the lower.
 
-use crate::syntax::{Fold, Form, Loop, Node, Operator, qualified};
-use crate::value::escape;
-use serde_json::Value as Json;
+mod functions;
 
-/// The largest request.
-const REQUEST: u64 = 3 * 1024 * 1024;
+use crate::declared::Declared;
+use crate::syntax::{Fold, Form, Loop, Node, Operator};
+use crate::types::Type;
+use kube_cel::cel::Value;
+use std::collections::HashMap;
 
-/// What is known of a value: where in the schema it stands, or how large it is.
-#[derive(Clone, Copy)]
+/// Between how many characters, bytes, items or entries.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Size {
+    least: u64,
+    most: u64,
+}
+
+impl Size {
+    const UNKNOWN: Self = Self { least: 0, most: u64::MAX };
+
+    fn exact(size: u64) -> Self {
+        Self { least: size, most: size }
+    }
+
+    fn up_to(most: u64) -> Self {
+        Self { least: 0, most }
+    }
+
+    fn plus(self, other: Self) -> Self {
+        Self { least: self.least.saturating_add(other.least), most: self.most.saturating_add(other.most) }
+    }
+
+    fn times(self, other: Self) -> Self {
+        Self { least: self.least.saturating_mul(other.least), most: self.most.saturating_mul(other.most) }
+    }
+
+    fn or(self, other: Self) -> Self {
+        Self { least: self.least.min(other.least), most: self.most.max(other.most) }
+    }
+
+    /// What going through it costs.
+    fn tenth(self) -> u64 {
+        self.most.div_ceil(10)
+    }
+
+    fn fifth(self) -> u64 {
+        self.most.div_ceil(5)
+    }
+
+    fn quarter(self) -> u64 {
+        self.most.div_ceil(4)
+    }
+}
+
+/// Where in the schema a value stands.
+#[derive(Debug, Clone, Copy)]
 enum Place<'a> {
-    In(&'a Json),
-    /// A list whose items are of the schema.
-    Some {
-        size: u64,
-        items: Option<&'a Json>,
-    },
+    /// It is made by the expression.
+    Nowhere,
+    In(&'a Declared),
+    /// The schema says nothing of it.
     Unknown,
+    /// A key of a map, which has no length in upstream's eyes.
+    Key,
 }
 
-impl Place<'_> {
-    /// A lower estimate where nothing is known.
-    fn size(self) -> u64 {
-        match self {
-            Place::In(schema) => most(schema),
-            Place::Some { size, .. } => size,
-            Place::Unknown => 1,
-        }
-    }
+/// A step from a place.
+enum Step<'s> {
+    Field(&'s str),
+    Item,
+    Key,
+    Index,
 }
 
-/// How many elements, characters or bytes a value of a schema can have.
-pub fn most(schema: &Json) -> u64 {
-    let bound = |name: &str| schema[name].as_u64();
-    if schema["x-kubernetes-int-or-string"] == true {
-        return REQUEST - 2;
-    }
-    match schema["type"].as_str() {
-        Some("array") => bound("maxItems").unwrap_or((REQUEST - 2) / (least_bytes(&schema["items"]) + 1)),
-        Some("object") if schema["additionalProperties"].is_object() => bound("maxProperties")
-            .unwrap_or((REQUEST - 2) / (least_bytes(&schema["additionalProperties"]) + 6)),
-        Some("string") => text_most(schema),
-        _ => 1,
-    }
+/// What is known of a part of the expression.
+#[derive(Debug, Clone, Copy)]
+struct Found<'a> {
+    cost: u64,
+    place: Place<'a>,
+    /// What is known without the schema.
+    size: Option<Size>,
+    /// What is known when nothing else is.
+    fallback: Option<Size>,
+    is_scalar: bool,
 }
 
-fn text_most(schema: &Json) -> u64 {
-    match (schema["format"].as_str(), schema["maxLength"].as_u64(), schema["enum"].as_array()) {
-        (Some("duration" | "date" | "date-time"), _, _) => 32,
-        // Letters of four bytes.
-        (_, Some(most), _) => most.saturating_mul(4),
-        (_, None, Some(values)) => {
-            let lengths = values.iter().filter_map(Json::as_str).map(|value| value.len() as u64 + 2);
-            lengths.max().unwrap_or(1)
-        }
-        _ => REQUEST - 2,
+impl<'a> Found<'a> {
+    fn made(cost: u64) -> Self {
+        Self { cost, place: Place::Nowhere, size: None, fallback: None, is_scalar: false }
     }
-}
 
-/// The size of the smallest value as JSON.
-pub fn least_bytes(schema: &Json) -> u64 {
-    if schema["x-kubernetes-int-or-string"] == true {
-        return 1;
+    fn sized(self, size: Size) -> Self {
+        Self { size: Some(size), ..self }
     }
-    match schema["type"].as_str() {
-        Some("string" | "array") => 2,
-        Some("boolean") => 4,
-        Some("object") => {
-            let properties = &schema["properties"];
-            let required = schema["required"].as_array().into_iter().flatten().filter_map(Json::as_str);
-            required.fold(2_u64, |sum, name| {
-                sum.saturating_add(name.len() as u64 + least_bytes(&properties[name]) + 4)
-            })
-        }
-        _ => 1,
+
+    fn known_size(&self) -> Option<Size> {
+        let by_place = match self.place {
+            Place::Nowhere | Place::Unknown => None,
+            Place::In(declared) => Some(Size::up_to(declared.most())),
+            Place::Key => Some(Size::up_to(0)),
+        };
+        self.size.or(by_place).or(self.is_scalar.then(|| Size::exact(1))).or(self.fallback)
+    }
+
+    fn size(&self) -> Size {
+        self.known_size().unwrap_or(Size::UNKNOWN)
+    }
+
+    fn at(self, place: Place<'a>) -> Self {
+        Self { place, ..self }
     }
 }
 
-/// The most that one evaluation costs, as an estimate. `this`: the schema of `self`.
-pub(crate) fn estimate(root: &Node, this: &Json) -> u64 {
-    let names = vec![("self".to_string(), Place::In(this)), ("oldSelf".to_string(), Place::In(this))];
-    Estimate { names }.of(root).0
+/// The types of an expression's parts, by their address.
+pub(crate) type Types = HashMap<usize, Type>;
+
+pub(crate) fn address(node: &Node) -> usize {
+    std::ptr::from_ref(node).addr()
 }
+
+/// The most that one evaluation costs. `root`: what is declared of `self`.
+pub(crate) fn estimate(node: &Node, types: &Types, root: &Declared) -> u64 {
+    Estimate { root, types, names: Vec::new() }.of(node).cost
+}
+
+/// What a name of a loop or of `cel.bind` stands for.
+type Bound<'a> = (String, Place<'a>, Option<Size>);
 
 struct Estimate<'a> {
-    names: Vec<(String, Place<'a>)>,
-}
-
-type Found<'a> = (u64, Place<'a>);
-
-fn tenth(size: u64) -> u64 {
-    size.div_ceil(10)
+    root: &'a Declared,
+    types: &'a Types,
+    names: Vec<Bound<'a>>,
 }
 
 impl<'a> Estimate<'a> {
-    fn all<'n>(&mut self, nodes: impl IntoIterator<Item = &'n Node>) -> u64 {
-        nodes.into_iter().fold(0, |sum: u64, node| sum.saturating_add(self.of(node).0))
+    fn ty(&self, node: &Node) -> &'a Type {
+        self.types.get(&address(node)).unwrap_or(&Type::Dyn)
+    }
+
+    fn step(&self, from: Place<'a>, step: &Step<'_>) -> Place<'a> {
+        let declared = match from {
+            Place::Nowhere => return Place::In(self.root),
+            Place::In(declared) => declared,
+            Place::Unknown | Place::Key => return Place::Unknown,
+        };
+        let found = match step {
+            Step::Field(name) => declared.field(name),
+            Step::Item => declared.items(),
+            Step::Key if matches!(declared.ty(), Type::Map(..)) => return Place::Key,
+            Step::Key | Step::Index => None,
+        };
+        found.map_or(Place::Unknown, |found| Place::In(found))
     }
 
     fn of(&mut self, node: &Node) -> Found<'a> {
+        let found = self.of_form(node);
+        Found { is_scalar: is_scalar(self.ty(node)), ..found }
+    }
+
+    fn of_form(&mut self, node: &Node) -> Found<'a> {
         match &node.form {
-            Form::Literal(value) => {
-                let size = crate::operators::length(value) as u64;
-                (0, Place::Some { size, items: None })
-            }
-            Form::Name(name) => {
-                let known = self.names.iter().rev().find(|(known, _)| known == name);
-                (1, known.map_or(Place::Unknown, |(_, place)| *place))
-            }
+            Form::Literal(value) => Found { size: of_literal(value), ..Found::made(0) },
+            Form::Name(name) => match self.names.iter().rev().find(|(known, ..)| known == name) {
+                Some((_, place, size)) => Found { fallback: *size, ..Found::made(1).at(*place) },
+                None => Found::made(1).at(Place::In(self.root)),
+            },
+            Form::Select { of, test: true, .. } => Found::made(self.of(of).cost),
+            Form::Select { of, optional: true, .. } => Found::made(plus(self.of(of).cost, 1)),
             Form::Select { of, field, .. } => {
-                let (cost, place) = self.of(of);
-                (cost.saturating_add(1), field_of(place, field))
+                let inner = self.of(of);
+                let own = u64::from(matches!(self.ty(of), Type::Object(_) | Type::Map(..)));
+                Found::made(plus(inner.cost, own)).at(self.step(inner.place, &Step::Field(field)))
             }
-            Form::Index { of, key, .. } => {
-                let ((cost, place), key) = (self.of(of), self.of(key).0);
-                (cost.saturating_add(key).saturating_add(1), item_of(place))
+            Form::Index { of, key, optional } => {
+                let (inner, key) = (self.of(of), self.of(key));
+                let found = Found::made(plus(plus(inner.cost, key.cost), 1));
+                if *optional { found } else { found.at(self.step(inner.place, &Step::Item)) }
             }
             Form::Call { target, name, arguments } => self.of_call(target.as_deref(), name, arguments),
-            Form::Unary { of, .. } => (self.of(of).0.saturating_add(1), Place::Unknown),
-            Form::Binary { operator, left, right } => {
-                let (left, right) = (self.of(left), self.of(right));
-                let (own, place) = binary(*operator, left.1, right.1);
-                (left.0.saturating_add(right.0).saturating_add(own), place)
-            }
-            Form::Logic { terms, .. } => (self.all(terms), Place::Unknown),
+            Form::Unary { of, .. } => Found::made(plus(self.of(of).cost, 1)),
+            Form::Binary { operator, left, right } => self.of_binary(*operator, left, right),
+            Form::Logic { terms, .. } => Found::made(self.all(terms)),
             Form::Choice { condition, yes, no } => {
                 let (condition, yes, no) = (self.of(condition), self.of(yes), self.of(no));
-                (condition.0.saturating_add(yes.0.max(no.0)), yes.1)
+                Found::made(plus(condition.cost, yes.cost.max(no.cost))).sized(yes.size().or(no.size()))
             }
             Form::List(items) => {
-                let cost = self.all(items.iter().map(|(item, _)| item)).saturating_add(10);
-                (cost, Place::Some { size: items.len() as u64, items: None })
+                let cost = plus(self.all(items.iter().map(|(item, _)| item)), LIST);
+                Found::made(cost).sized(Size::exact(items.len() as u64))
             }
             Form::Map(entries) => {
                 let cost = self.all(entries.iter().flat_map(|(key, value, _)| [key, value]));
-                (cost.saturating_add(30), Place::Some { size: entries.len() as u64, items: None })
+                Found::made(plus(cost, MAP)).sized(Size::exact(entries.len() as u64))
             }
             Form::Struct { fields, .. } => {
-                (self.all(fields.iter().map(|(_, value, _)| value)).saturating_add(40), Place::Unknown)
+                Found::made(plus(self.all(fields.iter().map(|(_, value, _)| value)), STRUCT))
             }
             Form::Loop(inner) => self.of_loop(inner),
-            Form::Bind { name, value: of, body } => {
-                let of = self.of(of);
-                let found = self.within(vec![(name.clone(), of.1)], body);
-                (of.0.saturating_add(found.0), found.1)
+            Form::Bind { name, value, body } => {
+                let value = self.of(value);
+                let bound = (name.clone(), value.place, value.known_size());
+                let body = self.within(vec![bound], body);
+                let cost = plus(plus(value.cost, body.cost), LIST);
+                Found { size: body.known_size(), ..Found::made(cost) }
             }
-            Form::OptMap { of, name, body, .. } => {
-                let of = self.of(of);
-                let found = self.within(vec![(name.clone(), of.1)], body);
-                (of.0.saturating_add(found.0), Place::Unknown)
-            }
+            Form::OptMap { of, name, body, flat } => self.of_optional(of, name, body, *flat),
         }
     }
 
-    fn within(&mut self, names: Vec<(String, Place<'a>)>, body: &Node) -> Found<'a> {
+    fn all<'n>(&mut self, nodes: impl IntoIterator<Item = &'n Node>) -> u64 {
+        nodes.into_iter().fold(0, |sum, node| plus(sum, self.of(node).cost))
+    }
+
+    fn within(&mut self, names: Vec<Bound<'a>>, body: &Node) -> Found<'a> {
         let before = self.names.len();
         self.names.extend(names);
         let found = self.of(body);
@@ -164,101 +224,108 @@ impl<'a> Estimate<'a> {
         found
     }
 
-    fn of_call(&mut self, target: Option<&Node>, name: &str, arguments: &[Node]) -> Found<'a> {
-        let is_qualified = qualified(target, name).is_some();
-        let target = target.filter(|_| !is_qualified).map(|node| self.of(node));
-        let given: Vec<Found<'a>> = arguments.iter().map(|node| self.of(node)).collect();
-        let costs = target.iter().chain(&given).fold(0, |sum: u64, found| sum.saturating_add(found.0));
-        let this = target.or(given.first().copied()).map_or(Place::Unknown, |found| found.1);
-        let argument = given.last().map_or(1, |found| found.1.size());
-        let own = match name {
-            "startsWith" | "endsWith" => tenth(argument),
-            "contains" => tenth(this.size()).saturating_mul(tenth(argument)),
-            "matches" | "find" | "findAll" => {
-                tenth(this.size().saturating_add(1)).saturating_mul(argument.div_ceil(4))
+    /// `of.hasValue() ? optional.of(cel.bind(name, of.value(), body)) : optional.none()`.
+    fn of_optional(&mut self, of: &Node, name: &str, body: &Node, flat: bool) -> Found<'a> {
+        let of = self.of(of);
+        let body = self.within(vec![(name.to_string(), Place::Nowhere, None)], body);
+        let bound = plus(plus(of.cost, body.cost), LIST + 1);
+        let there = if flat { bound } else { plus(bound, 1) };
+        Found::made(plus(plus(of.cost, 1), there))
+    }
+
+    fn of_binary(&mut self, operator: Operator, left: &Node, right: &Node) -> Found<'a> {
+        use Operator as Op;
+        let types = (self.ty(left), self.ty(right));
+        let both = |ty: &Type| types.0.agrees(ty) && types.1.agrees(ty);
+        let (left, right) = (self.of(left), self.of(right));
+        let found = Found::made(plus(left.cost, right.cost));
+        let (of_left, of_right) = (left.size(), right.size());
+        let of_shorter = Size::up_to(of_left.most.min(of_right.most)).tenth();
+        let (own, size) = match operator {
+            Op::Equals | Op::NotEquals => (of_shorter, None),
+            Op::Less | Op::LessEquals | Op::Greater | Op::GreaterEquals => {
+                let is_long = both(&Type::Text) || both(&Type::Bytes);
+                let is_short = !is_long || matches!(types, (Type::Dyn, _) | (_, Type::Dyn));
+                (if is_long { of_shorter.max(u64::from(is_short)) } else { 1 }, None)
             }
-            "isSorted" | "sum" | "max" | "min" | "indexOf" | "lastIndexOf" | "lowerAscii" | "upperAscii"
-            | "substring" | "trim" | "replace" | "split" | "url" | "isURL" => tenth(this.size()),
-            _ => 1,
+            Op::In => match types.1 {
+                Type::Map(..) => (1, None),
+                _ => (of_right.most, None),
+            },
+            Op::Add if both(&Type::Text) || both(&Type::Bytes) => {
+                let size = of_left.plus(of_right);
+                (size.tenth(), Some(size))
+            }
+            Op::Add if both(&Type::list(Type::Dyn)) => (1, Some(of_left.plus(of_right))),
+            _ => (1, None),
         };
-        let place = match name {
-            "orValue" | "value" | "or" | "dyn" | "string" | "lowerAscii" | "upperAscii" | "trim"
-            | "distinct" | "sort" | "reverse" => this,
-            _ => Place::Unknown,
-        };
-        (costs.saturating_add(own.max(1)), place)
+        Found { size, ..found }.costs_more(own)
     }
 
     fn of_loop(&mut self, inner: &Loop) -> Found<'a> {
         let range = self.of(&inner.range);
-        let (size, item) = (range.1.size(), item_of(range.1));
-        let is_map = matches!(range.1, Place::In(schema) if schema["type"] == "object");
-        let key = Place::Unknown;
-        let names = match &inner.second {
-            Some(second) => vec![(inner.first.clone(), key), (second.clone(), item)],
-            None => vec![(inner.first.clone(), if is_map { key } else { item })],
+        let is_list = matches!(self.ty(&inner.range), Type::List(_));
+        let places = match (is_list, inner.second.is_some()) {
+            (true, false) => [Step::Item, Step::Index],
+            (true, true) => [Step::Index, Step::Item],
+            (false, _) => [Step::Key, Step::Item],
         };
-        let filter = inner.filter.as_ref().map_or(0, |filter| self.within(names.clone(), filter).0);
-        let body = self.within(names, &inner.body).0;
-        // What the macro is written out as.
-        let (round, end) = match inner.fold {
-            Fold::All => (3, 1),
-            Fold::Exists => (4, 1),
-            Fold::ExistsOne => (2, 2),
-            Fold::Filter | Fold::List => (12, 11),
-            Fold::Map | Fold::Entries | Fold::SortBy => (1, 31),
+        let [first, second] = places.map(|step| self.step(range.place, &step));
+        let mut names = vec![(inner.first.clone(), first, None)];
+        names.extend(inner.second.clone().map(|name| (name, second, None)));
+        let filter = inner.filter.as_ref().map_or(0, |filter| self.within(names.clone(), filter).cost);
+        let body = self.within(names, &inner.body).cost;
+        let (round, end) = of_macro(inner.fold);
+        let rounds = range.size().most.saturating_mul(plus(plus(body, filter), round));
+        let size = match inner.fold {
+            Fold::All | Fold::Exists | Fold::ExistsOne => Size::exact(1),
+            _ => range.size(),
         };
-        let rounds = size.saturating_mul(body.saturating_add(filter).saturating_add(round));
-        let place = match inner.fold {
-            Fold::Filter | Fold::SortBy => {
-                let items = match item {
-                    Place::In(schema) => Some(schema),
-                    _ => None,
-                };
-                Place::Some { size, items }
-            }
-            Fold::List | Fold::Map => Place::Some { size, items: None },
-            _ => Place::Unknown,
-        };
-        (range.0.saturating_add(rounds).saturating_add(end), place)
+        Found::made(plus(plus(range.cost, rounds), end)).sized(size)
     }
 }
 
-fn binary<'a>(operator: Operator, left: Place<'a>, right: Place<'a>) -> Found<'a> {
-    use Operator as Op;
-    let either = matches!((left, right), (Place::Unknown, _) | (_, Place::Unknown));
-    match operator {
-        Op::Equals | Op::NotEquals | Op::Less | Op::LessEquals | Op::Greater | Op::GreaterEquals => {
-            (tenth(left.size().min(right.size())).max(1), Place::Unknown)
-        }
-        Op::In => match right {
-            Place::In(schema) if schema["type"] == "array" => (most(schema), Place::Unknown),
-            _ => (1, Place::Unknown),
-        },
-        Op::Add if !either => {
-            let size = left.size().saturating_add(right.size());
-            (tenth(size).max(1), Place::Some { size, items: None })
-        }
-        _ => (1, Place::Unknown),
+impl Found<'_> {
+    fn costs_more(self, own: u64) -> Self {
+        Self { cost: plus(self.cost, own), ..self }
     }
 }
 
-fn field_of<'a>(of: Place<'a>, field: &str) -> Place<'a> {
-    let Place::In(schema) = of else { return Place::Unknown };
-    if schema["additionalProperties"].is_object() {
-        return Place::In(&schema["additionalProperties"]);
+/// What it costs to make these.
+const LIST: u64 = 10;
+const MAP: u64 = 30;
+const STRUCT: u64 = 40;
+
+/// What the macro of a loop is written out as costs beside its body: each round, and once.
+fn of_macro(fold: Fold) -> (u64, u64) {
+    match fold {
+        Fold::All => (3, 1),
+        Fold::Exists => (4, 1),
+        Fold::ExistsOne => (2, 2),
+        Fold::Filter => (LIST + 3, LIST + 1),
+        Fold::List => (LIST + 2, LIST + 1),
+        Fold::Map => (3, MAP + 1),
+        Fold::Entries => (2, MAP + 1),
+        Fold::SortBy => (LIST + 2, LIST + 2),
     }
-    let mut known = schema["properties"].as_object().into_iter().flatten();
-    known.find(|(name, _)| escape(name) == field).map_or(Place::Unknown, |(_, below)| Place::In(below))
 }
 
-fn item_of(of: Place<'_>) -> Place<'_> {
-    match of {
-        Place::In(schema) if schema["items"].is_object() => Place::In(&schema["items"]),
-        Place::In(schema) if schema["additionalProperties"].is_object() => {
-            Place::In(&schema["additionalProperties"])
-        }
-        Place::Some { items: Some(items), .. } => Place::In(items),
-        _ => Place::Unknown,
+fn plus(a: u64, b: u64) -> u64 {
+    a.saturating_add(b)
+}
+
+fn is_scalar(ty: &Type) -> bool {
+    match ty {
+        Type::Bool | Type::Double | Type::Duration | Type::Int | Type::Time | Type::UInt => true,
+        Type::Optional(inner) => is_scalar(inner),
+        _ => false,
     }
+}
+
+fn of_literal(value: &Value) -> Option<Size> {
+    Some(Size::exact(match value {
+        Value::String(text) => text.chars().count() as u64,
+        Value::Bytes(bytes) => bytes.len() as u64,
+        _ => 1,
+    }))
 }

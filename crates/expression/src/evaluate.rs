@@ -70,7 +70,10 @@ pub(crate) fn evaluate(node: &Node, scope: &Scope<'_>, budget: &Budget) -> Resul
     if let Form::Literal(value) = &node.form {
         return Ok(value.clone());
     }
-    budget.take(1)?;
+    // Choosing costs nothing, as upstream has it; what is chosen does.
+    let is_free =
+        matches!(node.form, Form::Logic { .. } | Form::Choice { .. } | Form::Select { test: true, .. });
+    budget.take(usize::from(!is_free))?;
     let run = |node: &Node| evaluate(node, scope, budget);
     match &node.form {
         Form::Literal(value) => Ok(value.clone()),

@@ -9,6 +9,7 @@
 mod budget;
 mod check;
 mod cost;
+mod declared;
 mod evaluate;
 mod functions;
 mod lex;
@@ -20,7 +21,7 @@ pub mod value;
 
 pub use budget::Budget;
 pub use check::Names;
-pub use cost::{least_bytes, most as most_elements};
+pub use declared::Declared;
 pub use evaluate::{Host, Scope};
 pub use kube_cel::cel::Value;
 pub use kube_cel::cel::objects::{Key, KeyRef};
@@ -69,14 +70,20 @@ impl Program {
 
     /// Its type, or what is wrong with it.
     pub fn check(&self, names: &Names<'_>) -> Result<Type, Vec<Problem>> {
-        let mut checker = check::Checker { text: &self.text, names, bound: Vec::new(), problems: Vec::new() };
+        let mut checker = check::Checker::new(&self.text, names);
         let ty = checker.of(&self.root);
         if checker.problems.is_empty() { Ok(ty) } else { Err(checker.problems) }
     }
 
-    /// What it may cost at most, where `schema` is that of `self`; see [`cost`].
-    pub fn estimate(&self, schema: &serde_json::Value) -> u64 {
-        cost::estimate(&self.root, schema)
+    /// Its type, and what it may cost at most (see [`cost`]), where `this` is what is declared of `self`; or what is wrong
+    /// with it.
+    pub fn estimate(&self, names: &Names<'_>, this: &Declared) -> Result<(Type, u64), Vec<Problem>> {
+        let mut checker = check::Checker::new(&self.text, names);
+        let ty = checker.of(&self.root);
+        if !checker.problems.is_empty() {
+            return Err(checker.problems);
+        }
+        Ok((ty, cost::estimate(&self.root, &checker.types, this)))
     }
 
     pub fn run(&self, scope: &Scope<'_>, budget: &Budget) -> Result<Value, Failure> {

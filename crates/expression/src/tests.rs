@@ -1,5 +1,5 @@
 use crate::value::{from_json, to_json};
-use crate::{Budget, Host, Names, Program, Scope, Type, Value};
+use crate::{Budget, Declared, Host, Names, Program, Scope, Value};
 use expect_test::expect;
 use serde_json::json;
 
@@ -250,7 +250,7 @@ fn said(text: &str) -> String {
         "free": { "type": "object", "x-kubernetes-preserve-unknown-fields": true },
         "raw": { "x-kubernetes-preserve-unknown-fields": true },
     } });
-    let this = Type::of_schema(&schema, true).expect("a type");
+    let this = Declared::of_schema(&schema, true).expect("a type").ty().clone();
     let names = Names { variables: &[("self", this)], functions: &["mine"], objects: self_objects };
     match Program::compile(text).expect("an expression").check(&names) {
         Ok(ty) => ty.to_string(),

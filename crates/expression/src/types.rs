@@ -1,7 +1,5 @@
 //! Types of expressions: what can be said of a value before there is one.
 
-use crate::value::escape;
-use serde_json::Value as Json;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
@@ -24,6 +22,8 @@ pub enum Type {
     /// Its declared fields.
     Object(Arc<BTreeMap<String, Type>>),
     Optional(Arc<Type>),
+    /// What only functions of the libraries make and take, such as `net.IP`.
+    Opaque(&'static str),
 }
 
 impl fmt::Display for Type {
@@ -42,6 +42,7 @@ impl fmt::Display for Type {
             Self::List(item) => write!(f, "list({item})"),
             Self::Map(key, value) => write!(f, "map({key}, {value})"),
             Self::Object(_) => f.write_str("object"),
+            Self::Opaque(name) => f.write_str(name),
             Self::Optional(inner) => write!(f, "optional_type({inner})"),
         }
     }
@@ -62,49 +63,6 @@ impl Type {
 
     pub fn optional(inner: Self) -> Self {
         Self::Optional(Arc::new(inner))
-    }
-
-    /// The type of a structural schema. None: its values cannot be seen by expressions.
-    pub fn of_schema(schema: &Json, is_root: bool) -> Option<Self> {
-        if schema["x-kubernetes-int-or-string"] == true {
-            return Some(Self::Dyn);
-        }
-        Some(match schema["type"].as_str()? {
-            "boolean" => Self::Bool,
-            "integer" => Self::Int,
-            "number" => Self::Double,
-            "string" => match schema["format"].as_str() {
-                Some("byte") => Self::Bytes,
-                Some("duration") => Self::Duration,
-                Some("date" | "date-time") => Self::Time,
-                _ => Self::Text,
-            },
-            "array" => Self::list(Self::of_schema(&schema["items"], false)?),
-            "object" => return Self::of_object(schema, is_root),
-            _ => return None,
-        })
-    }
-
-    fn of_object(schema: &Json, is_root: bool) -> Option<Self> {
-        if schema["additionalProperties"].is_object() {
-            return Some(Self::map(Self::of_schema(&schema["additionalProperties"], false)?));
-        }
-        let mut fields: BTreeMap<String, Self> = BTreeMap::new();
-        for (name, below) in schema["properties"].as_object().into_iter().flatten() {
-            let embedded = below["x-kubernetes-embedded-resource"] == true;
-            if let Some(ty) = Self::of_schema(below, embedded) {
-                fields.insert(escape(name), ty);
-            }
-        }
-        if is_root || schema["x-kubernetes-embedded-resource"] == true {
-            fields.insert("apiVersion".into(), Self::Text);
-            fields.insert("kind".into(), Self::Text);
-            fields.insert(
-                "metadata".into(),
-                Self::object([("name", Self::Text), ("generateName", Self::Text)]),
-            );
-        }
-        Some(Self::Object(Arc::new(fields)))
     }
 
     /// Whether a value of both types is thinkable.

@@ -77,12 +77,7 @@ const NOTES: &[Note] = &[
         "the API server calls them",
         "",
     ),
-    note(
-        "apiextensions.k8s.io/customresourcedefinitions",
-        Upstream,
-        "the API server",
-        "the cost of CEL rules is not estimated beforehand",
-    ),
+    note("apiextensions.k8s.io/customresourcedefinitions", Upstream, "the API server", ""),
     note("apps/controllerrevisions", Upstream, "", ""),
     note("apps/daemonsets", Part, "the controller of DaemonSets", "pods as pods"),
     note("apps/deployments", Part, "the controller of Deployments", "pods as pods"),

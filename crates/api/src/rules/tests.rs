@@ -24,7 +24,7 @@ fn spec() -> Value {
         "x-kubernetes-validations": [
             { "rule": "self.min <= self.max", "message": "min must not exceed max" },
             { "rule": "!has(oldSelf.min) || self.min >= oldSelf.min", "message": "min may not shrink" },
-            { "rule": "self.max < 100", "messageExpression": "'max is ' + string(self.max)", "reason": "FieldValueForbidden", "fieldPath": ".max" },
+            { "rule": "self.max < 100", "messageExpression": "'max is %d'.format([self.max])", "reason": "FieldValueForbidden", "fieldPath": ".max" },
             { "rule": "!has(self.list) || self.list.size() > 1 || self.list[1].n == ''" },
         ],
         "properties": {
@@ -33,7 +33,7 @@ fn spec() -> Value {
             "list": { "type": "array", "items": { "type": "object", "properties": { "n": { "type": "string", "x-kubernetes-validations": rule("self != 'bad'") } } } },
             "map": { "type": "object", "additionalProperties": { "type": "integer", "x-kubernetes-validations": rule("self > 0") } },
             "free": { "type": "object", "x-kubernetes-preserve-unknown-fields": true },
-            "loops": { "type": "array", "items": { "type": "integer" }, "x-kubernetes-validations": rule("self.all(a, self.all(b, self.all(c, a + b + c >= 0)))") },
+            "loops": { "type": "array", "maxItems": 90, "items": { "type": "integer" }, "x-kubernetes-validations": rule("self.all(a, self.all(b, self.all(c, a + b + c >= 0)))") },
         },
     })
 }
@@ -97,7 +97,7 @@ fn rules_refuse_in_upstreams_words() {
         ]],
     );
     refused(
-        json!({ "loops": vec![1; 500] }),
+        json!({ "loops": vec![1; 90] }),
         expect![[
             r#"Thing.example.com "t" is invalid: spec.loops: Invalid value: "array": 'operation cancelled: actual cost limit exceeded': no further validation rules will be run due to call cost exceeds limit for rule: self.all(a, self.all(b, self.all(c, a + b + c >= 0)))"#
         ]],
@@ -195,7 +195,7 @@ fn what_was_before_is_found_again() {
 fn an_old_value_may_be_optional() {
     let spec = json!({ "type": "object", "x-kubernetes-validations": [
         { "rule": "oldSelf.hasValue() || self.n == 1", "optionalOldSelf": true, "message": "the first is 1" },
-        { "rule": "self.n <= oldSelf.?n.orValue(1) + 1", "optionalOldSelf": true, "messageExpression": "'at most one more than ' + string(oldSelf.?n.orValue(0))" },
+        { "rule": "self.n <= oldSelf.?n.orValue(1) + 1", "optionalOldSelf": true, "messageExpression": "'at most one more than %d'.format([oldSelf.?n.orValue(0)])" },
     ], "properties": { "n": { "type": "integer" } } });
     expect![[r#"Thing.example.com "t" is invalid: spec: Invalid value: "object": the first is 1"#]]
         .assert_eq(&changed(spec.clone(), json!({ "n": 2 }), json!({})));
@@ -267,25 +267,4 @@ fn rules_are_checked_against_their_schema() {
          | ^
         [spec.validation.openAPIV3Schema.properties[spec].x-kubernetes-validations[0].message: Invalid value: "two\nlines": message must not contain line breaks, spec.validation.openAPIV3Schema.properties[spec].x-kubernetes-validations[0].reason: Unsupported value: "Bad": supported values: "FieldValueDuplicate", "FieldValueForbidden", "FieldValueInvalid", "FieldValueRequired"]
         spec.validation.openAPIV3Schema.properties[spec].x-kubernetes-validations[0].optionalOldSelf: Invalid value: true: may not be set if oldSelf is not used in rule"#]].assert_eq(&said.join("\n"));
-}
-
-#[test]
-fn a_rule_that_costs_too_much_is_told_of_once() {
-    let (api, _dir) = bench();
-    let spec = json!({ "type": "object", "properties": { "list": { "type": "array", "items": { "type": "string" },
-        "x-kubernetes-validations": [{ "rule": "self.all(a, self.exists_one(b, a == b))" }] } } });
-    let options = by();
-    let made =
-        api.create(crate::crds::RESOURCE, definition(spec, json!([])), &options).expect("the definition");
-    assert!(
-        options
-            .warnings
-            .take()
-            .iter()
-            .any(|warning| warning.contains("exceeds budget by factor of more than 100x"))
-    );
-    let mut next = (*made).clone();
-    next["metadata"]["labels"] = json!({ "a": "b" });
-    api.update(crate::crds::RESOURCE, next, &options).expect("changed");
-    assert!(options.warnings.take().is_empty());
 }

@@ -1,0 +1,115 @@
+//! Definitions of real operators, and their samples: a folder of YAML that `CORACLE_DEFINITIONS` names. Each definition must be
+//! accepted, and each object of a kind that they define, strictly; what is wrong is printed with the time that it took.
+//! An object whose file's name has `.bad.` in it must be refused.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "a test may panic, and prints what it has found"
+)]
+
+use api::{Api, ApiConfig, FieldValidation, WriteOptions};
+use serde_json::Value;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+const DEFINITION: &str = "apiextensions.k8s.io/customresourcedefinitions";
+/// Nobody waits longer for a definition.
+const LONGEST: Duration = Duration::from_secs(2);
+
+#[test]
+fn real_definitions_and_their_samples() {
+    let Some(folder) = std::env::var_os("CORACLE_DEFINITIONS") else {
+        println!("skipped: CORACLE_DEFINITIONS names no folder of definitions and samples");
+        return;
+    };
+    let files = files(Path::new(&folder));
+    let dir = tempfile::tempdir().unwrap();
+    let config = ApiConfig {
+        dir: dir.path().to_path_buf(),
+        service_cidr: "10.43.0.0/16".into(),
+        cluster_domain: "cluster.local".into(),
+    };
+    let api = Api::open(config).unwrap();
+    let documents: Vec<(PathBuf, Value)> = files.iter().flat_map(|file| documents(file)).collect();
+    let (definitions, others): (Vec<_>, Vec<_>) =
+        documents.into_iter().partition(|(_, object)| object["kind"] == "CustomResourceDefinition");
+    let mut problems = 0;
+    for (file, definition) in &definitions {
+        problems += usize::from(!define(&api, file, definition));
+    }
+    let mut samples = 0;
+    for (file, object) in &others {
+        samples += usize::from(sample(&api, file, object, &mut problems));
+    }
+    println!("{} definitions, {samples} samples, {problems} problems", definitions.len());
+    assert_eq!(problems, 0, "see above");
+}
+
+fn files(folder: &Path) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            found.extend(files(&path));
+        } else if path.extension().is_some_and(|ending| ending == "yaml" || ending == "yml") {
+            found.push(path);
+        }
+    }
+    found.sort();
+    found
+}
+
+fn documents(file: &Path) -> Vec<(PathBuf, Value)> {
+    let text = std::fs::read_to_string(file).unwrap();
+    let read = yaml::parse_documents(&text).unwrap_or_else(|error| panic!("{}: {error}", file.display()));
+    read.into_iter().filter(Value::is_object).map(|object| (file.to_path_buf(), object)).collect()
+}
+
+fn name(file: &Path) -> std::borrow::Cow<'_, str> {
+    file.file_name().unwrap_or_default().to_string_lossy()
+}
+
+fn define(api: &Api, file: &Path, definition: &Value) -> bool {
+    let begin = Instant::now();
+    let options = WriteOptions::by("test");
+    let mut result = api.create(DEFINITION, definition.clone(), &options);
+    if result.as_ref().is_err_and(|error| error.code == 409) {
+        result = api.update(DEFINITION, definition.clone(), &options);
+    }
+    let took = begin.elapsed();
+    let size = definition.to_string().len();
+    println!("{:>8} KB {:>8.1} ms  {}", size / 1024, took.as_secs_f64() * 1e3, name(file));
+    if let Err(error) = &result {
+        println!("  REFUSED: {}", error.message);
+    }
+    result.is_ok() && took < LONGEST
+}
+
+/// Whether it is of a kind that has been defined.
+fn sample(api: &Api, file: &Path, object: &Value, problems: &mut usize) -> bool {
+    let word = |field: &str| object[field].as_str().unwrap_or_default();
+    let Some(kind) = api.kinds().by_gvk(word("apiVersion"), word("kind")) else { return false };
+    if !word("apiVersion").contains('.') {
+        return false;
+    }
+    let mut object = object.clone();
+    if kind.namespaced {
+        object["metadata"]["namespace"] = "default".into();
+    }
+    let options = WriteOptions { field_validation: FieldValidation::Strict, ..WriteOptions::by("test") };
+    let expected = !name(file).contains(".bad.");
+    match api.create(&kind.resource(), object, &options) {
+        Ok(_) if expected => {}
+        Ok(made) => {
+            println!("ACCEPTED, but it is bad: {} {}", name(file), made["metadata"]["name"]);
+            *problems += 1;
+        }
+        Err(error) if error.code == 409 => {}
+        Err(error) => {
+            println!("{} {}: {}", if expected { "REFUSED" } else { "refused" }, name(file), error.message);
+            *problems += usize::from(expected);
+        }
+    }
+    true
+}
