@@ -2,10 +2,12 @@
 //!
 //! Facts are read from the generated sources of two crates: `k8s-openapi` has names, types and merge strategies, `k8s-pb` has
 //! protobuf tags. Both are fetched by cargo into a scratch package; neither becomes a dependency of Coracle. What they do not
-//! tell is in `crates/schema/data/overrides.txt`. The form of the table is described in its head.
+//! tell is in `crates/schema/data/overrides.txt`. The form of the table is described in its head. What the API says of its
+//! types and fields goes to `texts.txt` beside it.
 
 mod openapi;
 mod protobuf;
+mod texts;
 mod write;
 
 use anyhow::{Context, Result, bail};
@@ -40,26 +42,26 @@ pub(crate) struct Type {
 
 pub(crate) type Types = BTreeMap<String, Type>;
 
-/// `check`: say whether the file is up to date instead of writing it.
+/// `check`: say whether the files are up to date instead of writing them.
 pub(crate) fn run(check: bool) -> Result<()> {
     let root =
         Path::new(env!("CARGO_MANIFEST_DIR")).parent().context("xtask is in the workspace")?.to_path_buf();
     let sources = fetch(&root)?;
-    let mut types = openapi::read(&sources.join(source(OPENAPI)).join("src").join(KUBERNETES))?;
+    let (mut types, said) = openapi::read(&sources.join(source(OPENAPI)).join("src").join(KUBERNETES))?;
     let messages = protobuf::read(&sources.join(source(PROTOBUF)).join("src"))?;
     protobuf::add_tags(&mut types, &messages);
     let data = root.join("crates/schema/data");
     let overrides = std::fs::read_to_string(data.join("overrides.txt")).context("overrides.txt")?;
     apply_overrides(&mut types, &overrides)?;
-    let text = write::table(&types);
-    let target = data.join("types.txt");
-    if check {
-        if std::fs::read_to_string(&target).unwrap_or_default() != text {
+    for (name, text) in [("types.txt", write::table(&types)), ("texts.txt", texts::table(&types, &said))] {
+        let target = data.join(name);
+        if !check {
+            std::fs::write(&target, text).with_context(|| target.display().to_string())?;
+        } else if std::fs::read_to_string(&target).unwrap_or_default() != text {
             bail!("{} is not what `cargo xtask codegen` writes", target.display());
         }
-        return Ok(());
     }
-    std::fs::write(&target, text).with_context(|| target.display().to_string())
+    Ok(())
 }
 
 fn source((name, version): (&str, &str)) -> String {

@@ -111,7 +111,7 @@ fn single_name(field_selector: &str) -> &str {
     if name.contains([',', '=', '!']) { "" } else { name }
 }
 
-fn verb(method: &Method, target: &Target, query: &Query) -> &'static str {
+pub(crate) fn verb(method: &Method, target: &Target, query: &Query) -> &'static str {
     let watches = target.watch || query.flag("watch");
     match (method.as_str(), target.name.is_empty()) {
         ("GET" | "HEAD", true) if watches => "watch",

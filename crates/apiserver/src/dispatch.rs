@@ -7,22 +7,30 @@ use crate::request::{self, Target};
 use crate::resources::{self, Call};
 use crate::respond::{self, Answer};
 use crate::server::Inner;
-use crate::{discovery, information, metrics, pretty, reviews};
+use crate::{counted, discovery, information, metrics, pretty, reviews};
 use access::{Attributes, User};
 use api::{Result, Warnings};
 use axum::body::Body;
 use http::request::Parts;
 use http::{Request, StatusCode};
 use std::sync::Arc;
+use std::time::Instant;
 
 pub(crate) async fn handle(inner: Arc<Inner>, request: Request<Body>) -> Answer {
     let (parts, body) = request.into_parts();
     let indented = pretty::wanted(&parts);
+    let query = Query::parse(parts.uri.query().unwrap_or_default());
+    let target = request::target(parts.uri.path());
+    let asked = counted::asked(&inner, &parts.method, target.as_ref(), &query);
+    let begun = Instant::now();
+    let running = inner.counted.begin(&parts.method);
     let answer = match authorize::caller(&inner, &parts) {
-        Ok(user) => route(inner, user, parts, body).await,
+        Ok(user) => route(inner.clone(), user, parts, query, target, body).await,
         Err(error) => Err(error),
     };
     let answer = answer.unwrap_or_else(|error| respond::failure(&error));
+    drop(running);
+    inner.counted.end(asked, answer.status(), begun.elapsed());
     if indented { pretty::indent(answer).await } else { answer }
 }
 
@@ -38,19 +46,25 @@ pub(crate) fn extra_caller(inner: &Inner, parts: &Parts) -> Result<User> {
     Ok(user)
 }
 
-async fn route(inner: Arc<Inner>, user: User, parts: Parts, body: Body) -> Result<Answer> {
-    let path = parts.uri.path().to_string();
-    let query = Query::parse(parts.uri.query().unwrap_or_default());
-    let target = request::target(&path);
+async fn route(
+    inner: Arc<Inner>,
+    user: User,
+    parts: Parts,
+    query: Query,
+    target: Option<Target>,
+    body: Body,
+) -> Result<Answer> {
     authorize::request(&inner, &user, &parts, target.as_ref(), &query)?;
     if let Some(target) = target {
         return in_group(inner, user, parts, query, target, body).await;
     }
+    let path = parts.uri.path().to_string();
     let segments: Vec<&str> = path.split('/').filter(|segment| !segment.is_empty()).collect();
     match segments.as_slice() {
         [] => Ok(respond::json(StatusCode::OK, &information::paths(&inner))),
         ["version"] => Ok(respond::json(StatusCode::OK, &information::version(&inner))),
         ["livez" | "readyz" | "healthz", rest @ ..] => Ok(information::health(segments[0], rest, &query)),
+        ["metrics"] => Ok(counted::answer(&inner)),
         ["api"] => Ok(discovery::core(&inner, &parts.headers)),
         ["apis"] => Ok(discovery::groups(&inner, &parts.headers)),
         ["apis", group] => Ok(discovery::group(&inner, group)

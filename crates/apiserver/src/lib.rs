@@ -10,6 +10,7 @@ mod authorize;
 mod body;
 mod certificate;
 mod columns;
+mod counted;
 mod deletes;
 mod discovery;
 mod dispatch;

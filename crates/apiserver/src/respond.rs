@@ -32,7 +32,8 @@ pub(crate) fn failure(error: &ApiError) -> Answer {
     let code = StatusCode::from_u16(error.code).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let mut answer = json(code, &error.status());
     let told = error.details["retryAfterSeconds"].as_u64();
-    let otherwise = matches!(error.code, 429 | 503).then_some(1);
+    // Clients wait and ask again by themselves where they are told to. An eviction's refusal is for people to see.
+    let otherwise = (matches!(error.code, 429 | 503) && error.details.is_null()).then_some(1);
     if let Some(seconds) = told.or(otherwise) {
         answer.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
     }

@@ -2,6 +2,7 @@
 
 use crate::auth::{PeerCertificate, Remote, TokenRequest, WhoseToken};
 use crate::authorize;
+use crate::counted::Counted;
 use crate::dispatch;
 use crate::list::Pages;
 use crate::openapi::OpenApi;
@@ -50,6 +51,7 @@ pub(crate) struct Inner {
     pub(crate) options: Options,
     pub(crate) node: OnceLock<NodeHandle>,
     pub(crate) openapi: OpenApi,
+    pub(crate) counted: Counted,
     pub(crate) pages: Pages,
     pub(crate) rules: authorize::Known,
     /// See [`authorize::grants`].
@@ -65,6 +67,7 @@ impl Server {
             options,
             node: OnceLock::new(),
             openapi: OpenApi::default(),
+            counted: Counted::default(),
             pages: Pages::default(),
             rules: authorize::Known::default(),
             grants: tokio::sync::Mutex::default(),

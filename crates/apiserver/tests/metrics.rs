@@ -167,3 +167,41 @@ async fn what_a_kubelet_would_tell() {
     let pods = ask(&router, "GET", &format!("{base}/pods"), "application/json").await;
     assert!(pods.starts_with(r#"200 {"kind":"PodList""#) && pods.contains(r#""name":"young""#), "{pods}");
 }
+
+#[tokio::test]
+async fn what_the_server_tells_of_itself() {
+    let (router, _dir) = server().await;
+    for path in
+        ["/api/v1/namespaces/default/pods/web", "/api/v1/namespaces/default/pods/none", "/api/v1/pods"]
+    {
+        ask(&router, "GET", path, "application/json").await;
+    }
+    ask(&router, "DELETE", "/api/v1/namespaces/default/pods/young?dryRun=All", "application/json").await;
+    ask(&router, "GET", "/api/v1/whatever/x", "application/json").await;
+    let page = ask(&router, "GET", "/metrics", "*/*").await;
+    let lines =
+        |begin: &str| page.lines().filter(|line| line.starts_with(begin)).collect::<Vec<_>>().join("\n");
+    expect![[r#"
+        apiserver_request_total{code="404",component="apiserver",dry_run="",group="",resource="",scope="",subresource="",verb="GET",version=""} 1
+        apiserver_request_total{code="200",component="apiserver",dry_run="",group="",resource="pods",scope="cluster",subresource="",verb="LIST",version="v1"} 1
+        apiserver_request_total{code="200",component="apiserver",dry_run="",group="",resource="pods",scope="resource",subresource="",verb="GET",version="v1"} 1
+        apiserver_request_total{code="404",component="apiserver",dry_run="",group="",resource="pods",scope="resource",subresource="",verb="GET",version="v1"} 1
+        apiserver_request_total{code="200",component="apiserver",dry_run="All",group="",resource="pods",scope="resource",subresource="",verb="DELETE",version="v1"} 1"#]].assert_eq(&lines("apiserver_request_total"));
+    expect![[r#"
+        apiserver_current_inflight_requests{request_kind="mutating"} 0
+        apiserver_current_inflight_requests{request_kind="readOnly"} 1"#]]
+    .assert_eq(&lines("apiserver_current_inflight_requests"));
+    expect![[r#"
+        apiserver_resource_objects{group="",resource="persistentvolumeclaims"} 0
+        apiserver_resource_objects{group="",resource="persistentvolumes"} 0
+        apiserver_resource_objects{group="",resource="pods"} 2
+        apiserver_resource_objects{group="",resource="podtemplates"} 0"#]]
+    .assert_eq(&lines("apiserver_resource_objects{group=\"\",resource=\"p"));
+    for line in [
+        "apiserver_request_duration_seconds_bucket{",
+        "process_resident_memory_bytes ",
+        "kubernetes_build_info{",
+    ] {
+        assert!(!lines(line).is_empty(), "{line} is missing");
+    }
+}

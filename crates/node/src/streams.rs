@@ -193,6 +193,12 @@ async fn drive(mut exec: Exec, mut sizes: mpsc::Receiver<(u16, u16)>, mut done: 
 }
 
 async fn logs(shared: &Arc<Shared>, request: LogRequest) -> Result<mpsc::Receiver<bytes::Bytes>> {
+    let pod = shared.api.get("pods", &request.namespace, &request.pod)?;
+    if pod["spec"]["nodeName"].as_str().is_none_or(str::is_empty) {
+        // As upstream: what has no place yet has said nothing.
+        choose(&pod, &request.container)?;
+        return Ok(mpsc::channel(1).1);
+    }
     let (pod, local) = find(shared, &request.namespace, &request.pod)?;
     let container = choose(&pod, &request.container)?;
     let since = match (&request.since_time, request.since_seconds) {
@@ -255,9 +261,14 @@ fn log_file(pod: &Value, local: &Local, container: &str, previous: bool) -> Resu
     let mut existing =
         tries.map(|attempt| (attempt, local.log(container, attempt))).filter(|(_, path)| path.exists());
     existing.next().ok_or_else(|| {
-        let reason = status["state"]["waiting"]["reason"].as_str().unwrap_or("ContainerCreating");
+        let why = match status["state"]["waiting"]["reason"].as_str() {
+            Some("ErrImagePull") => "image can't be pulled",
+            Some("ImagePullBackOff") => "trying and failing to pull image",
+            Some(reason) => reason,
+            None => "ContainerCreating",
+        };
         ApiError::bad_request(format!(
-            "container \"{container}\" in pod \"{name}\" is waiting to start: {reason}"
+            "container \"{container}\" in pod \"{name}\" is waiting to start: {why}"
         ))
     })
 }

@@ -20,6 +20,7 @@ pub mod quantity;
 #[cfg(test)]
 mod reference;
 pub mod table;
+mod texts;
 mod time;
 pub mod typed;
 pub mod types;

@@ -1,26 +1,31 @@
 //! Types as `k8s-openapi` has them. Its sources are generated and very regular: lines are enough.
 
+use super::texts::{self, Texts};
 use super::{Field, Type, Types};
 use anyhow::{Context, Result};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-pub(super) fn read(root: &Path) -> Result<Types> {
+/// The types, and what is said of them.
+pub(super) fn read(root: &Path) -> Result<(Types, BTreeMap<String, Texts>)> {
     let mut all = Types::new();
+    let mut said = BTreeMap::new();
     let mut folders = vec![root.to_path_buf()];
     while let Some(folder) = folders.pop() {
         for entry in std::fs::read_dir(&folder).with_context(|| folder.display().to_string())? {
             let path = entry?.path();
             if path.is_dir() {
                 folders.push(path);
-            } else if path.extension().is_some_and(|extension| extension == "rs")
-                && let Some((name, ty)) = read_type(&std::fs::read_to_string(&path)?)
-            {
-                all.insert(name, ty);
+            } else if path.extension().is_some_and(|extension| extension == "rs") {
+                let source = std::fs::read_to_string(&path)?;
+                if let Some(name) = definition(&source) {
+                    said.insert(name, texts::read(&source));
+                }
+                all.extend(read_type(&source));
             }
         }
     }
-    Ok(reachable(all))
+    Ok((reachable(all), said))
 }
 
 /// Stable types, and what they are made of.
@@ -47,8 +52,12 @@ fn short(definition: &str) -> String {
     parts[parts.len().saturating_sub(3)..].join(".")
 }
 
+fn definition(source: &str) -> Option<String> {
+    Some(short(source.lines().next()?.strip_prefix("// Generated from definition ")?.trim()))
+}
+
 fn read_type(source: &str) -> Option<(String, Type)> {
-    let name = short(source.lines().next()?.strip_prefix("// Generated from definition ")?.trim());
+    let name = definition(source)?;
     let mut ty = Type { gvk: gvk(source), ..Type::default() };
     if !source.contains("\npub struct ") || special(&name).is_some() {
         return None;

@@ -1,6 +1,7 @@
 //! The schemas of a document: what its kinds reach, each once.
 
 use super::{Flavor, Served};
+use crate::texts;
 use crate::types::{Field, FieldType, Type, types};
 use patch::TypeId;
 use serde_json::{Map, Value, json};
@@ -11,6 +12,8 @@ pub(super) struct Schemas {
     all: BTreeMap<String, Value>,
 }
 
+/// `apiVersion` and `kind` are said to be the same everywhere.
+const ANY_KIND: &str = "core.v1.Pod";
 const META: &str = "io.k8s.apimachinery.pkg.apis.meta.v1";
 const EXTENSIONS: &str = "io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.v1";
 
@@ -44,7 +47,11 @@ impl Schemas {
             "type": "object",
             "description": format!("{list_kind} is a list of {}.", served.kind.kind),
             "required": ["items"],
-            "properties": { "apiVersion": text(), "items": { "type": "array", "items": item }, "kind": text() },
+            "properties": {
+                "apiVersion": told(text(), ANY_KIND, "apiVersion"),
+                "items": { "type": "array", "items": item },
+                "kind": told(text(), ANY_KIND, "kind"),
+            },
             "x-kubernetes-group-version-kind": [served.gvk(&list_kind)],
         });
         schema["properties"]["metadata"] = metadata;
@@ -75,14 +82,15 @@ impl Schemas {
     fn object(&mut self, ty: &Type, kind: Option<&Served<'_>>) -> Value {
         let mut properties = Map::new();
         if ty.gvk.is_some() {
-            properties.insert("apiVersion".into(), text());
-            properties.insert("kind".into(), text());
+            for field in ["apiVersion", "kind"] {
+                properties.insert(field.into(), told(text(), ty.name, field));
+            }
         }
         for field in &ty.fields {
-            let schema = self.field(field);
+            let schema = self.field(ty, field);
             properties.insert(field.name.into(), schema);
         }
-        let mut schema = json!({ "type": "object" });
+        let mut schema = told(json!({ "type": "object" }), ty.name, "");
         if !properties.is_empty() {
             properties.sort_keys();
             schema["properties"] = properties.into();
@@ -104,9 +112,12 @@ impl Schemas {
         schema
     }
 
-    fn field(&mut self, field: &Field) -> Value {
+    fn field(&mut self, ty: &Type, field: &Field) -> Value {
         let schema = self.value(&field.ty);
-        let marks = marks(field);
+        let mut marks = marks(field);
+        if let Some(text) = texts::text(ty.name, field.name) {
+            marks.insert(0, ("description", text.into()));
+        }
         if marks.is_empty() {
             return schema;
         }
@@ -171,7 +182,9 @@ impl Schemas {
             _ => (format!("{EXTENSIONS}.JSON"), json!({})),
         };
         let reference = self.reference(&definition);
-        self.all.entry(definition).or_insert(schema);
+        let name: Vec<&str> = definition.rsplitn(4, '.').take(3).collect();
+        let name = format!("{}.{}.{}", name[2], name[1], name[0]);
+        self.all.entry(definition).or_insert_with(|| told(schema, &name, ""));
         reference
     }
 
@@ -193,8 +206,9 @@ impl Schemas {
             let properties =
                 schema.as_object_mut().map(|schema| schema.entry("properties").or_insert_with(|| json!({})));
             if let Some(Value::Object(properties)) = properties {
-                properties.insert("apiVersion".into(), text());
-                properties.insert("kind".into(), text());
+                for field in ["apiVersion", "kind"] {
+                    properties.insert(field.into(), told(text(), ANY_KIND, field));
+                }
                 properties.insert("metadata".into(), metadata);
             }
         }
@@ -206,6 +220,14 @@ impl Schemas {
 
 fn text() -> Value {
     json!({ "type": "string" })
+}
+
+/// With what the API says of the type or of its field.
+fn told(mut schema: Value, ty: &str, field: &str) -> Value {
+    if let Some(text) = texts::text(ty, field) {
+        schema["description"] = text.into();
+    }
+    schema
 }
 
 /// How the field merges.

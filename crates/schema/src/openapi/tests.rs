@@ -49,8 +49,16 @@ fn what_kubectl_looks_for() {
     assert_eq!(names, ["dryRun", "fieldManager", "fieldValidation", "force"]);
     let schemas = &apps["components"]["schemas"];
     let strategy = &schemas["io.k8s.api.apps.v1.DeploymentSpec"]["properties"]["strategy"];
-    let expected = json!({"allOf":[{"$ref":"#/components/schemas/io.k8s.api.apps.v1.DeploymentStrategy"}],"x-kubernetes-patch-strategy":"retainKeys"});
+    let expected = json!({
+        "allOf": [{"$ref": "#/components/schemas/io.k8s.api.apps.v1.DeploymentStrategy"}],
+        "description": "The deployment strategy to use to replace existing pods with new ones.",
+        "x-kubernetes-patch-strategy": "retainKeys",
+    });
     assert_eq!(*strategy, expected);
+    let described = |ty: &str| schemas[ty]["description"].as_str().is_some_and(|text| !text.is_empty());
+    assert!(described("io.k8s.api.apps.v1.Deployment"));
+    assert!(described("io.k8s.apimachinery.pkg.apis.meta.v1.Time"));
+    assert!(described("io.k8s.apimachinery.pkg.api.resource.Quantity"));
     let containers = &schemas["io.k8s.api.core.v1.PodSpec"]["properties"]["containers"];
     assert_eq!(containers["x-kubernetes-patch-merge-key"], "name");
     assert_eq!(containers["x-kubernetes-list-map-keys"], json!(["name"]));
