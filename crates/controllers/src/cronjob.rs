@@ -96,6 +96,13 @@ impl<'a> Sync<'a> {
                 self.note_success(&job);
             }
         }
+        let made = |job: &Value| at(job, &["metadata", "annotations", SCHEDULED]).is_string();
+        for job in self.jobs.clone() {
+            if !listed(&job) && !made(&job) && end_of(&job).is_none() {
+                let text = format!("Saw a job that the controller did not create or forgot: {}", name(&job));
+                self.event(EventKind::Warning, "UnexpectedJob", text);
+            }
+        }
         for known in &before {
             if !self.jobs.iter().any(|job| access::uid(job) == str_at(known, &["uid"])) {
                 let text = format!("Active job went missing: {}", str_at(known, &["name"]));
@@ -107,7 +114,7 @@ impl<'a> Sync<'a> {
             .jobs
             .iter()
             .filter(|job| {
-                let ours = at(job, &["metadata", "annotations", SCHEDULED]).is_string() && !is_deleting(job);
+                let ours = made(job) && !is_deleting(job);
                 end_of(job).is_none() && (listed(job) || ours)
             })
             .collect();

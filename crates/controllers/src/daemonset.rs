@@ -1,14 +1,15 @@
-//! DaemonSet: one pod a node that fits. Updates replace outdated pods within `maxUnavailable`, or on delete.
+//! DaemonSet: one pod a node that fits. `placing` has which pods come and go.
 
+mod placing;
 #[cfg(test)]
 mod tests;
 
 use crate::access::{self, at, generation, int_at, is_deleting, list_at, name, str_at};
 use crate::{Controller, Outcome, Server, pods, revisions, scheduler};
 use jiff::Timestamp;
+use placing::{Placing, by_node};
 use serde_json::{Value, json};
-use std::collections::BTreeMap;
-use store::{Change, EventKind, Key, Object};
+use store::{Change, Key, Object};
 
 const DAEMONSETS: &str = "apps/daemonsets";
 const HASH_LABEL: &str = "controller-revision-hash";
@@ -51,7 +52,7 @@ impl Controller for DaemonSets {
             let used: Vec<String> = all.iter().map(|p| revisions::of_pod(&set, p, HASH_LABEL)).collect();
             let used: Vec<&str> = used.iter().map(String::as_str).collect();
             revisions::keep(server, &set, &hash, &KEPT, &used, &mut outcome);
-            place(&set, &nodes, &all, &hash, now, &mut outcome);
+            Placing { set: &set, nodes: &nodes, all: &all, hash: &hash, now }.place(&mut outcome);
         }
         status(&set, &nodes, &all, &hash, now, &mut outcome);
         outcome
@@ -105,106 +106,6 @@ fn node_of(pod: &Value) -> &str {
     let names =
         fields.filter(|f| str_at(f, &["key"]) == "metadata.name").flat_map(|f| list_at(f, &["values"]));
     names.filter_map(Value::as_str).next().unwrap_or("")
-}
-
-fn by_node(all: &[Object]) -> BTreeMap<&str, Vec<&Object>> {
-    let mut by_node: BTreeMap<&str, Vec<&Object>> = BTreeMap::new();
-    for pod in all {
-        by_node.entry(node_of(pod)).or_default().push(pod);
-    }
-    by_node
-}
-
-fn place(
-    set: &Value,
-    nodes: &[(Object, Place)],
-    all: &[Object],
-    hash: &str,
-    now: Timestamp,
-    outcome: &mut Outcome,
-) {
-    let wanted: Vec<&Object> =
-        nodes.iter().filter(|(_, place)| *place == Place::Wanted).map(|(node, _)| node).collect();
-    let placed = by_node(all);
-    let on = |node: &str| placed.get(node).map_or(&[][..], Vec::as_slice);
-    let rolling = str_at(set, &["spec", "updateStrategy", "type"]) != "OnDelete";
-    let budget = |field: &str| match at(set, &["spec", "updateStrategy", "rollingUpdate", field]) {
-        Value::Null => None,
-        value => Some(access::int_or_percent(value, wanted.len() as i64, true)),
-    };
-    let available = |pod: &Value| {
-        pods::availability(pod, pods::min_ready_seconds(set), now).is_ok() && pods::is_active(pod)
-    };
-    let up_to_date = |pod: &Value| str_at(pod, &["metadata", "labels", HASH_LABEL]) == hash;
-    let mut may_surge = if rolling { budget("maxSurge").unwrap_or(0) } else { 0 };
-    let surges = may_surge > 0;
-    let most = budget("maxUnavailable").unwrap_or(1).max(i64::from(!surges));
-    let served = wanted.iter().filter(|n| on(name(n)).iter().any(|p| available(p))).count();
-    let mut may_stop = most - (wanted.len() - served) as i64;
-    for node in wanted {
-        let here = on(name(node));
-        // A pod that is going holds its place: two daemons never share a node, but for a surge.
-        let Some(pod) = here.iter().find(|p| pods::is_active(p) && !up_to_date(p)) else {
-            if here.iter().any(|p| pods::is_active(p)) {
-                continue;
-            }
-            here.iter().filter(|p| !is_deleting(p)).for_each(|p| replace_ended(set, p, node, outcome));
-            if here.is_empty() {
-                outcome.write(pods::create(daemon_pod(set, node, hash)));
-            }
-            continue;
-        };
-        match here.iter().find(|p| pods::is_active(p) && up_to_date(p)) {
-            Some(new) if available(new) => delete(set, pod, outcome),
-            Some(_) => may_surge -= 1,
-            None if !rolling => {}
-            None if surges && (may_surge > 0 || !available(pod)) => {
-                may_surge -= i64::from(available(pod));
-                outcome.write(pods::create(daemon_pod(set, node, hash)));
-            }
-            None if surges => {}
-            None if !available(pod) || may_stop > 0 => {
-                may_stop -= i64::from(available(pod));
-                delete(set, pod, outcome);
-            }
-            None => {}
-        }
-    }
-    let stays = |pod: &Object| {
-        let place = nodes.iter().find(|(node, _)| name(node) == node_of(pod)).map(|(_, place)| *place);
-        place.is_some_and(|place| place != Place::Refused)
-    };
-    for pod in all.iter().filter(|p| pods::is_active(p) && !stays(p)) {
-        delete(set, pod, outcome);
-    }
-}
-
-/// A daemon does not end: one that has is told of and made anew.
-fn replace_ended(set: &Value, pod: &Value, node: &Value, outcome: &mut Outcome) {
-    let (kind, reason, phase, verb) = match str_at(pod, &["status", "phase"]) {
-        "Failed" => (EventKind::Warning, "FailedDaemonPod", "failed", "kill"),
-        _ => (EventKind::Normal, "SucceededDaemonPod", "succeeded", "delete"),
-    };
-    let message = format!(
-        "Found {phase} daemon pod {}/{} on node {}, will try to {verb} it",
-        access::namespace(pod),
-        name(pod),
-        name(node)
-    );
-    let regarding = access::reference("apps/v1", "DaemonSet", set);
-    outcome.write(access::event(kind, regarding, DaemonSets.name(), reason, message));
-    delete(set, pod, outcome);
-}
-
-fn delete(set: &Value, pod: &Value, outcome: &mut Outcome) {
-    outcome.write(pods::delete(pod));
-    outcome.write(access::event(
-        EventKind::Normal,
-        access::reference("apps/v1", "DaemonSet", set),
-        DaemonSets.name(),
-        "SuccessfulDelete",
-        format!("Deleted pod: {}", name(pod)),
-    ));
 }
 
 fn daemon_pod(set: &Value, node: &Value, hash: &str) -> Value {

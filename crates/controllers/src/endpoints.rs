@@ -4,6 +4,7 @@ use crate::access::{self, at, is_deleting, list_at, map_selects, name, namespace
 use crate::{Controller, Outcome, Server, pods};
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
+use std::collections::BTreeMap;
 use store::{Change, ChangeKind, Key, Object, Resource, Term, Write};
 
 pub(crate) const SERVICES: &str = "services";
@@ -15,6 +16,7 @@ const MOST: usize = 100;
 pub(crate) const MANAGED_BY: &str = "endpointslice.kubernetes.io/managed-by";
 /// On Endpoints that belong to a Service with a selector.
 const ENDPOINTS_MANAGED_BY: &str = "endpoints.kubernetes.io/managed-by";
+const NODES: &str = "nodes";
 const HEADLESS: &str = "service.kubernetes.io/headless";
 
 pub(crate) struct Endpoints;
@@ -40,6 +42,10 @@ impl Controller for Endpoints {
                     })
                     .map(|s| access::key_of(SERVICES, s))
                     .collect()
+            }
+            // A node that is in another zone now.
+            NODES if change.previous.as_ref().map_or("", |old| zone_of(old)) != zone_of(&change.object) => {
+                server.list(SERVICES, "").iter().map(|s| access::key_of(SERVICES, s)).collect()
             }
             // Somebody removed what we wrote: put it back.
             SLICES | ENDPOINTS if change.kind == ChangeKind::Deleted => {
@@ -71,7 +77,8 @@ impl Controller for Endpoints {
             return outcome;
         };
         let selector = at(&service, &["spec", "selector"]);
-        if is_deleting(&service) || selector.as_object().is_none_or(serde_json::Map::is_empty) {
+        let external = str_at(&service, &["spec", "type"]) == "ExternalName";
+        if is_deleting(&service) || external || selector.as_object().is_none_or(Map::is_empty) {
             return outcome;
         }
         let mut chosen = access::map_selected(server, pods::PODS, namespace(&service), selector, &[]);
@@ -95,8 +102,11 @@ fn target_port(port: &Value, pod: &Value) -> Option<i64> {
                 "" => "TCP".to_string(),
                 p => p.to_string(),
             };
+            let init = list_at(pod, &["spec", "initContainers"]).iter();
+            let sidecars = init.filter(|c| str_at(c, &["restartPolicy"]) == "Always");
             list_at(pod, &["spec", "containers"])
                 .iter()
+                .chain(sidecars)
                 .flat_map(|c| list_at(c, &["ports"]))
                 .find(|p| str_at(p, &["name"]) == wanted && protocol(p) == protocol(port))
                 .and_then(|p| access::int_at(p, &["containerPort"]))
@@ -128,9 +138,10 @@ fn protocol(port: &Value) -> &str {
     }
 }
 
+/// A pod that goes is not ready any more, unless the Service wants to know of whatever there is.
 fn counts_as_ready(service: &Value, pod: &Value) -> bool {
-    !is_deleting(pod)
-        && (pods::is_ready(pod) || at(service, &["spec", "publishNotReadyAddresses"]) == &json!(true))
+    at(service, &["spec", "publishNotReadyAddresses"]) == &json!(true)
+        || pods::is_ready(pod) && !is_deleting(pod)
 }
 
 fn pod_reference(pod: &Value) -> Value {
@@ -146,6 +157,7 @@ fn hostname<'a>(service: &Value, pod: &'a Value) -> Option<&'a str> {
 /// One slice for each set of port numbers (a named targetPort may differ between pods), the first usually alone.
 fn write_slice(server: &dyn Server, service: &Value, chosen: &[Object], outcome: &mut Outcome) {
     let mut groups: Vec<(Vec<Value>, Vec<Value>)> = Vec::new();
+    let mut zones = Zones { server, known: BTreeMap::new() };
     for pod in chosen {
         let ports = ports_of(service, pod);
         let ready = counts_as_ready(service, pod);
@@ -159,6 +171,9 @@ fn write_slice(server: &dyn Server, service: &Value, chosen: &[Object], outcome:
         });
         if let Some(hostname) = hostname(service, pod) {
             endpoint["hostname"] = json!(hostname);
+        }
+        if let Some(zone) = zones.of(str_at(pod, &["spec", "nodeName"])) {
+            endpoint["zone"] = json!(zone);
         }
         match groups.iter_mut().find(|(p, _)| *p == ports) {
             Some((_, endpoints)) => endpoints.push(endpoint),
@@ -174,26 +189,35 @@ fn write_slice(server: &dyn Server, service: &Value, chosen: &[Object], outcome:
     if str_at(service, &["spec", "clusterIP"]) == "None" {
         labels.insert("service.kubernetes.io/headless".into(), json!(""));
     }
-    let owner = access::owner_reference("v1", "Service", service);
+    let reference = access::owner_reference("v1", "Service", service);
     let groups: Vec<_> = groups.into_iter().map(|(ports, endpoints)| ("IPv4", ports, endpoints)).collect();
     let key = access::key_of(SERVICES, service);
-    write_slices(server, &key, MANAGER, Some((labels, owner)), &groups, outcome);
+    let owner = Owner { labels, annotations: Map::new(), reference };
+    write_slices(server, &key, MANAGER, Some(owner), &groups, outcome);
+}
+
+/// What slices say of where they come from.
+#[derive(Default)]
+pub(crate) struct Owner {
+    pub(crate) labels: Map<String, Value>,
+    pub(crate) annotations: Map<String, Value>,
+    pub(crate) reference: Value,
 }
 
 /// Slices of at most [`MOST`] endpoints; those that are there already are used again, what is too many goes. `owner` is
-/// what new ones are labelled with and belong to.
+/// what they are labelled and annotated with and belong to.
 pub(crate) fn write_slices(
     server: &dyn Server,
     service: &Key,
     manager: &str,
-    owner: Option<(Map<String, Value>, Value)>,
+    owner: Option<Owner>,
     groups: &[(&'static str, Vec<Value>, Vec<Value>)],
     outcome: &mut Outcome,
 ) {
     let of_service =
         [Term::Label("kubernetes.io/service-name", &service.name), Term::Label(MANAGED_BY, manager)];
     let mut existing = server.select(SLICES, &service.namespace, &of_service);
-    let (labels, owner) = owner.unwrap_or_default();
+    let Owner { labels, annotations, reference } = owner.unwrap_or_default();
     for (family, ports, endpoints) in groups {
         let parts: Vec<&[Value]> =
             if endpoints.is_empty() { vec![&[]] } else { endpoints.chunks(MOST).collect() };
@@ -201,19 +225,25 @@ pub(crate) fn write_slices(
             let Some(place) = existing.iter().position(|s| str_at(s, &["addressType"]) == *family) else {
                 outcome.write(Write::Create {
                     resource: Resource::new(SLICES),
-                    object: new_slice(service, family, &labels, &owner, ports, part),
+                    object: new_slice(service, family, (&labels, &annotations, &reference), ports, part),
                 });
                 continue;
             };
             let slice = existing.remove(place);
             let same = list_at(&slice, &["ports"]) == ports.as_slice()
                 && list_at(&slice, &["endpoints"]) == part
-                && labels.iter().all(|(key, value)| at(&slice, &["metadata", "labels", key]) == value);
+                && at(&slice, &["metadata", "labels"]).as_object() == Some(&labels)
+                && annotations
+                    .iter()
+                    .all(|(key, value)| at(&slice, &["metadata", "annotations", key]) == value);
             if !same {
                 let mut next = (*slice).clone();
                 next["ports"] = json!(ports);
                 next["endpoints"] = json!(part);
                 next["metadata"]["labels"] = json!(labels);
+                for (key, value) in &annotations {
+                    next["metadata"]["annotations"][key] = value.clone();
+                }
                 outcome.write(Write::Update { resource: Resource::new(SLICES), object: next });
             }
         }
@@ -231,19 +261,42 @@ pub(crate) fn write_slices(
 fn new_slice(
     service: &Key,
     family: &str,
-    labels: &Map<String, Value>,
-    owner: &Value,
+    (labels, annotations, owner): (&Map<String, Value>, &Map<String, Value>, &Value),
     ports: &[Value],
     endpoints: &[Value],
 ) -> Value {
-    json!({
+    let mut slice = json!({
         "apiVersion": "discovery.k8s.io/v1", "kind": "EndpointSlice", "addressType": family,
         "metadata": {
             "generateName": format!("{}-", service.name), "namespace": &*service.namespace, "labels": labels,
             "ownerReferences": [owner],
         },
         "ports": ports, "endpoints": endpoints,
-    })
+    });
+    if !annotations.is_empty() {
+        slice["metadata"]["annotations"] = json!(annotations);
+    }
+    slice
+}
+
+/// The zones of nodes, each looked up once.
+struct Zones<'a> {
+    server: &'a dyn Server,
+    known: BTreeMap<String, Option<String>>,
+}
+
+impl Zones<'_> {
+    fn of(&mut self, node: &str) -> Option<String> {
+        if !self.known.contains_key(node) {
+            let zone = self.server.get(NODES, "", node).map(|node| zone_of(&node).to_string());
+            self.known.insert(node.to_string(), zone.filter(|zone| !zone.is_empty()));
+        }
+        self.known.get(node).cloned().flatten()
+    }
+}
+
+fn zone_of(node: &Value) -> &str {
+    str_at(node, &["metadata", "labels", "topology.kubernetes.io/zone"])
 }
 
 /// The Service's own, and what says whose they are.
@@ -268,6 +321,10 @@ fn write_endpoints(server: &dyn Server, service: &Value, chosen: &[Object], outc
     let mut subsets: Vec<(Vec<Value>, Vec<Value>, Vec<Value>)> = Vec::new();
     for pod in chosen {
         let ports = ports_of(service, pod);
+        // A headless Service may have no ports; a pod that has none of a Service's is none of its endpoints.
+        if ports.is_empty() && !list_at(service, &["spec", "ports"]).is_empty() {
+            continue;
+        }
         let mut address = json!({
             "ip": str_at(pod, &["status", "podIP"]), "nodeName": str_at(pod, &["spec", "nodeName"]),
             "targetRef": pod_reference(pod),
@@ -322,3 +379,6 @@ fn write_endpoints(server: &dyn Server, service: &Value, chosen: &[Object], outc
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

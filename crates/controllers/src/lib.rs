@@ -19,6 +19,7 @@ mod namespace;
 mod podgc;
 mod pods;
 mod quota;
+mod ranking;
 mod replicaset;
 mod revisions;
 mod rollout;

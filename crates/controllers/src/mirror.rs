@@ -1,7 +1,7 @@
 //! EndpointSlices of Endpoints that people write themselves, for Services without a selector.
 
 use crate::access::{self, at, is_deleting, list_at, str_at};
-use crate::endpoints::{ENDPOINTS, MANAGED_BY, SERVICES, SLICES, are_managed, write_slices};
+use crate::endpoints::{ENDPOINTS, MANAGED_BY, Owner, SERVICES, SLICES, are_managed, write_slices};
 use crate::{Controller, Outcome, Server};
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
@@ -10,6 +10,9 @@ use store::{Change, ChangeKind, Key};
 const MANAGER: &str = "endpointslicemirroring-controller.k8s.io";
 const SKIP: &str = "endpointslice.kubernetes.io/skip-mirror";
 const LEADER: &str = "control-plane.alpha.kubernetes.io/leader";
+
+const NOT_COPIED: [&str; 2] =
+    ["endpoints.kubernetes.io/last-change-trigger-time", "kubectl.kubernetes.io/last-applied-configuration"];
 
 pub(crate) struct Mirror;
 
@@ -48,7 +51,10 @@ impl Controller for Mirror {
             let mut labels = at(source, &["metadata", "labels"]).as_object().cloned().unwrap_or_default();
             labels.insert("kubernetes.io/service-name".into(), json!(&*key.name));
             labels.insert(MANAGED_BY.into(), json!(MANAGER));
-            (labels, access::owner_reference("v1", "Endpoints", source))
+            let mut annotations =
+                at(source, &["metadata", "annotations"]).as_object().cloned().unwrap_or_default();
+            NOT_COPIED.iter().for_each(|key| drop(annotations.shift_remove(*key)));
+            Owner { labels, annotations, reference: access::owner_reference("v1", "Endpoints", source) }
         });
         write_slices(server, key, MANAGER, owner, &groups, &mut outcome);
         outcome

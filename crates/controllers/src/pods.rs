@@ -1,6 +1,6 @@
 //! What several controllers ask of pods and make of pod templates.
 
-use crate::access::{at, int_at, is_deleting, list_at, name, namespace, owner_reference, str_at, time_at};
+use crate::access::{at, int_at, is_deleting, list_at, namespace, owner_reference, str_at, time_at};
 use crate::{Server, access};
 use jiff::Timestamp;
 use serde_json::{Value, json};
@@ -155,22 +155,6 @@ pub(crate) fn delete(pod: &Value) -> Write {
         grace_seconds: None,
         propagation: Propagation::Background,
     }
-}
-
-/// Order in which surplus pods go first: not scheduled, not running, not ready, then the younger.
-pub(crate) fn deletion_rank(pod: &Value) -> (bool, u8, bool, std::cmp::Reverse<String>, String) {
-    let phase = match str_at(pod, &["status", "phase"]) {
-        "Pending" | "" => 0,
-        "Unknown" => 1,
-        _ => 2,
-    };
-    (
-        !str_at(pod, &["spec", "nodeName"]).is_empty(),
-        phase,
-        is_ready(pod),
-        std::cmp::Reverse(str_at(pod, &["metadata", "creationTimestamp"]).to_string()),
-        name(pod).to_string(),
-    )
 }
 
 /// The keys of the objects of `resource` to which a pod belongs: by its controller, or, for an orphan, by selector.

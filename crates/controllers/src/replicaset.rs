@@ -1,7 +1,7 @@
 //! ReplicaSet and ReplicationController: as many active pods as `spec.replicas` says.
 
 use crate::access::{self, at, generation, int_at, is_deleting, key_of, list_at, name, str_at};
-use crate::{Controller, Outcome, Server, pods};
+use crate::{Controller, Outcome, Server, pods, ranking};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 use store::{Change, EventKind, Key, Object};
@@ -54,7 +54,7 @@ impl Controller for ReplicaSets {
         let mut active = pods::claim(server, kind, &set, |_| true, &mut outcome);
         active.retain(|p| pods::is_active(p));
         if !is_deleting(&set) {
-            self.scale(&set, &mut active, &mut outcome);
+            self.scale(server, &set, &mut active, now, &mut outcome);
         }
         self.status(&set, &active, going, now, &mut outcome);
         outcome
@@ -66,7 +66,14 @@ fn has_ended(pod: &Value) -> bool {
 }
 
 impl ReplicaSets {
-    fn scale(&self, set: &Value, active: &mut [Object], outcome: &mut Outcome) {
+    fn scale(
+        &self,
+        server: &dyn Server,
+        set: &Value,
+        active: &mut [Object],
+        now: Timestamp,
+        outcome: &mut Outcome,
+    ) {
         let want = int_at(set, &["spec", "replicas"]).unwrap_or(1).max(0) as usize;
         for _ in active.len()..want.min(active.len() + BURST) {
             let mut pod =
@@ -75,7 +82,7 @@ impl ReplicaSets {
             outcome.write(pods::create(pod));
         }
         if active.len() > want {
-            active.sort_by_key(|pod| pods::deletion_rank(pod));
+            ranking::sort_of_set(active, &ranking::related(server, self.resource, set), now);
             for pod in &active[..active.len() - want] {
                 outcome.write(pods::delete(pod));
                 outcome.write(access::event(

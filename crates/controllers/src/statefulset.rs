@@ -89,7 +89,6 @@ impl Order<'_> {
     /// One pod within the range; returns whether the next one has to wait.
     fn keep(&self, ordinal: i64, parallel: bool, outcome: &mut Outcome) -> bool {
         let Some(pod) = self.pods.get(&ordinal) else {
-            claims::belong(self.server, self.set, &self.pod_name(ordinal), outcome);
             self.create(ordinal, outcome);
             return true;
         };
@@ -108,7 +107,7 @@ impl Order<'_> {
             return true;
         }
         self.name_it(pod, ordinal, outcome);
-        claims::belong(self.server, self.set, name(pod), outcome);
+        claims::belong(self.server, self.set, pod, true, outcome);
         false
     }
 
@@ -130,7 +129,7 @@ impl Order<'_> {
     fn shrink(&self, start: i64, end: i64, parallel: bool, outcome: &mut Outcome) -> bool {
         let surplus: Vec<&Object> =
             self.pods.iter().rev().filter(|(o, _)| **o < start || **o >= end).map(|(_, pod)| *pod).collect();
-        surplus.iter().for_each(|pod| claims::condemn(self.server, self.set, pod, outcome));
+        surplus.iter().for_each(|pod| claims::belong(self.server, self.set, pod, false, outcome));
         let first_bad = surplus.iter().rev().find(|pod| !self.is_available(pod)).map(|pod| access::uid(pod));
         for pod in &surplus {
             let waits = is_deleting(pod) || !self.is_available(pod) && first_bad != Some(access::uid(pod));
@@ -158,7 +157,7 @@ impl Order<'_> {
             return;
         }
         let most = at(self.set, &["spec", "updateStrategy", "rollingUpdate", "maxUnavailable"]);
-        let most = if most.is_null() { 1 } else { access::int_or_percent(most, end - start, true).max(1) };
+        let most = if most.is_null() { 1 } else { access::int_or_percent(most, end - start, false).max(1) };
         let missing =
             (start..end).filter(|o| !self.pods.get(o).is_some_and(|p| self.is_available(p))).count();
         let mut may_stop = most - missing as i64;
@@ -168,11 +167,12 @@ impl Order<'_> {
                 continue;
             }
             // One that is not available already counts among the missing.
-            let costs = i64::from(self.is_available(pod));
-            if may_stop < costs {
-                return;
+            if self.is_available(pod) {
+                if may_stop <= 0 {
+                    continue;
+                }
+                may_stop -= 1;
             }
-            may_stop -= costs;
             self.delete(pod, outcome);
         }
     }

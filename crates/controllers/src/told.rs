@@ -6,10 +6,19 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 use store::{EventKind, View, Write};
 
-/// The event on the pod's controller; `refusal` is why the API did not take the pod.
+/// The event on the controller of a pod, or of a CronJob's job; `refusal` is why the API did not take it.
 pub fn creation(component: &str, pod: &Value, refusal: Option<&str>) -> Option<Write> {
     let owner = access::controller_of(pod)?;
     let (kind, owner_name) = (str_at(owner, &["kind"]), str_at(owner, &["name"]));
+    if kind == "CronJob" {
+        let (version, why) = (str_at(owner, &["apiVersion"]), refusal?);
+        let regarding = json!({
+            "apiVersion": version, "kind": kind, "name": owner_name, "uid": str_at(owner, &["uid"]),
+            "namespace": access::namespace(pod),
+        });
+        let message = format!("Error creating job: {why}");
+        return Some(access::event(EventKind::Warning, regarding, component, "FailedCreate", message));
+    }
     let by_name = kind == "StatefulSet";
     let (event, reason, message) = match refusal {
         None if by_name => {

@@ -77,8 +77,8 @@ impl Carrier {
                 }
             }
             failed.get_or_insert(error);
-            // What goes on from a set that is not there would be wrong.
-            if outrun || creates == "apps/replicasets" {
+            // What goes on from a set or a job that is not there would be wrong.
+            if outrun || matches!(creates.as_str(), "apps/replicasets" | "batch/jobs") {
                 break;
             }
         }
@@ -93,7 +93,7 @@ impl Carrier {
             return self.api.admitted(origin, |origin| self.api.write_by(write.clone(), origin)).await;
         };
         let made = self.create(resource.as_str(), &object, origin).await;
-        self.tell(resource.as_str() == "pods", &object, &made);
+        self.tell(matches!(resource.as_str(), "pods" | "batch/jobs"), &object, &made);
         made.map(drop)
     }
 
@@ -124,10 +124,10 @@ impl Carrier {
         }
     }
 
-    /// Pods that are made, or could not be made, are told of on what they belong to.
-    fn tell(&self, is_pod: bool, object: &serde_json::Value, made: &Result<Object, ApiError>) {
+    /// Pods and jobs that are made, or could not be made, are told of on what they belong to.
+    fn tell(&self, is_told: bool, object: &serde_json::Value, made: &Result<Object, ApiError>) {
         let told = |object: &serde_json::Value, why| {
-            if is_pod { controllers::creation(self.component, object, why) } else { None }
+            if is_told { controllers::creation(self.component, object, why) } else { None }
         };
         let writes: Vec<Write> = match made {
             Ok(made) => told(made, None).into_iter().collect(),

@@ -145,6 +145,7 @@ fn a_run_is_replaced_by_the_next() {
 fn ends_are_seen_and_history_is_short() {
     let expected = expect![[r#"
         SawCompletedJob: Saw completed job: tidy-22, condition: Complete
+        UnexpectedJob: Saw a job that the controller did not create or forgot: by-hand
         MissingJob: Active job went missing: gone
         delete tidy-1
         SuccessfulDelete: Deleted job tidy-1

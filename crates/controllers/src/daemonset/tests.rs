@@ -168,7 +168,65 @@ fn updates() {
         expect![[r#"
             delete pods n/a-0 Background
             Normal Deleted: a-0
-            create pods ds-
             status apps/daemonsets ds {"numberAvailable":3,"currentNumberScheduled":3,"desiredNumberScheduled":3,"numberMisscheduled":0,"numberReady":3}"#]],
+    );
+    // The old one does not run any more: it goes, whatever becomes of the new one.
+    check(
+        rolling(json!({"maxSurge": 1, "maxUnavailable": 0})),
+        &nodes,
+        &["a old unready", "a new unready", "b new ready", "c old ready"],
+        expect![[r#"
+            delete pods n/a-0 Background
+            Normal Deleted: a-0
+            status apps/daemonsets ds {"updatedNumberScheduled":1,"numberAvailable":2,"numberUnavailable":1,"currentNumberScheduled":3,"desiredNumberScheduled":3,"numberMisscheduled":0,"numberReady":2}"#]],
+    );
+    // The new one is not there yet, and counts against the surge.
+    check(
+        rolling(json!({"maxSurge": 1, "maxUnavailable": 0})),
+        &nodes,
+        &["a old ready", "a new unready", "b old unready", "c old ready"],
+        expect![[r#"
+            create pods ds-
+            status apps/daemonsets ds {"numberAvailable":2,"numberUnavailable":1,"currentNumberScheduled":3,"desiredNumberScheduled":3,"numberMisscheduled":0,"numberReady":2}"#]],
+    );
+    check(
+        rolling(json!({"maxUnavailable": 2})),
+        &nodes,
+        &["a old ready", "b old unready", "c old ready"],
+        expect![[r#"
+            delete pods n/b-1 Background
+            Normal Deleted: b-1
+            delete pods n/a-0 Background
+            Normal Deleted: a-0
+            status apps/daemonsets ds {"numberAvailable":2,"numberUnavailable":1,"currentNumberScheduled":3,"desiredNumberScheduled":3,"numberMisscheduled":0,"numberReady":2}"#]],
+    );
+}
+
+#[test]
+fn of_several_the_oldest_stays() {
+    let rolling = |rule: Value| json!({"type": "RollingUpdate", "rollingUpdate": rule});
+    let nodes = [("a", json!({}))];
+    let several = ["a new ready", "a new unready", "a old ready"];
+    check(
+        rolling(json!({"maxUnavailable": 1})),
+        &nodes,
+        &several,
+        expect![[r#"
+        delete pods n/a-1 Background
+        Normal Deleted: a-1
+        delete pods n/a-2 Background
+        Normal Deleted: a-2
+        status apps/daemonsets ds {"updatedNumberScheduled":1,"numberAvailable":1,"currentNumberScheduled":1,"desiredNumberScheduled":1,"numberMisscheduled":0,"numberReady":1}"#]],
+    );
+    check(
+        rolling(json!({"maxSurge": 1, "maxUnavailable": 0})),
+        &nodes,
+        &several,
+        expect![[r#"
+        delete pods n/a-1 Background
+        Normal Deleted: a-1
+        delete pods n/a-2 Background
+        Normal Deleted: a-2
+        status apps/daemonsets ds {"updatedNumberScheduled":1,"numberAvailable":1,"currentNumberScheduled":1,"desiredNumberScheduled":1,"numberMisscheduled":0,"numberReady":1}"#]],
     );
 }

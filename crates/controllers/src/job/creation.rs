@@ -77,13 +77,13 @@ impl Progress<'_> {
                 }
             }
             for mut same in by_index.into_values() {
-                same.sort_by_cached_key(|pod| crate::pods::deletion_rank(pod));
+                crate::ranking::sort(&mut same);
                 left.extend(same.pop());
                 goes.extend(same);
             }
         }
         if goes.len() < at_least {
-            left.sort_by_cached_key(|pod| crate::pods::deletion_rank(pod));
+            crate::ranking::sort(&mut left);
             goes.extend(left.drain(..(at_least - goes.len()).min(left.len())));
         }
         let later = goes.split_off(goes.len().min(BURST as usize));

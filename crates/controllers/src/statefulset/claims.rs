@@ -16,12 +16,13 @@ fn templates(set: &Value) -> &[Value] {
 /// Makes the claims that are missing, and puts them into the pod's volumes.
 pub(super) fn furnish(server: &dyn Server, set: &Value, pod: &mut Value, outcome: &mut Outcome) {
     let pod_name = name(pod).to_string();
-    let mut volumes: Vec<Value> = list_at(pod, &["spec", "volumes"]).to_vec();
-    for template in templates(set) {
+    let of_claim = |template: &Value| {
         let claim = claim_name(template, &pod_name);
-        volumes.retain(|v| str_at(v, &["name"]) != name(template));
-        volumes.push(json!({"name": name(template), "persistentVolumeClaim": {"claimName": claim}}));
-    }
+        json!({"name": name(template), "persistentVolumeClaim": {"claimName": claim}})
+    };
+    let mut volumes: Vec<Value> = templates(set).iter().map(of_claim).collect();
+    let claimed = |volume: &&Value| templates(set).iter().all(|t| name(t) != str_at(volume, &["name"]));
+    volumes.extend(list_at(pod, &["spec", "volumes"]).iter().filter(claimed).cloned());
     pod["spec"]["volumes"] = json!(volumes);
     make_missing(server, set, pod, outcome);
 }
@@ -41,12 +42,17 @@ pub(super) fn make_missing(server: &dyn Server, set: &Value, pod: &Value, outcom
     }
 }
 
-/// Whether a claim of this pod is being deleted.
+/// Whether a claim of this pod is being deleted, or is about to be: it still belongs to the last pod of the name.
 pub(super) fn are_going(server: &dyn Server, set: &Value, pod: &str) -> bool {
     let mut claims = templates(set)
         .iter()
         .filter_map(|t| server.get(volumes::CLAIMS, namespace(set), &claim_name(t, pod)));
-    claims.any(|claim| access::is_deleting(&claim))
+    let scaled = policy(set, "whenScaled") == "Delete";
+    let of_last = |r: &Value| str_at(r, &["kind"]) == "Pod" && str_at(r, &["name"]) == pod;
+    claims.any(|claim| {
+        let owners = list_at(&claim, &["metadata", "ownerReferences"]);
+        access::is_deleting(&claim) || scaled && owners.iter().any(of_last)
+    })
 }
 
 fn create(set: &Value, template: &Value, claim: &str) -> Write {
@@ -72,45 +78,66 @@ fn policy<'a>(set: &'a Value, when: &str) -> &'a str {
 }
 
 fn set_reference(set: &Value) -> Value {
-    json!({"apiVersion": "apps/v1", "kind": "StatefulSet", "name": name(set), "uid": access::uid(set)})
+    access::owner_reference("apps/v1", "StatefulSet", set)
 }
 
-/// Claims of a pod within the range belong to the set if they are to go with it, and to no pod.
-pub(super) fn belong(server: &dyn Server, set: &Value, pod: &str, outcome: &mut Outcome) {
-    let goes = policy(set, "whenDeleted") == "Delete";
+/// Whom a claim of a pod should belong to: to the set, if it is to go with it, or to a pod that there is no more need of.
+pub(super) fn belong(server: &dyn Server, set: &Value, pod: &Value, needed: bool, outcome: &mut Outcome) {
     for template in templates(set) {
-        let Some(claim) = server.get(volumes::CLAIMS, namespace(set), &claim_name(template, pod)) else {
+        let Some(claim) = server.get(volumes::CLAIMS, namespace(set), &claim_name(template, name(pod)))
+        else {
             continue;
         };
-        let owners = list_at(&claim, &["metadata", "ownerReferences"]);
-        let is_set = |r: &Value| str_at(r, &["uid"]) == access::uid(set);
-        let is_pod = |r: &Value| str_at(r, &["kind"]) == "Pod" && str_at(r, &["name"]) == pod;
-        let mut wanted: Vec<Value> =
-            owners.iter().filter(|r| !is_pod(r) && (goes || !is_set(r))).cloned().collect();
-        if goes && !wanted.iter().any(is_set) {
-            wanted.push(set_reference(set));
+        let mut told = false;
+        let wanted = owners(set, pod, needed, &claim, &mut told);
+        if told {
+            let message = format!(
+                "PersistentVolumeClaim {} has a conflicting OwnerReference that acts as a managing controller, the retention policy is ignored for this claim",
+                name(&claim)
+            );
+            let regarding = access::reference("apps/v1", "StatefulSet", set);
+            let component = super::StatefulSets.name();
+            outcome.write(access::event(
+                EventKind::Warning,
+                regarding,
+                component,
+                "ConflictingController",
+                message,
+            ));
         }
-        if wanted != owners {
+        if let Some(wanted) =
+            wanted.filter(|wanted| wanted != list_at(&claim, &["metadata", "ownerReferences"]))
+        {
             outcome.write(own(&claim, wanted));
         }
     }
 }
 
-/// Claims of a pod that goes because there are to be fewer: they go with it if the policy says so.
-pub(super) fn condemn(server: &dyn Server, set: &Value, pod: &Value, outcome: &mut Outcome) {
-    if policy(set, "whenScaled") != "Delete" {
-        return;
+/// None: the claim is not touched. `told`: somebody else controls it.
+fn owners(set: &Value, pod: &Value, needed: bool, claim: &Value, told: &mut bool) -> Option<Vec<Value>> {
+    let references = list_at(claim, &["metadata", "ownerReferences"]);
+    let is = |r: &Value, kind: &str, object: &Value| {
+        str_at(r, &["kind"]) == kind && str_at(r, &["name"]) == name(object)
+    };
+    let ours = |r: &&Value| is(r, "StatefulSet", set) || is(r, "Pod", pod);
+    let same = |r: &Value, object: &Value| str_at(r, &["uid"]) == access::uid(object);
+    // What an earlier set or pod of the name has left is the garbage collector's.
+    if references.iter().filter(ours).any(|r| !same(r, set) && !same(r, pod)) {
+        return None;
     }
-    let reference = json!({"apiVersion": "v1", "kind": "Pod", "name": name(pod), "uid": access::uid(pod)});
-    for template in templates(set) {
-        let claim = claim_name(template, name(pod));
-        if let Some(claim) = server.get(volumes::CLAIMS, namespace(set), &claim)
-            && list_at(&claim, &["metadata", "ownerReferences"]) != [reference.clone()]
-        {
-            // The set's reference would keep the claim alive.
-            outcome.write(own(&claim, vec![reference.clone()]));
-        }
+    let mut wanted: Vec<Value> = references.iter().filter(|r| !ours(r)).cloned().collect();
+    let (deleted, scaled) = (policy(set, "whenDeleted") == "Delete", policy(set, "whenScaled") == "Delete");
+    let foreign = wanted.iter().any(|r| access::at(r, &["controller"]) == &json!(true));
+    if foreign && (deleted || scaled) {
+        *told = true;
+        return Some(wanted);
     }
+    match (deleted, scaled) {
+        (_, true) if !needed => wanted.push(access::owner_reference("v1", "Pod", pod)),
+        (true, _) => wanted.push(set_reference(set)),
+        _ => {}
+    }
+    Some(wanted)
 }
 
 fn own(claim: &Object, owners: Vec<Value>) -> Write {

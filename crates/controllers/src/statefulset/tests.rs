@@ -44,11 +44,16 @@ fn check(spec: Value, claims: &[&str], pods: &[&str], expected: Expect) {
             "revision": number,
         }));
     }
+    // `name kind owner`: a claim that somebody of another uid controls.
     for claim in claims {
-        world.put(
-            "persistentvolumeclaims",
-            json!({"metadata": {"name": claim, "namespace": "default", "uid": claim}}),
-        );
+        let mut words = claim.split(' ');
+        let name = words.next();
+        let mut claim = json!({"metadata": {"name": name, "namespace": "default", "uid": name}});
+        if let (Some(kind), Some(owner)) = (words.next(), words.next()) {
+            claim["metadata"]["ownerReferences"] =
+                json!([{"kind": kind, "name": owner, "uid": "other", "controller": true}]);
+        }
+        world.put("persistentvolumeclaims", claim);
     }
     pods.iter().for_each(|line| {
         world.put("pods", pod(line, &new));
@@ -123,6 +128,19 @@ fn updates_from_the_highest() {
         delete web-2
         delete web-1"#]],
     );
+    // Half of three is one; what is not available goes in any case where all go at once.
+    check(rolling(json!({"maxUnavailable": "50%"})), &[], &old, expect!["delete web-2"]);
+    let mut parallel = rolling(json!({"maxUnavailable": 1}));
+    parallel["podManagementPolicy"] = json!("Parallel");
+    let broken = ["0 web-old ready", "1 web-old unready", "2 web-old unready"];
+    check(
+        parallel,
+        &[],
+        &broken,
+        expect![[r#"
+        delete web-2
+        delete web-1"#]],
+    );
     check(rolling(json!({"partition": 3})), &[], &old, expect![[""]]);
     check(
         rolling(json!({"partition": 2})),
@@ -147,24 +165,38 @@ fn claims_go_as_the_policy_says() {
         &[],
         &[],
         expect![[r#"
-        create data-web-0 [{"apiVersion":"apps/v1","kind":"StatefulSet","name":"web","uid":"s"}]
-        create web-0 "new""#]],
+            create data-web-0 [{"apiVersion":"apps/v1","kind":"StatefulSet","name":"web","uid":"s","controller":true,"blockOwnerDeletion":true}]
+            create web-0 "new""#]],
     );
     check(
         policy("Delete", "Retain", 1),
         &["data-web-0"],
         &["0 new ready"],
         expect![[
-            r#"merge data-web-0 {"metadata":{"ownerReferences":[{"apiVersion":"apps/v1","kind":"StatefulSet","name":"web","uid":"s"}]}}"#
+            r#"merge data-web-0 {"metadata":{"ownerReferences":[{"apiVersion":"apps/v1","kind":"StatefulSet","name":"web","uid":"s","controller":true,"blockOwnerDeletion":true}]}}"#
         ]],
     );
     check(policy("Retain", "Retain", 1), &["data-web-0"], &["0 new ready"], expect![[""]]);
+    // The claim is still the last pod's, and about to go with it; or it is somebody else's.
+    let owned = |kind: &str, name: &str| format!("data-web-0 {kind} {name}");
+    check(policy("Retain", "Delete", 1), &[&owned("Pod", "web-0")], &[], expect![[""]]);
+    check(policy("Retain", "Retain", 1), &[&owned("Pod", "web-0")], &[], expect![[r#"create web-0 "new""#]]);
+    check(policy("Delete", "Delete", 1), &[&owned("Backup", "b")], &["0 new ready"], expect![[r#""#]]);
+    check(
+        policy("Delete", "Delete", 0),
+        &["data-web-0"],
+        &["0 new ready"],
+        expect![[r#"
+        merge data-web-0 {"metadata":{"ownerReferences":[{"apiVersion":"v1","kind":"Pod","name":"web-0","uid":"p0","controller":true,"blockOwnerDeletion":true}]}}
+        delete web-0"#]],
+    );
+    check(policy("Delete", "Delete", 1), &[&owned("StatefulSet", "web")], &["0 new ready"], expect![[""]]);
     check(
         policy("Retain", "Delete", 0),
         &["data-web-0"],
         &["0 new ready"],
         expect![[r#"
-        merge data-web-0 {"metadata":{"ownerReferences":[{"apiVersion":"v1","kind":"Pod","name":"web-0","uid":"p0"}]}}
-        delete web-0"#]],
+            merge data-web-0 {"metadata":{"ownerReferences":[{"apiVersion":"v1","kind":"Pod","name":"web-0","uid":"p0","controller":true,"blockOwnerDeletion":true}]}}
+            delete web-0"#]],
     );
 }

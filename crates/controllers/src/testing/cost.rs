@@ -252,6 +252,6 @@ fn unrelated_pods_cost_nothing() {
         lines
     };
     let few = read(10);
-    assert!(few.contains("endpointslice-controller reconciles services: 6 objects"), "{few}");
+    assert!(few.contains("endpointslice-controller reconciles services: 8 objects"), "{few}");
     assert_eq!(few, read(1000));
 }
