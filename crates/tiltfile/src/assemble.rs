@@ -3,6 +3,7 @@
 mod compose;
 mod deps;
 mod images;
+mod locators;
 mod objects;
 
 use crate::Position;

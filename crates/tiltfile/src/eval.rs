@@ -385,33 +385,7 @@ fn is_module_frame(frame: &Frame) -> bool {
 
 /// Frames of functions written in Starlark have a plain name; native ones of the interpreter are known by it.
 fn has_body(frame: &Frame) -> bool {
-    const NATIVE: [&str; 24] = [
-        "abs",
-        "any",
-        "all",
-        "bool",
-        "chr",
-        "dict",
-        "dir",
-        "enumerate",
-        "float",
-        "getattr",
-        "hasattr",
-        "hash",
-        "int",
-        "len",
-        "list",
-        "max",
-        "min",
-        "ord",
-        "range",
-        "repr",
-        "reversed",
-        "sorted",
-        "str",
-        "tuple",
-    ];
-    !NATIVE.contains(&frame.name.as_str())
+    !names::is_native(&frame.name)
 }
 
 /// What the user gets to see.

@@ -66,12 +66,18 @@ pub(crate) enum Source {
     File(PathBuf),
 }
 
+/// The name that Tilt gives an extension's object.
+fn shown(name: &str) -> String {
+    name.replace(['/', '%'], "_")
+}
+
 /// Finds an extension, which may mean to fetch its repository.
 pub(crate) fn resolve(env: &Env<'_>, name: &str) -> Result<Source> {
     let (repo, path) = locate(&env.reg().api_objects, name);
     let Some(repo) = repo else {
         return Err(Failure::new(format!(
-            "loading extension {name}: the repository that it was registered with does not exist"
+            "loading extension {}: the repository that it was registered with does not exist",
+            shown(name)
         ))
         .with_hint("register it first: v1alpha1.extension_repo(name=…, url=…)"));
     };
@@ -82,7 +88,8 @@ pub(crate) fn resolve(env: &Env<'_>, name: &str) -> Result<Source> {
     }
     if !is_inside(&path) || !is_inside(&repo.subpath) {
         return Err(Failure::new(format!(
-            "loading extension {name}: the path {path:?} leads out of its repository"
+            "loading extension {}: the path {path:?} leads out of its repository",
+            shown(name)
         )));
     }
     let file = directory(env, &repo, name)?.join(&repo.subpath).join(&path).join("Tiltfile");
@@ -90,8 +97,11 @@ pub(crate) fn resolve(env: &Env<'_>, name: &str) -> Result<Source> {
     if env.host.kind(&file).is_some() {
         return Ok(Source::File(file));
     }
-    let failure =
-        Failure::new(format!("loading extension {name}: no extension tiltfile found at {}", file.display()));
+    let failure = Failure::new(format!(
+        "loading extension {}: no extension tiltfile found at {}",
+        shown(name),
+        file.display()
+    ));
     Err(match near(&path) {
         Some(near) if repo.is_upstream() => failure.with_hint(format!("did you mean ext://{near}?")),
         _ => failure,

@@ -1,158 +1,71 @@
-//! The part of JSONPath that names images: fields, indices, wildcards and `?(@.x=="y")` filters, as kubectl reads it.
+//! The JSONPath that names images: the dialect of kubectl's `-o jsonpath`, with its errors.
+
+mod evaluate;
+mod parse;
+
+pub use evaluate::Found;
+pub use parse::parse;
 
 use serde_json::Value;
 
+/// A path, as [`parse`] read it: what stands in braces, and texts between.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Segment {
+pub struct JsonPath {
+    parts: Vec<Vec<Node>>,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+enum Node {
     Field(String),
-    Index(i64),
-    All,
-    /// Items whose field (a path) equals the text.
+    Slice(Slice),
+    Wildcard,
+    Recursive,
+    /// Without an operator: items that have what `left` names.
     Filter {
-        path: Vec<String>,
-        value: String,
-        negated: bool,
+        left: Vec<Node>,
+        comparison: Option<(String, Vec<Node>)>,
     },
-    Descendants(String),
+    Union(Vec<Vec<Node>>),
+    Literal(Value),
+    Identifier(String),
 }
 
-/// `{.spec.containers[*].image}`; the braces may be missing.
-pub fn parse(path: &str) -> Result<Vec<Segment>, String> {
-    let inner = path.trim();
-    let inner = match (inner.strip_prefix('{'), inner.ends_with('}')) {
-        (Some(rest), true) => &rest[..rest.len() - 1],
-        (None, false) => inner,
-        _ => return Err("unclosed action".to_owned()),
-    };
-    let mut rest = inner.trim().trim_start_matches(['$', '@']);
-    let mut segments = Vec::new();
-    while !rest.is_empty() {
-        if let Some(after) = rest.strip_prefix("..") {
-            let end = after.find(['.', '[']).unwrap_or(after.len());
-            segments.push(Segment::Descendants(after[..end].to_owned()));
-            rest = &after[end..];
-        } else if let Some(after) = rest.strip_prefix('.') {
-            let (name, tail) = field_name(after);
-            if name.is_empty() {
-                return Err(format!("unexpected end of path at {rest:?}"));
-            }
-            segments.push(if name == "*" { Segment::All } else { Segment::Field(name) });
-            rest = tail;
-        } else if let Some(after) = rest.strip_prefix('[') {
-            let end = closing(after).ok_or("unterminated array")?;
-            segments.push(bracket(after[..end].trim())?);
-            rest = &after[end + 1..];
-        } else {
-            let end = rest.find(['.', '[']).unwrap_or(rest.len());
-            return Err(format!("unrecognized identifier {}", &rest[..end]));
-        }
-    }
-    if segments.is_empty() {
-        return Err("empty path".to_owned());
-    }
-    Ok(segments)
+/// `[start:end:step]`, and `[index]`.
+#[derive(Debug, Clone, PartialEq)]
+struct Slice {
+    start: Option<i64>,
+    end: Option<i64>,
+    step: Option<i64>,
+    /// The end is the one after the index.
+    is_index: bool,
 }
 
-/// A name up to the next `.` or `[`; `\.` stands for a dot.
-fn field_name(text: &str) -> (String, &str) {
-    let mut name = String::new();
-    let mut chars = text.char_indices();
-    while let Some((i, c)) = chars.next() {
-        match c {
-            '\\' => name.extend(chars.next().map(|(_, c)| c)),
-            '.' | '[' => return (name, &text[i..]),
-            c => name.push(c),
-        }
-    }
-    (name, "")
+/// A step from a value to one in it.
+#[derive(Debug, Clone, PartialEq)]
+enum Step {
+    Key(String),
+    Index(usize),
 }
 
-fn closing(text: &str) -> Option<usize> {
-    let mut quote = None;
-    for (i, c) in text.char_indices() {
-        match (quote, c) {
-            (Some(q), c) if q == c => quote = None,
-            (Some(_), _) => {}
-            (None, '"' | '\'') => quote = Some(c),
-            (None, ']') => return Some(i),
-            _ => {}
-        }
-    }
-    None
-}
-
-fn bracket(text: &str) -> Result<Segment, String> {
-    if text == "*" {
-        return Ok(Segment::All);
-    }
-    if let Some(filter) = text.strip_prefix("?(").and_then(|t| t.strip_suffix(')')) {
-        let (left, right, negated) = match (filter.split_once("=="), filter.split_once("!=")) {
-            (Some((l, r)), _) => (l, r, false),
-            (None, Some((l, r))) => (l, r, true),
-            (None, None) => return Err(format!("filter {filter:?} has no == or !=")),
-        };
-        let path =
-            left.trim().trim_start_matches('@').split('.').filter(|p| !p.is_empty()).map(str::to_owned);
-        let value = right.trim().trim_matches(['"', '\'']).to_owned();
-        return Ok(Segment::Filter { path: path.collect(), value, negated });
-    }
-    let unquoted = text.trim_matches(['"', '\'']);
-    if unquoted.len() != text.len() {
-        return Ok(Segment::Field(unquoted.to_owned()));
-    }
-    text.parse().map(Segment::Index).map_err(|_| format!("invalid array index {text}"))
-}
-
-/// Every place that the path names, for reading or writing.
-pub fn select_mut<'o>(object: &'o mut Value, path: &[Segment], visit: &mut dyn FnMut(&mut Value)) {
-    let Some((first, rest)) = path.split_first() else { return visit(object) };
-    match (first, object) {
-        (Segment::Field(name), Value::Object(map)) => {
-            if let Some(child) = map.get_mut(name) {
-                select_mut(child, rest, visit);
-            }
-        }
-        (Segment::Index(i), Value::Array(items)) => {
-            let index = if *i < 0 { items.len() as i64 + i } else { *i };
-            if let Some(child) = usize::try_from(index).ok().and_then(|i| items.get_mut(i)) {
-                select_mut(child, rest, visit);
-            }
-        }
-        (Segment::All, Value::Array(items)) => items.iter_mut().for_each(|i| select_mut(i, rest, visit)),
-        (Segment::All, Value::Object(map)) => map.values_mut().for_each(|v| select_mut(v, rest, visit)),
-        (Segment::Filter { path, value, negated }, container) => {
-            let fits = |item: &Value| {
-                let field = path.iter().try_fold(item, |v, name| v.get(name));
-                field.is_some_and(|f| match f.as_str() {
-                    Some(text) => (text == value) != *negated,
-                    None => (f.to_string().as_str() == value) != *negated,
-                })
-            };
-            match container {
-                Value::Array(items) => {
-                    items.iter_mut().filter(|i| fits(i)).for_each(|i| select_mut(i, rest, visit))
-                }
-                Value::Object(map) => {
-                    map.values_mut().filter(|v| fits(v)).for_each(|v| select_mut(v, rest, visit))
-                }
-                _ => {}
-            }
-        }
-        (Segment::Descendants(name), object) => descend(object, name, rest, visit),
-        _ => {}
+impl JsonPath {
+    /// All that the path names. `lenient`: what lacks a field is passed over, and no error.
+    pub fn find<'o>(&self, object: &'o Value, lenient: bool) -> Result<Vec<Found<'o>>, String> {
+        evaluate::find(&self.parts, object, lenient)
     }
 }
 
-fn descend(object: &mut Value, name: &str, rest: &[Segment], visit: &mut dyn FnMut(&mut Value)) {
-    match object {
-        Value::Object(map) => {
-            if let Some(child) = map.get_mut(name) {
-                select_mut(child, rest, visit);
-            }
-            map.values_mut().for_each(|v| descend(v, name, rest, visit));
+/// Every place that the path names, for writing.
+pub fn select_mut(object: &mut Value, path: &JsonPath, visit: &mut dyn FnMut(&mut Value)) {
+    let Ok(found) = path.find(object, true) else { return };
+    let places: Vec<Vec<Step>> = found.into_iter().filter_map(Found::into_place).collect();
+    for place in places {
+        let target = place.iter().try_fold(&mut *object, |value, step| match step {
+            Step::Key(key) => value.get_mut(key),
+            Step::Index(index) => value.get_mut(index),
+        });
+        if let Some(target) = target {
+            visit(target);
         }
-        Value::Array(items) => items.iter_mut().for_each(|i| descend(i, name, rest, visit)),
-        _ => {}
     }
 }
 
@@ -161,28 +74,80 @@ mod tests {
     use super::*;
     use serde_json::json;
 
+    fn found(path: &str) -> String {
+        let object = json!({"spec": {"image": "a", "n": 1, "none": null, "list": [
+            {"name": "x", "image": "b", "port": 80, "on": true}, {"name": "y", "image": "c", "port": 90}, {"name": "z"}],
+            "a.b": "d", "ports": [{"name": "p", "port": 80}, {"name": "q", "port": 90}], "map": {"k": {"image": "e"}, "l": {"image": "f"}}, "empty": []}});
+        let path = match parse(path) {
+            Ok(path) => path,
+            Err(e) => return format!("parse: {e}"),
+        };
+        match path.find(&object, false) {
+            Ok(found) => found.iter().map(|f| f.value().to_string()).collect::<Vec<_>>().join(" "),
+            Err(e) => format!("find: {e}"),
+        }
+    }
+
     #[test]
     fn paths() {
-        let object = json!({"spec": {"image": "a", "list": [{"name": "x", "image": "b"}, {"name": "y", "image": "c"}],
-            "a.b": "d", "map": {"k": {"image": "e"}}}});
+        let mut wrong = Vec::new();
         for (path, want) in [
-            ("{.spec.image}", vec!["a"]),
-            (".spec.image", vec!["a"]),
-            ("{.spec.list[*].image}", vec!["b", "c"]),
-            ("{.spec.list[1].image}", vec!["c"]),
-            ("{.spec.list[-1].image}", vec!["c"]),
-            ("{.spec.list[?(@.name=='x')].image}", vec!["b"]),
-            ("{.spec.list[?(@.name!=\"x\")].image}", vec!["c"]),
-            ("{.spec['a.b']}", vec!["d"]),
-            ("{.spec.map.*.image}", vec!["e"]),
-            ("{.spec.none}", vec![]),
+            ("{.spec.image}", r#""a""#),
+            ("{ $.spec.image }", r#""a""#),
+            (".spec.image", r#""a""#),
+            ("text", r#""text""#),
+            ("{.spec.image}-{.spec.n}", r#""a" "-" 1"#),
+            ("{.spec.list[0,1].image}", r#""b" "c""#),
+            ("{.spec.list[-2].image}", r#""c""#),
+            ("{.spec.list[0:2].image}", r#""b" "c""#),
+            ("{.spec.list[::2].name}", r#""x" "z""#),
+            ("{.spec.list[*].name}", r#""x" "y" "z""#),
+            ("{.spec.list[*].image}", r#""b" "c""#),
+            ("{.spec.list[?(@.name=='x')].image}", r#""b""#),
+            (r#"{.spec.list[?(@.name != "x")].name}"#, r#""y" "z""#),
+            ("{.spec.list[?(@.image)].image}", r#""b" "c""#),
+            ("{.spec.list[?(@.on==true)].image}", "find: on is not found"),
+            ("{.spec.ports[?(@.port>=90)].name}", r#""q""#),
+            ("{.spec.ports[?(@.port=='90')].name}", "find: incompatible types for comparison"),
+            ("{.spec.map[?(@.image=='f')].image}", r#""f""#),
+            (r"{.spec['a\.b']}", r#""d""#),
+            (r"{.spec.a\.b}", r#""d""#),
+            ("{.spec.map.*.image}", r#""e" "f""#),
+            ("{..image}", r#""a" "b" "c" "e" "f""#),
+            ("{range .spec.list[:2]}{.name}{.image}{end}", r#""x" "b" "y" "c""#),
+            ("{.spec.none}", "null"),
+            ("{.spec.none.x}", "find: x is not found"),
+            ("{.spec.empty[*].x}", ""),
+            ("{.spec.gone}", "find: gone is not found"),
+            ("{.spec.image.x}", "find: x is not found"),
+            ("{.spec.list[7]}", "find: array index out of bounds: index 7, length 3"),
+            ("{.spec.list[2:1]}", "find: starting index 2 is greater than ending index 1"),
+            ("{.spec.image[0]}", "find: string is not array or slice"),
+            ("{.spec.image[?(@.x)]}", "find: a is not array or slice and cannot be filtered"),
+            ("{foo()}", "find: unrecognized identifier foo()"),
+            ("{end}", "find: not in range, nothing to end"),
+            ("{.spec.image", "parse: unclosed action"),
+            ("{.a[0}", "parse: unterminated array"),
+            ("{.a[x]}", "parse: invalid array index x"),
+            ("{.a[-]}", "parse: array index - is not a number"),
+            ("{.a[?(@.x=='y)]}", "parse: unterminated filter"),
+            ("{.a[?(@.x)}", "parse: unclosed array expect ]"),
+            ("{'a}", "parse: unterminated quoted string"),
+            ("{(a)}", "parse: unrecognized character in action: U+0028 '('"),
+            ("{1.2.3}", "parse: cannot parse number 1.2.3"),
         ] {
-            let mut found = Vec::new();
-            let mut copy = object.clone();
-            select_mut(&mut copy, &parse(path).unwrap(), &mut |v| found.push(v.as_str().unwrap().to_owned()));
-            assert_eq!(found, want, "{path}");
+            let got = found(path);
+            if got != want {
+                wrong.push(format!("{path}: {got}, not {want}"));
+            }
         }
-        assert!(parse("{foo()").is_err());
-        assert!(parse("{foo()}").is_err());
+        assert_eq!(wrong, Vec::<String>::new());
+    }
+
+    #[test]
+    fn writing() {
+        let mut object = json!({"a": [{"b": "x"}, {"b": "y"}, {}]});
+        select_mut(&mut object, &parse("{.a[*].b}").unwrap(), &mut |v| *v = json!("new"));
+        assert_eq!(object, json!({"a": [{"b": "new"}, {"b": "new"}, {}]}));
     }
 }

@@ -158,6 +158,26 @@ impl Id {
     }
 }
 
+/// Whether the kind is one of Kubernetes' own, of which clients know all fields.
+pub(crate) fn is_of_kubernetes(object: &Value) -> bool {
+    const GROUPS: [&str; 12] = [
+        "admissionregistration.k8s.io",
+        "authentication.k8s.io",
+        "authorization.k8s.io",
+        "certificates.k8s.io",
+        "coordination.k8s.io",
+        "discovery.k8s.io",
+        "events.k8s.io",
+        "networking.k8s.io",
+        "node.k8s.io",
+        "rbac.authorization.k8s.io",
+        "scheduling.k8s.io",
+        "storage.k8s.io",
+    ];
+    let (group, _) = text(object, "apiVersion").split_once('/').unwrap_or_default();
+    !group.contains('.') || GROUPS.contains(&group)
+}
+
 pub(crate) fn is_cluster_scoped(kind: &str) -> bool {
     matches!(
         kind,

@@ -1,6 +1,7 @@
 //! Small notations: Go durations, image references, host names.
 
 pub(crate) mod go_json;
+pub(crate) mod go_value;
 pub(crate) mod quote;
 pub(crate) mod url;
 

@@ -2,13 +2,13 @@
 
 use super::Draft;
 use super::compose::Service;
+use super::locators::located_images;
 use crate::builtins::check_paths;
 use crate::call::{Failure, Result, distance, fail};
 use crate::env::{Env, ImageDef, Registry};
+use crate::manifest;
 use crate::plan::{ImageBuild, ImageKind, ResourceKind, Step, UNCATEGORIZED};
 use crate::text::ImageRef;
-use crate::{jsonpath, manifest};
-use serde_json::Value;
 use std::collections::{BTreeSet, HashMap};
 use std::path::PathBuf;
 
@@ -126,15 +126,13 @@ fn named_images(known: &Index<'_>, draft: &mut Draft, seen: &mut Vec<ImageRef>) 
     let reg = known.reg;
     let mut found = draft.image_defs.clone();
     for object in &draft.k8s.objects {
-        let located = located_images(reg, object)?;
         for locator in reg.locators.iter().filter(|l| l.selector.matches(object)) {
             if !draft.k8s.image_locators.contains(&locator.locator()) {
                 draft.k8s.image_locators.push(locator.locator());
             }
         }
-        let written = manifest::container_images(object).into_iter().map(str::to_owned).chain(located);
-        for text in written {
-            let reference = match ImageRef::parse(&text) {
+        for text in manifest::container_images(object) {
+            let reference = match ImageRef::parse(text) {
                 Ok(reference) => reference,
                 Err(e) => fail!(
                     "finding image in {}/{}: parsing {text}: {e}",
@@ -142,6 +140,10 @@ fn named_images(known: &Index<'_>, draft: &mut Draft, seen: &mut Vec<ImageRef>) 
                     manifest::Id::of(object).name
                 ),
             };
+            found.extend(known.find(&reference));
+            seen.push(reference);
+        }
+        for reference in located_images(reg, object)? {
             found.extend(known.find(&reference));
             seen.push(reference);
         }
@@ -200,48 +202,6 @@ fn add_with_bases(
     path.pop();
     out.push(index);
     Ok(())
-}
-
-/// References at the places that `k8s_kind` and `k8s_image_json_path` name.
-fn located_images(reg: &Registry, object: &Value) -> Result<Vec<String>> {
-    let mut found = Vec::new();
-    for locator in reg.locators.iter().filter(|l| l.selector.matches(object)) {
-        let path = match jsonpath::parse(&locator.path) {
-            Ok(path) => path,
-            Err(e) => fail!(
-                "finding image in {}/{}: Matching (json_path={:?}): {e}",
-                manifest::text(object, "kind"),
-                manifest::Id::of(object).name,
-                locator.path
-            ),
-        };
-        let mut problem = None;
-        let before = found.len();
-        jsonpath::select_mut(&mut object.clone(), &path, &mut |value| match &locator.object {
-            None => match value.as_str() {
-                Some(text) => found.push(text.to_owned()),
-                None => problem = Some(format!("value at {} is not a string: {value}", locator.path)),
-            },
-            Some(fields) => {
-                let field = |name: &str| value.get(name).and_then(Value::as_str).unwrap_or_default();
-                let (repo, tag) = (field(&fields.repo_field), field(&fields.tag_field));
-                if repo.is_empty() {
-                    problem = Some(format!("object at {} has no {:?}", locator.path, fields.repo_field));
-                } else if tag.is_empty() {
-                    found.push(repo.to_owned());
-                } else {
-                    found.push(format!("{repo}:{tag}"));
-                }
-            }
-        });
-        if let Some(problem) = problem {
-            fail!("{}: {problem}", locator.position);
-        }
-        if found.len() == before && locator.object.is_none() && !locator.selector.name.is_empty() {
-            fail!("{}: {} is not found in {}", locator.position, locator.path, manifest::Id::of(object).name);
-        }
-    }
-    Ok(found)
 }
 
 /// Live updates of what is deployed must be possible.

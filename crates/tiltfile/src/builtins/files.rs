@@ -188,7 +188,7 @@ pub(crate) fn kustomize<'v>(call: &mut Call<'v, '_, '_, '_>) -> Result<Value<'v>
     let program = args.text("kustomize_bin")?;
     let request = KustomizeRequest {
         dir: dir.clone(),
-        flags: args.strings("flags")?,
+        flags: args.string_list("flags")?,
         program: (!program.is_empty()).then_some(program),
     };
     let env = call.env();

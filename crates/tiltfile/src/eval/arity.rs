@@ -3,6 +3,7 @@
 //! The interpreter here tells one thing that is wrong, and in an order of its own. So the call and the definition are
 //! read once more, and the arguments are bound as Tilt's interpreter binds them.
 
+use super::names::is_universal;
 use super::places::offset_position;
 use super::{read_again, without_tabs};
 use crate::env::Env;
@@ -17,39 +18,6 @@ use std::path::Path;
 
 type Expr = AstExprP<AstNoPayload>;
 type Stmt = AstStmtP<AstNoPayload>;
-
-/// What Tilt's interpreter has in every file, and therefore takes from nowhere.
-const UNIVERSE: [&str; 29] = [
-    "None",
-    "True",
-    "False",
-    "abs",
-    "any",
-    "all",
-    "bool",
-    "bytes",
-    "chr",
-    "dict",
-    "dir",
-    "enumerate",
-    "float",
-    "getattr",
-    "hasattr",
-    "hash",
-    "int",
-    "len",
-    "list",
-    "max",
-    "min",
-    "ord",
-    "range",
-    "repr",
-    "reversed",
-    "set",
-    "sorted",
-    "str",
-    "tuple",
-];
 
 /// Why a call fails before the function's body runs, and the place in the body that Tilt's interpreter shows for it.
 pub(super) struct Misfit {
@@ -257,7 +225,7 @@ fn in_statement(statement: &Stmt) -> Option<Span> {
 
 fn in_expression(expression: &Expr) -> Option<Span> {
     if let ExprP::Identifier(name) = &expression.node {
-        return (!UNIVERSE.contains(&name.node.ident.as_str())).then_some(expression.span);
+        return (!is_universal(&name.node.ident)).then_some(expression.span);
     }
     let mut found = None;
     expression.visit_expr(|e| found = found.or_else(|| in_expression(e)));

@@ -6,6 +6,48 @@ use crate::dialect::original_name;
 use starlark::codemap::FileSpan;
 use starlark_syntax::syntax::ast::{AstNoPayload, AstStmtP, LoadP, StmtP};
 
+/// Functions that Tilt's interpreter has in every file; `fail` and `print` are Tilt's own.
+const NATIVE: [&str; 28] = [
+    "abs",
+    "all",
+    "any",
+    "bool",
+    "bytes",
+    "chr",
+    "dict",
+    "dir",
+    "enumerate",
+    "float",
+    "getattr",
+    "hasattr",
+    "hash",
+    "int",
+    "len",
+    "list",
+    "max",
+    "min",
+    "ord",
+    "range",
+    "repr",
+    "reversed",
+    "set",
+    "sorted",
+    "str",
+    "tuple",
+    "type",
+    "zip",
+];
+
+/// Whether the name is that of a function of the interpreter itself.
+pub(super) fn is_native(name: &str) -> bool {
+    NATIVE.contains(&name)
+}
+
+/// Whether a file has the name from nowhere.
+pub(super) fn is_universal(name: &str) -> bool {
+    is_native(name) || matches!(name, "None" | "True" | "False")
+}
+
 type Stmt = AstStmtP<AstNoPayload>;
 
 /// What the interpreter says of a name that it does not find; with more than that, `None`.
