@@ -136,6 +136,12 @@ fn syncback_copies() {
     names.sort();
     assert_eq!(names, ["a", "b", "mine"]);
     assert_eq!(fs::read_to_string(local.join("a")).unwrap(), "new");
+    // what rsync is told reaches it as it is
+    let e = run(
+        "load('ext://syncback', 'syncback')\nsyncback('back', 'pod/web', '/', rsync_options=['--include=a b', '--exclude=*'], labels=['x'])\n",
+    );
+    let argv = &e.plan.resource("back").unwrap().local().unwrap().cmd.as_ref().unwrap().argv;
+    assert!(argv[2].contains("rsync -rlptc '--include=a b' '--exclude=*' "), "{}", argv[2]);
     fails(
         "load('ext://syncback', 'syncback')\nsyncback('back', 'deploy/web', '/app')\n",
         expect![[r#"
