@@ -121,6 +121,7 @@ pub(crate) fn validate(
         if causes.is_empty() {
             causes.extend(structural::default_problems(object));
         }
+        causes.extend(structural::pattern_problems(object));
         causes.extend(rules::problems(object, previous));
         causes = crds::places::name(object, causes);
     } else if policy::has_expressions(kind) {

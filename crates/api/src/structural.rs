@@ -5,10 +5,12 @@
 mod defaults;
 mod embedded;
 mod formats;
+mod patterns;
 mod validate;
 
 pub(crate) use defaults::problems as default_problems;
 pub(crate) use embedded::problems as embedded_problems;
+pub(crate) use patterns::problems as pattern_problems;
 pub(crate) use validate::{key_text, validate};
 
 use crate::{crds, link};

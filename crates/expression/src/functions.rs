@@ -10,13 +10,12 @@ pub(crate) use result::result;
 
 use crate::operators::{contains, length, wrong};
 use crate::value::{Opt, Type, list, type_name};
-use crate::{Budget, Failure};
+use crate::{Budget, Failure, pattern};
 use kube_cel::KubeCelExt as _;
 use kube_cel::cel::common::ast::{CallExpr, Expr, IdedExpr};
 use kube_cel::cel::{Context, ExecutionError, Value};
-use regex::{Regex, RegexBuilder};
-use std::cell::RefCell;
-use std::collections::HashMap;
+use regex::Regex;
+use std::sync::Arc;
 
 type Result<T> = std::result::Result<T, Failure>;
 
@@ -254,6 +253,22 @@ pub(crate) fn call(
             budget.take_length(of.len().saturating_mul(pattern.len()) / 10)?;
             Ok(Value::Bool(regex(pattern)?.is_match(of)))
         }
+        ("find", Some(Value::String(of)), [Value::String(pattern)]) => {
+            budget.take_length(of.len().saturating_mul(pattern.len()) / 10)?;
+            Ok(crate::value::text(regex(pattern)?.find(of).map_or("", |found| found.as_str())))
+        }
+        ("findAll", Some(Value::String(of)), [Value::String(pattern), rest @ ..]) => {
+            budget.take_length(of.len().saturating_mul(pattern.len()) / 10)?;
+            let most = match rest {
+                [] => usize::MAX,
+                // Less than none is all.
+                [Value::Int(most)] => usize::try_from(*most).unwrap_or(usize::MAX),
+                _ => return Err(Failure::NoOverload),
+            };
+            let regex = regex(pattern)?;
+            let found = regex.find_iter(of).take(most).map(|found| crate::value::text(found.as_str()));
+            Ok(list(found.collect()))
+        }
         ("dyn", None, [of]) => Ok(of.clone()),
         ("type", None, [of]) => Ok(type_of(type_name(of))),
         ("first" | "last", Some(Value::List(items)), []) => {
@@ -315,7 +330,7 @@ fn growth(name: &str, target: Option<&Value>, arguments: &[Value]) -> usize {
     match name {
         "replace" => first.saturating_add(1).saturating_mul(of(1)),
         "join" => first.saturating_mul(of(0)),
-        "distinct" | "find" | "findAll" | "indexOf" | "lastIndexOf" => first.saturating_mul(first.max(of(0))),
+        "distinct" | "indexOf" | "lastIndexOf" => first.saturating_mul(first.max(of(0))),
         "sets.contains" | "sets.equivalent" | "sets.intersects" => of(0).saturating_mul(of(1)),
         "lists.range" => match arguments.first() {
             Some(Value::Int(count)) => usize::try_from(*count).unwrap_or(0).saturating_mul(10),
@@ -349,23 +364,8 @@ fn count(of: &Value) -> Result<Value> {
     Ok(Value::Int(i64::try_from(count).unwrap_or(i64::MAX)))
 }
 
-/// A pattern, compiled once.
-fn regex(pattern: &str) -> Result<Regex> {
-    const MOST: usize = 500;
-    const LARGEST: usize = 1 << 20;
-    thread_local! { static KNOWN: RefCell<HashMap<String, Option<Regex>>> = RefCell::default(); }
-    let known = KNOWN.with_borrow_mut(|known| {
-        if let Some(regex) = known.get(pattern) {
-            return regex.clone();
-        }
-        let regex = RegexBuilder::new(pattern).size_limit(LARGEST).build().ok();
-        if known.len() >= MOST {
-            known.clear();
-        }
-        known.insert(pattern.to_string(), regex.clone());
-        regex
-    });
-    known.ok_or_else(|| Failure::Wrong(format!("error parsing regexp: `{pattern}`")))
+fn regex(pattern: &str) -> Result<Arc<Regex>> {
+    pattern::compile(pattern).map_err(|error| Failure::Wrong(error.to_string()))
 }
 
 /// A function of the libraries: its values are bound to names, and the call is made of these.

@@ -15,6 +15,7 @@ mod functions;
 mod lex;
 mod operators;
 mod parse;
+pub mod pattern;
 mod syntax;
 mod types;
 pub mod value;
@@ -29,7 +30,7 @@ pub use parse::Problem;
 pub use types::Type;
 pub use value::Opt;
 
-use syntax::{Node, Operator};
+use syntax::{Form, Node, Operator};
 
 /// An expression that has been read.
 #[derive(Debug)]
@@ -84,6 +85,23 @@ impl Program {
             return Err(checker.problems);
         }
         Ok((ty, cost::estimate(&self.root, &checker.types, this)))
+    }
+
+    /// The first regular expression that is written out and is none.
+    pub fn bad_pattern(&self) -> Option<pattern::PatternError> {
+        let mut found = None;
+        self.root.walk(&mut |node| {
+            let Form::Call { target, name, arguments } = &node.form else { return };
+            let place = match (name.as_str(), target) {
+                ("matches" | "find" | "findAll", Some(_)) => 0,
+                ("matches", None) => 1,
+                _ => return,
+            };
+            if let Some(Form::Literal(Value::String(text))) = arguments.get(place).map(|node| &node.form) {
+                found = found.take().or_else(|| pattern::compile(text).err());
+            }
+        });
+        found
     }
 
     pub fn run(&self, scope: &Scope<'_>, budget: &Budget) -> Result<Value, Failure> {

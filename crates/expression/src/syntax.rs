@@ -127,6 +127,12 @@ impl Node {
         (depth < DEEPEST).then_some(Self { form, depth: depth + 1, at })
     }
 
+    /// Calls `with` with this node and each below it.
+    pub(crate) fn walk<'a>(&'a self, with: &mut dyn FnMut(&'a Self)) {
+        with(self);
+        self.form.each(&mut |node| node.walk(with));
+    }
+
     /// The names that are used; `bound` are those of the loops around.
     pub(crate) fn collect(&self, bound: &mut Vec<String>, names: &mut Vec<String>) {
         match &self.form {

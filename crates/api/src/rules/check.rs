@@ -135,7 +135,7 @@ impl Checker {
         };
         let uses_old = match checked(source, declared, rule["optionalOldSelf"] == true) {
             Err(problem) => {
-                let text = invalid(&format!("compilation failed: {problem}"));
+                let text = invalid(&problem);
                 return self.say(path, "rule", "FieldValueInvalid", text);
             }
             Ok((program, Type::Bool | Type::Dyn, cost)) => {
@@ -196,7 +196,7 @@ impl Checker {
             return self.say(path, FIELD, "FieldValueRequired", text.into());
         }
         let detail = match checked(source, declared, rule["optionalOldSelf"] == true) {
-            Err(problem) => format!("messageExpression compilation failed: {problem}"),
+            Err(problem) => format!("messageExpression {problem}"),
             Ok((_, Type::Text | Type::Dyn, cost)) => {
                 return self.costs(path, FIELD, "estimated messageExpression cost", cost);
             }
@@ -212,13 +212,18 @@ fn checked(
     declared: &Arc<Declared>,
     optional_old: bool,
 ) -> Result<(Program, Type, u64), String> {
-    let program = Program::compile(source).map_err(|problem| problem.to_string())?;
+    let failed = |why: String| format!("compilation failed: {why}");
+    let program = Program::compile(source).map_err(|problem| failed(problem.to_string()))?;
     let this = declared.ty().clone();
     let old = if optional_old { Type::optional(this.clone()) } else { this.clone() };
     let names = Names { variables: &[("self", this), ("oldSelf", old)], functions: &[], objects: false };
-    let told =
-        |problems: Vec<Problem>| problems.iter().map(Problem::to_string).collect::<Vec<_>>().join("\n");
+    let told = |problems: Vec<Problem>| {
+        failed(problems.iter().map(Problem::to_string).collect::<Vec<_>>().join("\n"))
+    };
     let (ty, cost) = program.estimate(&names, declared).map_err(told)?;
+    if let Some(error) = program.bad_pattern() {
+        return Err(format!("program instantiation failed: {error}"));
+    }
     Ok((program, ty, cost))
 }
 

@@ -4,11 +4,8 @@
 //! there, and none here.
 
 use super::{OBJECT_FIELDS, formats, join};
-use parking_lot::Mutex;
-use regex::Regex;
 use serde_json::{Map, Value};
 use std::collections::{HashMap, HashSet};
-use std::sync::{Arc, LazyLock};
 
 /// Field, reason, text.
 type Cause = (String, String, String);
@@ -197,7 +194,8 @@ fn check_text(schema: &Value, given: &str, path: &str, findings: &mut Findings) 
         findings.invalid(path, &value, &format!("should be at least {least} chars long"));
     }
     if let Some(pattern) = schema["pattern"].as_str()
-        && compiled(pattern).is_some_and(|regex| !regex.is_match(given))
+        // Definitions with others are refused when they are written.
+        && expression::pattern::compile(pattern).is_ok_and(|regex| !regex.is_match(given))
     {
         findings.invalid(path, &value, &format!("should match '{pattern}'"));
     }
@@ -208,22 +206,6 @@ fn check_text(schema: &Value, given: &str, path: &str, findings: &mut Findings) 
         let text = format!("Invalid value: {value}: {path} in body must be of type {format}: {value}");
         findings.add(path, "FieldValueTypeInvalid", text);
     }
-}
-
-/// A pattern, compiled once; none if it is of a dialect that is not understood here.
-fn compiled(pattern: &str) -> Option<Arc<Regex>> {
-    const MOST: usize = 2000;
-    static KNOWN: LazyLock<Mutex<HashMap<String, Option<Arc<Regex>>>>> = LazyLock::new(Mutex::default);
-    if let Some(known) = KNOWN.lock().get(pattern) {
-        return known.clone();
-    }
-    let regex = Regex::new(pattern).ok().map(Arc::new);
-    let mut known = KNOWN.lock();
-    if known.len() >= MOST {
-        known.clear();
-    }
-    known.insert(pattern.to_string(), regex.clone());
-    regex
 }
 
 fn check_number(schema: &Value, value: &Value, path: &str, findings: &mut Findings) {
