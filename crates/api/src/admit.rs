@@ -138,6 +138,13 @@ pub(crate) fn validate(
     Err(ApiError::invalid(&kind.resource(), &kind.kind, text(object, "name"), &causes))
 }
 
+/// What may be written, but had better not.
+pub(crate) fn warn(kind: &Kind, object: &Value, previous: Option<&Value>, options: &WriteOptions) {
+    for warning in crate::link::warnings(kind, object, previous) {
+        options.warnings.push(warning);
+    }
+}
+
 /// `stringData` is write-only: it ends up in `data`.
 pub(crate) fn string_data(secret: &mut Value) {
     let Some(fields) = secret.as_object_mut() else { return };

@@ -39,6 +39,14 @@ pub(crate) fn defaults(kind: &Kind, object: &mut Value) {
     schema::defaults::apply(&kind.resource(), object);
 }
 
+/// What is accepted with a warning.
+pub(crate) fn warnings(kind: &Kind, object: &Value, previous: Option<&Value>) -> Vec<String> {
+    match previous {
+        Some(previous) => schema::warnings::on_update(&kind.resource(), object, previous),
+        None => schema::warnings::on_create(&kind.resource(), object),
+    }
+}
+
 /// Field, reason, text.
 pub(crate) fn validate(
     kind: &Kind,

@@ -78,6 +78,7 @@ pub(crate) fn create(
     let key = Key { name: text(&object, "name").into(), ..key.clone() };
     prepare::initial(tx, kind, &mut object)?;
     admit::validate(tx.api, &view, kind, &object, None)?;
+    admit::warn(kind, &object, None, options);
     drop_empty(&mut object);
     asked_for.iter_mut().for_each(drop_empty);
     let meta = metadata::of(&mut object);
@@ -151,6 +152,9 @@ pub(crate) fn update_with(
     };
     let mut asked_for = mutation::of_changed(tx, &attributes, &mut next, &previous, part)?;
     admit::validate(tx.api, &tx.view(), kind, &next, Some(&previous))?;
+    if part == Part::Main {
+        admit::warn(kind, &next, Some(&previous), options);
+    }
     match &paths {
         Some(paths) => admission::validate(tx, &attributes, Some(&scale::shown(paths, &next)))?,
         None => admission::validate(tx, &attributes, Some(&next))?,

@@ -97,6 +97,9 @@ async fn in_group(
     match kind {
         Some(kind) if !reviews::is_review(&target) => {
             let warnings = Warnings::default();
+            if let Some(warning) = schema::warnings::of_kind(&target.group, &target.plural) {
+                warnings.push(warning);
+            }
             let call = Call { inner, user, kind, target, query, parts, warnings: warnings.clone() };
             let answer = resources::handle(call, body).await;
             let answer = answer.unwrap_or_else(|error| respond::failure(&error));

@@ -26,6 +26,7 @@ pub mod typed;
 pub mod types;
 pub mod usage;
 pub mod validate;
+pub mod warnings;
 
 pub use kind::Kind;
 pub use kinds::builtin_kinds;

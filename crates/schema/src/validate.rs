@@ -53,6 +53,11 @@ pub struct Cause {
     pub message: String,
 }
 
+/// What keeps a name from being a label of DNS.
+pub(crate) fn label_problems(name: &str) -> Vec<String> {
+    names::label(name)
+}
+
 /// `old` is the stored object, when this is an update. Both have their defaults.
 pub fn check(resource: &str, object: &Value, old: Option<&Value>) -> Vec<Cause> {
     let mut errors = Errors::default();

@@ -25,7 +25,12 @@ pub(super) fn label(text: &str) -> Vec<String> {
     if text.len() > 63 {
         problems.push(too_long(63));
     }
-    if !is_word(text, lower, &['-']) {
+    if is_word(text, lower, &['-']) {
+        return problems;
+    }
+    if text.split('.').all(|part| is_word(part, lower, &['-'])) {
+        problems.push("must not contain dots".into());
+    } else {
         problems.push(format!(
             "a lowercase RFC 1123 label must consist of lower case alphanumeric characters or '-', and must start and end with an alphanumeric character (e.g. 'my-name',  or '123-abc', regex used for validation is '{LABEL}')"
         ));
