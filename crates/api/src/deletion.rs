@@ -91,7 +91,7 @@ fn default_propagation(resource: &str, current: &Value) -> Option<Propagation> {
     strategy::default_propagation(resource).filter(|_| !has_policy)
 }
 
-fn check(kind: &Kind, key: &Key, current: &Value, options: &DeleteOptions) -> Result<()> {
+pub(crate) fn check(kind: &Kind, key: &Key, current: &Value, options: &DeleteOptions) -> Result<()> {
     let checks = [
         ("UID", options.uid.as_deref(), text(current, "uid"), "deleted and then recreated"),
         (

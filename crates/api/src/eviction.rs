@@ -7,6 +7,7 @@ use crate::admission::{self, Attributes, Operation};
 use crate::metadata::{self, field_map, text};
 use crate::transaction::Transaction;
 use crate::{ApiError, DeleteOptions, Key, Result, Selector, deletion};
+use jiff::Timestamp;
 use schema::Kind;
 use serde_json::{Value, json};
 use store::{Object, View};
@@ -41,7 +42,30 @@ pub(crate) fn evict(
         admission::admit(tx, &attributes, Some(eviction))?;
     }
     admit(tx, namespace, name)?;
-    deletion::admitted(tx, kind, &Key::new("pods", namespace, name), options)
+    let key = Key::new("pods", namespace, name);
+    let Some(pod) = tx.view().get("pods", namespace, name) else {
+        return Err(ApiError::not_found("pods", name));
+    };
+    deletion::check(kind, &key, &pod, options)?;
+    let told = told(&pod, tx.now);
+    tx.put(key.clone(), told)?;
+    // The pod is another one by what it was just told.
+    let options = DeleteOptions { resource_version: None, ..options.clone() };
+    deletion::admitted(tx, kind, &key, &options)
+}
+
+/// The pod with the condition that says why it goes.
+fn told(pod: &Value, now: Timestamp) -> Value {
+    let mut next = pod.clone();
+    let mut conditions = pod["status"]["conditions"].as_array().cloned().unwrap_or_default();
+    conditions.retain(|condition| condition["type"] != "DisruptionTarget");
+    conditions.push(json!({
+        "type": "DisruptionTarget", "status": "True", "lastProbeTime": null,
+        "lastTransitionTime": metadata::timestamp(now), "reason": "EvictionByEvictionAPI",
+        "message": "Eviction API: evicting",
+    }));
+    field_map(&mut next, "status").insert("conditions".into(), conditions.into());
+    next
 }
 
 fn admit(tx: &mut Transaction<'_>, namespace: &str, name: &str) -> Result<()> {
@@ -152,6 +176,8 @@ mod tests {
         };
         let (api, _dir) = world(&status(1, 2, 1), "IfHealthyBudget");
         assert_eq!(evict(&api, "p"), "evicted");
+        let evicted = api.get("pods", "default", "p").expect("it takes its time");
+        assert_eq!(evicted["status"]["conditions"][1]["reason"], "EvictionByEvictionAPI");
         assert_eq!(
             api.get(super::BUDGETS, "default", "b").expect("there")["status"]["disruptionsAllowed"],
             0

@@ -16,6 +16,7 @@ mod garbage;
 mod job;
 mod mirror;
 mod namespace;
+mod nodes;
 mod podgc;
 mod pods;
 mod quota;
@@ -26,6 +27,7 @@ mod rollout;
 mod scheduler;
 mod secret_tokens;
 mod statefulset;
+mod taint_eviction;
 mod told;
 mod unsupported;
 mod volumes;
@@ -106,6 +108,8 @@ pub fn all() -> Vec<Box<dyn Controller>> {
         Box::new(namespace::Namespaces),
         Box::new(garbage::GarbageCollector),
         Box::new(podgc::PodGc),
+        Box::new(nodes::Nodes),
+        Box::new(taint_eviction::TaintEviction),
         Box::new(deployment::Deployments),
         Box::new(replicaset::REPLICA_SETS),
         Box::new(replicaset::REPLICATION_CONTROLLERS),

@@ -157,6 +157,43 @@ pub(crate) fn delete(pod: &Value) -> Write {
     }
 }
 
+/// The condition of a pod that goes although nothing is wrong with it.
+pub(crate) const DISRUPTED: &str = "DisruptionTarget";
+
+/// Conditions of pods do not say when they were last written.
+pub(crate) fn set_condition(
+    conditions: &mut Vec<Value>,
+    kind: &str,
+    status: &str,
+    (reason, message): (&str, &str),
+    now: Timestamp,
+) {
+    access::set_condition(conditions, kind, status, reason, message, now);
+    for condition in conditions.iter_mut().filter_map(Value::as_object_mut) {
+        condition.shift_remove("lastUpdateTime");
+    }
+}
+
+/// A pod is told why, and goes.
+pub(crate) fn disrupt(
+    pod: &Object,
+    reason: &str,
+    message: &str,
+    now: Timestamp,
+    outcome: &mut crate::Outcome,
+) {
+    let mut conditions = list_at(pod, &["status", "conditions"]).to_vec();
+    set_condition(&mut conditions, DISRUPTED, "True", (reason, message), now);
+    let mut next = (**pod).clone();
+    next["status"]["conditions"] = json!(conditions);
+    // The node may write the same status meanwhile; what matters is that the pod goes.
+    if let Some(meta) = next["metadata"].as_object_mut() {
+        meta.shift_remove("resourceVersion");
+    }
+    outcome.write(Write::UpdateStatus { resource: Resource::new(PODS), object: next });
+    outcome.write(delete(pod));
+}
+
 /// The keys of the objects of `resource` to which a pod belongs: by its controller, or, for an orphan, by selector.
 pub(crate) fn owners_of(server: &dyn Server, pod: &Value, kind: &str, resource: &str) -> Vec<Key> {
     if access::controller_of(pod).is_some() {

@@ -6,6 +6,7 @@
 //! which are in the same files; `ledger` knows what is taken.
 
 pub(crate) use storage::selects;
+pub(crate) use taints::tolerations_of;
 
 use crate::access::{self, at, is_deleting, list_at, name, namespace, str_at};
 use crate::{Controller, Outcome, Server, pods, volumes};
@@ -199,7 +200,7 @@ fn unscheduled(
     now: Timestamp,
 ) -> Option<Write> {
     let mut conditions = list_at(pod, &["status", "conditions"]).to_vec();
-    access::set_condition(&mut conditions, "PodScheduled", "False", reason, message, now);
+    pods::set_condition(&mut conditions, "PodScheduled", "False", (reason, message), now);
     let mut status = at(pod, &["status"]).clone();
     status["conditions"] = json!(conditions);
     // A pod that waits for its victims keeps its node.

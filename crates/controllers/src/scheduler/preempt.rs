@@ -5,12 +5,11 @@ use super::ledger::nominated_node;
 use crate::access::{self, at, int_at, is_deleting, labels_match, list_at, name, namespace, str_at, uid};
 use crate::{Outcome, pods};
 use jiff::Timestamp;
-use serde_json::{Value, json};
+use serde_json::Value;
 use std::cmp::Reverse;
-use store::{EventKind, Object, Resource, Write};
+use store::{EventKind, Object};
 
 const BUDGETS: &str = "policy/poddisruptionbudgets";
-const TARGET: &str = "DisruptionTarget";
 const BY_SCHEDULER: &str = "PreemptionByScheduler";
 const NOT_HELPFUL: &str = "Preemption is not helpful for scheduling";
 const NO_VICTIMS: &str = "No preemption victims found for incoming pod";
@@ -85,7 +84,7 @@ impl Preemptor<'_, '_> {
         let hopeless = misfits.get(place).is_some_and(|misfit| !misfit.could_preempt);
         let going = |pod: &Object| {
             let conditions = list_at(pod, &["status", "conditions"]);
-            let target = conditions.iter().find(|c| str_at(c, &["type"]) == TARGET);
+            let target = conditions.iter().find(|c| str_at(c, &["type"]) == pods::DISRUPTED);
             is_deleting(pod) && target.is_some_and(|c| str_at(c, &["reason"]) == BY_SCHEDULER)
         };
         let there = self.scene.ledger.on(nominated).into_iter().flat_map(|node| node.pods.values());
@@ -175,17 +174,8 @@ pub(super) fn evict(preemptor: &Value, victim: &Object, node: &str, now: Timesta
         "" => "default-scheduler",
         named => named,
     };
-    let mut conditions = list_at(victim, &["status", "conditions"]).to_vec();
     let message = format!("{scheduler}: preempting to accommodate a higher priority pod");
-    access::set_condition(&mut conditions, TARGET, "True", BY_SCHEDULER, &message, now);
-    let mut next = (**victim).clone();
-    next["status"]["conditions"] = json!(conditions);
-    // The node may write the same status meanwhile; what matters is that the pod goes.
-    if let Some(meta) = next["metadata"].as_object_mut() {
-        meta.shift_remove("resourceVersion");
-    }
-    outcome.write(Write::UpdateStatus { resource: Resource::new(pods::PODS), object: next });
-    outcome.write(pods::delete(victim));
+    pods::disrupt(victim, BY_SCHEDULER, &message, now, outcome);
     let message = format!("Preempted by pod {} on node {node}", uid(preemptor));
     let regarding = access::reference("v1", "Pod", victim);
     outcome.write(access::event(EventKind::Normal, regarding, scheduler, "Preempted", message));

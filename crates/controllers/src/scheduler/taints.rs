@@ -27,7 +27,12 @@ pub(super) fn unwelcome(pod: &Value, node: &Value) -> i64 {
 }
 
 fn tolerates(pod: &Value, taint: &Value) -> bool {
-    list_at(pod, &["spec", "tolerations"]).iter().any(|toleration| {
+    tolerations_of(pod, taint).next().is_some()
+}
+
+/// The pod's tolerations that are about this taint.
+pub(crate) fn tolerations_of<'a>(pod: &'a Value, taint: &'a Value) -> impl Iterator<Item = &'a Value> {
+    list_at(pod, &["spec", "tolerations"]).iter().filter(move |toleration| {
         let (key, effect) = (str_at(toleration, &["key"]), str_at(toleration, &["effect"]));
         let key_fits = key.is_empty() || key == str_at(taint, &["key"]);
         let effect_fits = effect.is_empty() || effect == str_at(taint, &["effect"]);
