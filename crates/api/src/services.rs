@@ -4,11 +4,14 @@ use crate::OpenError;
 use crate::luck::Luck;
 use crate::metadata::{default_to, text};
 use serde_json::{Value, json};
+use std::cell::Cell;
 use std::collections::HashSet;
 use std::net::Ipv4Addr;
-use store::{Snapshot, View};
+use store::{Snapshot, Term, View};
 
 const NODE_PORTS: std::ops::RangeInclusive<u16> = 30000..=32767;
+/// So many places are guessed before a free one is looked for in order.
+const GUESSES: usize = 32;
 /// So many addresses at the start of the range are only given to who asks for them, as upstream does.
 const RESERVED: u32 = 256;
 
@@ -44,39 +47,51 @@ impl Range {
         offset > 0 && offset < self.size - 1
     }
 
-    fn any_free(&self, taken: &HashSet<String>, luck: &Luck) -> Option<Ipv4Addr> {
+    /// A few guesses, and if they are all taken, the next one that is not.
+    fn any_free(&self, taken: &Taken<'_>, luck: &Luck) -> Option<Ipv4Addr> {
         let reserved = RESERVED.min(self.size / 16).max(2);
-        let count = self.size - 1 - reserved;
-        let start = luck.below(u64::from(count));
-        let place = |n: u64| u32::try_from((start + n) % u64::from(count)).unwrap_or_default();
-        let upper = (0..u64::from(count)).map(|n| reserved + place(n));
-        let mut candidates = upper.chain(2..reserved).map(|offset| self.address(offset));
-        candidates.find(|address| !taken.contains(&address.to_string()))
+        let count = u64::from(self.size - 1 - reserved);
+        let place = |n: u64| reserved + u32::try_from(n % count).unwrap_or_default();
+        let is_free = |address: &Ipv4Addr| !taken.has_address(&address.to_string());
+        let mut guesses = (0..GUESSES).map(|_| self.address(place(luck.below(count))));
+        if let Some(free) = guesses.find(is_free) {
+            return Some(free);
+        }
+        let start = luck.below(count);
+        let upper = (0..count).map(|n| place(start + n));
+        upper.chain(2..reserved).map(|offset| self.address(offset)).find(is_free)
     }
 }
 
 /// What other Services hold.
-struct Taken {
-    addresses: HashSet<String>,
-    ports: HashSet<u64>,
+struct Taken<'a> {
+    view: &'a Snapshot,
+    namespace: String,
+    name: String,
+    /// How many Services were looked at.
+    looked_at: Cell<usize>,
 }
 
-impl Taken {
-    fn by_others(view: &Snapshot, service: &Value) -> Self {
-        let mut taken = Self { addresses: HashSet::new(), ports: HashSet::new() };
-        for other in view.list("services", "") {
-            if text(&other, "namespace") == text(service, "namespace")
-                && text(&other, "name") == text(service, "name")
-            {
-                continue;
-            }
-            let addresses = other["spec"]["clusterIPs"].as_array().into_iter().flatten();
-            taken.addresses.extend(addresses.filter_map(Value::as_str).map(str::to_string));
-            let ports = other["spec"]["ports"].as_array().into_iter().flatten();
-            taken.ports.extend(ports.filter_map(|port| port["nodePort"].as_u64()));
-            taken.ports.extend(other["spec"]["healthCheckNodePort"].as_u64());
-        }
-        taken
+impl<'a> Taken<'a> {
+    fn by_others(view: &'a Snapshot, service: &Value) -> Self {
+        let (namespace, name) = (text(service, "namespace").to_string(), text(service, "name").to_string());
+        Self { view, namespace, name, looked_at: Cell::new(0) }
+    }
+
+    fn has_address(&self, address: &str) -> bool {
+        self.has(Term::Address(address))
+    }
+
+    fn has_port(&self, port: u64) -> bool {
+        self.has(Term::NodePort(port))
+    }
+
+    fn has(&self, term: Term<'_>) -> bool {
+        let holders = self.view.select("services", "", &[term]);
+        self.looked_at.set(self.looked_at.get() + holders.len());
+        holders
+            .iter()
+            .any(|other| text(other, "namespace") != self.namespace || text(other, "name") != self.name)
     }
 }
 
@@ -173,7 +188,7 @@ fn carry_over(service: &mut Value, previous: &Value) {
 
 fn address(
     range: &Range,
-    taken: &Taken,
+    taken: &Taken<'_>,
     service: &mut Value,
     previous: Option<&Value>,
     luck: &Luck,
@@ -197,9 +212,7 @@ fn address(
                     "the provided IP ({ip}) is not in the valid range. The range of valid IPs is {}",
                     range.text
                 )),
-                Ok(_) if taken.addresses.contains(&ip) => {
-                    Some("provided IP is already allocated".to_string())
-                }
+                Ok(_) if taken.has_address(&ip) => Some("provided IP is already allocated".to_string()),
                 Ok(_) => None,
             };
             if let Some(problem) = problem {
@@ -211,7 +224,7 @@ fn address(
         None if text(service, "name") == "kubernetes" && text(service, "namespace") == "default" => {
             range.address(1).to_string()
         }
-        None => match range.any_free(&taken.addresses, luck) {
+        None => match range.any_free(taken, luck) {
             Some(address) => address.to_string(),
             None => {
                 let text = "Internal error: failed to allocate a serviceIP: range is full".to_string();
@@ -229,14 +242,14 @@ fn families(service: &mut Value) {
     default_to(&mut service["spec"], "ipFamilyPolicy", "SingleStack");
 }
 
-fn ports(taken: &Taken, service: &mut Value, kind: &str, luck: &Luck) -> Result<(), Causes> {
+fn ports(taken: &Taken<'_>, service: &mut Value, kind: &str, luck: &Luck) -> Result<(), Causes> {
     let exposes = match kind {
         "NodePort" => true,
         "LoadBalancer" => service["spec"]["allocateLoadBalancerNodePorts"].as_bool() != Some(false),
         _ => false,
     };
     let mut mine: HashSet<(u64, String)> = HashSet::new();
-    let mut held = taken.ports.clone();
+    let mut held: HashSet<u64> = HashSet::new();
     let protocol = |port: &Value| port["protocol"].as_str().unwrap_or("TCP").to_string();
     let list = service["spec"]["ports"].as_array_mut();
     let mut open = Vec::new();
@@ -248,7 +261,7 @@ fn ports(taken: &Taken, service: &mut Value, kind: &str, luck: &Luck) -> Result<
         let field = format!("spec.ports[{index}].nodePort");
         let problem = if !u16::try_from(wanted).is_ok_and(|wanted| NODE_PORTS.contains(&wanted)) {
             "provided port is not in the valid range. The range of valid ports is 30000-32767"
-        } else if taken.ports.contains(&wanted) || !mine.insert((wanted, protocol(port))) {
+        } else if taken.has_port(wanted) || !mine.insert((wanted, protocol(port))) {
             "provided port is already allocated"
         } else {
             held.insert(wanted);
@@ -257,7 +270,7 @@ fn ports(taken: &Taken, service: &mut Value, kind: &str, luck: &Luck) -> Result<
         return Err(vec![(field, "FieldValueInvalid".into(), format!("Invalid value: {wanted}: {problem}"))]);
     }
     for index in open.into_iter().filter(|_| exposes) {
-        let Some(free) = free_port(&held, luck) else {
+        let Some(free) = free_port(taken, &held, luck) else {
             let text = "Internal error: failed to allocate a nodePort: range is full".to_string();
             return Err(vec![(format!("spec.ports[{index}].nodePort"), "InternalError".into(), text)]);
         };
@@ -267,9 +280,67 @@ fn ports(taken: &Taken, service: &mut Value, kind: &str, luck: &Luck) -> Result<
     Ok(())
 }
 
-fn free_port(held: &HashSet<u64>, luck: &Luck) -> Option<u64> {
+fn free_port(taken: &Taken<'_>, held: &HashSet<u64>, luck: &Luck) -> Option<u64> {
     let (first, last) = (u64::from(*NODE_PORTS.start()), u64::from(*NODE_PORTS.end()));
     let count = last - first + 1;
+    let is_free = |port: &u64| !held.contains(port) && !taken.has_port(*port);
+    let guess = (0..GUESSES).map(|_| first + luck.below(count)).find(is_free);
     let start = luck.below(count);
-    (0..count).map(|n| first + (start + n) % count).find(|port| !held.contains(port))
+    guess.or_else(|| (0..count).map(|n| first + (start + n) % count).find(is_free))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tests::{bench, by};
+
+    /// However many Services there are, one more looks at a few.
+    #[test]
+    fn an_allocation_costs_the_same_among_many() {
+        let (api, _dir) = bench();
+        for number in 0..500 {
+            let service = json!({ "apiVersion": "v1", "kind": "Service",
+                "metadata": { "name": format!("s{number}"), "namespace": "default" },
+                "spec": { "type": "NodePort", "ports": [{ "port": 80 }] } });
+            api.create("services", service, &by()).expect("created");
+        }
+        let view = api.view();
+        let all = view.list("services", "");
+        let addresses: HashSet<&str> = all.iter().filter_map(|s| s["spec"]["clusterIP"].as_str()).collect();
+        let ports: HashSet<u64> =
+            all.iter().filter_map(|s| s["spec"]["ports"][0]["nodePort"].as_u64()).collect();
+        assert_eq!((addresses.len(), ports.len()), (all.len(), 500));
+        let one = json!({ "metadata": { "name": "one", "namespace": "default" } });
+        let taken = Taken::by_others(&view, &one);
+        let luck = Luck::new(Some(7));
+        for _ in 0..100 {
+            let range = Range::parse("10.43.0.0/16").expect("a range");
+            let free = range.any_free(&taken, &luck).expect("there are some");
+            assert!(!addresses.contains(free.to_string().as_str()));
+            let port = free_port(&taken, &HashSet::new(), &luck).expect("there are some");
+            assert!(!ports.contains(&port));
+        }
+        // A guess hits a taken port in a fifth of all cases.
+        assert!(taken.looked_at.get() < 100, "{} Services were looked at", taken.looked_at.get());
+        assert!(taken.has_port(*ports.iter().next().expect("there are 500")));
+        let first = all.iter().find(|s| s["metadata"]["name"] == "s0").expect("it was made");
+        let own = Taken::by_others(&view, first);
+        assert!(!own.has_address(first["spec"]["clusterIP"].as_str().expect("an address")));
+    }
+
+    #[test]
+    fn the_last_free_address_is_found() {
+        let (api, _dir) = bench();
+        let range = Range::parse("10.43.0.0/28").expect("a range");
+        for offset in (2..15).filter(|offset| *offset != 9) {
+            let service = json!({ "apiVersion": "v1", "kind": "Service",
+                "metadata": { "name": format!("s{offset}"), "namespace": "default" },
+                "spec": { "clusterIP": format!("10.43.0.{offset}"), "ports": [{ "port": 80 }] } });
+            api.create("services", service, &by()).expect("created");
+        }
+        let view = api.view();
+        let taken = Taken::by_others(&view, &json!({}));
+        let found = range.any_free(&taken, &Luck::new(Some(7)));
+        assert_eq!(found, Some(Ipv4Addr::new(10, 43, 0, 9)));
+    }
 }

@@ -24,6 +24,16 @@ pub enum Term<'a> {
     Regards(&'a str),
     /// No controller has it.
     Free,
+    /// An address that a Service has in the cluster.
+    Address(&'a str),
+    /// A port of all nodes that a Service has.
+    NodePort(u64),
+    /// The volume that a claim names.
+    Volume(&'a str),
+    /// The claim (its namespace and name) that a volume is for.
+    For(&'a str, &'a str),
+    /// A claim that is not bound.
+    Unbound,
 }
 
 impl Term<'_> {
@@ -35,10 +45,16 @@ impl Term<'_> {
             Term::Claim(name) => resource == PODS && claims(object).any(|claim| claim == name),
             Term::Regards(what) => resource == EVENTS && regards(object) == Some(what),
             Term::Free => !crate::is_controlled(object),
+            Term::Address(address) => resource == SERVICES && addresses(object).any(|a| a == address),
+            Term::NodePort(port) => resource == SERVICES && node_ports(object).any(|p| p == port),
+            Term::Volume(name) => resource == CLAIMS && object["spec"]["volumeName"] == name,
+            Term::For(namespace, name) => resource == VOLUMES && claim_of(object) == Some((namespace, name)),
+            Term::Unbound => resource == CLAIMS && object["status"]["phase"] != "Bound",
         }
     }
 
-    /// Whether the kind has an index of it. Nodes and events are looked for in all namespaces, the others in one.
+    /// Whether the kind has an index of it. Labels, claims of pods and what is free are looked for in one namespace, the
+    /// others in all.
     fn is_indexed(&self, resource: &str, namespace: &str) -> bool {
         match self {
             Term::Label(key, _) => !namespace.is_empty() && has_index(resource, key),
@@ -46,6 +62,9 @@ impl Term<'_> {
             Term::Claim(_) => resource == PODS && !namespace.is_empty(),
             Term::Regards(_) => resource == EVENTS,
             Term::Free => crate::ADOPTABLE.contains(&resource) && !namespace.is_empty(),
+            Term::Address(_) | Term::NodePort(_) => resource == SERVICES,
+            Term::Volume(_) | Term::Unbound => resource == CLAIMS,
+            Term::For(..) => resource == VOLUMES,
         }
     }
 
@@ -56,11 +75,19 @@ impl Term<'_> {
             Term::Claim(name) => format!("claim\0{namespace}\0{name}"),
             Term::Regards(what) => format!("regards\0{what}"),
             Term::Free => format!("free\0{resource}\0{namespace}"),
+            Term::Address(address) => format!("address\0{address}"),
+            Term::NodePort(port) => format!("port\0{port}"),
+            Term::Volume(name) => format!("volume\0{name}"),
+            Term::For(namespace, name) => format!("for\0{namespace}\0{name}"),
+            Term::Unbound => "unbound".into(),
         }
     }
 }
 
 const PODS: &str = "pods";
+const SERVICES: &str = "services";
+const CLAIMS: &str = "persistentvolumeclaims";
+const VOLUMES: &str = "persistentvolumes";
 const SETS: &str = "apps/replicasets";
 const EVENTS: &str = "events";
 const SLICES: &str = "discovery.k8s.io/endpointslices";
@@ -91,6 +118,21 @@ fn regards(event: &Value) -> Option<&str> {
     field("uid").or_else(|| field("name"))
 }
 
+fn addresses(service: &Value) -> impl Iterator<Item = &str> {
+    service["spec"]["clusterIPs"].as_array().into_iter().flatten().filter_map(Value::as_str)
+}
+
+fn node_ports(service: &Value) -> impl Iterator<Item = u64> {
+    let ports = service["spec"]["ports"].as_array().into_iter().flatten();
+    let ports = ports.filter_map(|port| port["nodePort"].as_u64());
+    ports.chain(service["spec"]["healthCheckNodePort"].as_u64())
+}
+
+fn claim_of(volume: &Value) -> Option<(&str, &str)> {
+    let claim = &volume["spec"]["claimRef"];
+    Some((claim["namespace"].as_str()?, claim["name"].as_str()?))
+}
+
 /// The names of all terms that an object says.
 fn terms(key: &Key, object: &Value) -> BTreeSet<String> {
     let (resource, namespace) = (key.resource.as_str(), &*key.namespace);
@@ -116,6 +158,19 @@ fn terms(key: &Key, object: &Value) -> BTreeSet<String> {
         EVENTS => {
             regards(object).into_iter().for_each(|what| say(Term::Regards(what)));
         }
+        SERVICES => {
+            addresses(object).for_each(|address| say(Term::Address(address)));
+            node_ports(object).for_each(|port| say(Term::NodePort(port)));
+        }
+        CLAIMS => {
+            object["spec"]["volumeName"].as_str().into_iter().for_each(|name| say(Term::Volume(name)));
+            if Term::Unbound.holds(resource, object) {
+                say(Term::Unbound);
+            }
+        }
+        VOLUMES => {
+            claim_of(object).into_iter().for_each(|(namespace, name)| say(Term::For(namespace, name)));
+        }
         _ => {}
     }
     found
@@ -137,6 +192,12 @@ fn says_the_same(resource: &str, before: &Value, after: &Value) -> bool {
         SETS => same(&["metadata", "ownerReferences"]),
         EVENTS => before["involvedObject"] == after["involvedObject"],
         SLICES => same(&["metadata", "labels"]),
+        SERVICES => {
+            let fields = [["spec", "clusterIPs"], ["spec", "ports"], ["spec", "healthCheckNodePort"]];
+            fields.iter().all(same)
+        }
+        CLAIMS => same(&["spec", "volumeName"]) && same(&["status", "phase"]),
+        VOLUMES => same(&["spec", "claimRef"]),
         _ => true,
     }
 }

@@ -279,3 +279,54 @@ fn who_says_what() {
         assert_eq!(found, fixture.select("pods", namespace, terms), "{namespace} {terms:?}");
     }
 }
+
+/// Addresses and ports of Services, and how claims and volumes belong together, before and after each of them moves.
+#[test]
+fn who_holds_what() {
+    let mut store = Store::default();
+    let mut write = |resource: &str, namespace: &str, name: &str, mut object: serde_json::Value| {
+        object["metadata"] = json!({"name": name, "namespace": namespace});
+        let change = store.stage(Key::new(resource, namespace, name), object);
+        store.commit(&change);
+    };
+    let service =
+        |address: &str, port: u64| json!({"spec": {"clusterIPs": [address], "ports": [{"nodePort": port}]}});
+    write("services", "a", "s", service("10.0.0.1", 30000));
+    write("services", "b", "s", service("10.0.0.2", 30001));
+    write("services", "b", "s", service("10.0.0.3", 30002));
+    write("services", "b", "t", json!({"spec": {"clusterIPs": ["None"], "healthCheckNodePort": 30003}}));
+    write("persistentvolumeclaims", "a", "c", json!({"status": {"phase": "Pending"}}));
+    write(
+        "persistentvolumeclaims",
+        "b",
+        "c",
+        json!({"spec": {"volumeName": "v"}, "status": {"phase": "Pending"}}),
+    );
+    write(
+        "persistentvolumeclaims",
+        "b",
+        "c",
+        json!({"spec": {"volumeName": "v"}, "status": {"phase": "Bound"}}),
+    );
+    write("persistentvolumes", "", "v", json!({"spec": {"claimRef": {"namespace": "b", "name": "c"}}}));
+    let view = store.snapshot();
+    let questions: [(&str, Term<'_>, usize); 11] = [
+        ("services", Term::Address("10.0.0.1"), 1),
+        ("services", Term::Address("10.0.0.2"), 0),
+        ("services", Term::Address("10.0.0.3"), 1),
+        ("services", Term::NodePort(30000), 1),
+        ("services", Term::NodePort(30001), 0),
+        ("services", Term::NodePort(30003), 1),
+        ("persistentvolumeclaims", Term::Unbound, 1),
+        ("persistentvolumeclaims", Term::Volume("v"), 1),
+        ("persistentvolumes", Term::For("b", "c"), 1),
+        ("persistentvolumes", Term::For("a", "c"), 0),
+        ("pods", Term::Unbound, 0),
+    ];
+    for (resource, term, count) in questions {
+        let found = view.select(resource, "", &[term]);
+        assert_eq!(found.len(), count, "{term:?}");
+        let held = view.list(resource, "").into_iter().filter(|object| term.holds(resource, object));
+        assert_eq!(found, held.collect::<Vec<_>>(), "{term:?}");
+    }
+}

@@ -96,7 +96,26 @@ impl Crowd {
         for (resource, object) in watched() {
             crowd.put(resource, object);
         }
+        for number in 0..others {
+            crowd.claim(number);
+        }
         crowd
+    }
+
+    /// A claim and its volume.
+    fn claim(&mut self, number: usize) {
+        let (claim, volume) = (format!("claim-{number}"), format!("volume-{number}"));
+        self.put("persistentvolumes", json!({
+            "apiVersion": "v1", "kind": "PersistentVolume", "metadata": {"name": volume},
+            "spec": {"claimRef": {"namespace": "default", "name": claim, "uid": claim}}, "status": {"phase": "Bound"},
+        }));
+        self.put(
+            "persistentvolumeclaims",
+            json!({
+                "apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": {"name": claim},
+                "spec": {"volumeName": volume}, "status": {"phase": "Bound"},
+            }),
+        );
     }
 
     /// Half of them are nobody's.
@@ -114,7 +133,7 @@ impl Crowd {
         let name = object["metadata"]["name"].as_str().unwrap_or_default().to_string();
         object["metadata"]["uid"] = json!(name);
         object["metadata"]["creationTimestamp"] = json!("2026-01-01T00:00:00Z");
-        if resource != "namespaces" && resource != "nodes" {
+        if !["namespaces", "nodes", "persistentvolumes"].contains(&resource) {
             object["metadata"]["namespace"] = json!("default");
         }
         let change = self.store.stage(key_of(resource, &object), object);
@@ -225,6 +244,15 @@ fn watched() -> Vec<(&'static str, Value)> {
             object("v1", "ResourceQuota", "quota", json!({"hard": {"pods": "9000", "requests.cpu": "9000"}})),
         ),
         ("persistentvolumeclaims", object("v1", "PersistentVolumeClaim", "data", json!({"volumeName": "v"}))),
+        (
+            "persistentvolumes",
+            object(
+                "v1",
+                "PersistentVolume",
+                "v",
+                json!({"claimRef": {"namespace": "default", "name": "data", "uid": "data"}}),
+            ),
+        ),
         (
             "autoscaling/horizontalpodautoscalers",
             object(

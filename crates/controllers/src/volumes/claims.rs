@@ -10,7 +10,8 @@ use crate::garbage::drop_finalizer;
 use crate::{Controller, Outcome, Server, pods};
 use jiff::Timestamp;
 use serde_json::{Value, json};
-use store::{Change, EventKind, Key, Write};
+use std::collections::BTreeSet;
+use store::{Change, EventKind, Key, Term, Write};
 
 pub(crate) struct PersistentVolumeClaims;
 
@@ -26,15 +27,14 @@ impl Controller for PersistentVolumeClaims {
                 .iter()
                 .map(|claim| access::key(CLAIMS, &change.key.namespace, claim))
                 .collect(),
-            VOLUMES | CLASSES => server
-                .list(CLAIMS, "")
-                .iter()
-                .filter(|c| {
-                    str_at(c, &["status", "phase"]) != "Bound"
-                        || str_at(c, &["spec", "volumeName"]) == &*change.key.name
-                })
-                .map(|c| access::key_of(CLAIMS, c))
-                .collect(),
+            VOLUMES | CLASSES => {
+                let mut claims = server.select(CLAIMS, "", &[Term::Unbound]);
+                if &*change.key.resource.0 == VOLUMES {
+                    claims.extend(server.select(CLAIMS, "", &[Term::Volume(&change.key.name)]));
+                }
+                let keys: BTreeSet<Key> = claims.iter().map(|c| access::key_of(CLAIMS, c)).collect();
+                keys.into_iter().collect()
+            }
             _ => Vec::new(),
         }
     }

@@ -9,7 +9,7 @@ use crate::garbage::drop_finalizer;
 use crate::{Controller, Outcome, Server};
 use jiff::Timestamp;
 use serde_json::{Value, json};
-use store::{Change, EventKind, Key, Write};
+use store::{Change, EventKind, Key, Term, Write};
 
 pub(crate) struct PersistentVolumes;
 
@@ -21,15 +21,11 @@ impl Controller for PersistentVolumes {
     fn concerns(&self, server: &dyn Server, change: &Change) -> Vec<Key> {
         match &*change.key.resource.0 {
             VOLUMES => vec![change.key.clone()],
-            CLAIMS => server
-                .list(VOLUMES, "")
-                .iter()
-                .filter(|v| {
-                    str_at(v, &["spec", "claimRef", "name"]) == &*change.key.name
-                        && str_at(v, &["spec", "claimRef", "namespace"]) == &*change.key.namespace
-                })
-                .map(|v| access::key_of(VOLUMES, v))
-                .collect(),
+            CLAIMS => {
+                let of_claim = Term::For(&change.key.namespace, &change.key.name);
+                let volumes = server.select(VOLUMES, "", &[of_claim]);
+                volumes.iter().map(|volume| access::key_of(VOLUMES, volume)).collect()
+            }
             _ => Vec::new(),
         }
     }
