@@ -8,6 +8,7 @@ mod merge;
 mod normalize;
 mod service;
 
+use crate::call::absolute;
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -57,7 +58,7 @@ pub(crate) fn load(files: &dyn Files, request: &Request) -> Loaded<Project> {
     let mut services = BTreeMap::new();
     if let Some(all) = model.get("services").and_then(Value::as_object) {
         for (service, config) in all {
-            let resolved = loader.extended(service, config, all, &mut Vec::new())?;
+            let resolved = loader.extended(service, config, &request.dir, all, &mut Vec::new())?;
             let canonical = normalize::service(&loader, service, &resolved, &request.dir)?;
             if is_active(&canonical, &profiles) {
                 services.insert(service.clone(), canonical);
@@ -164,11 +165,15 @@ impl<'f> Loader<'f> {
             None => files.exists(&default).then_some(default.as_path()),
         };
         if let Some(path) = path {
-            let text = loader.text(path)?;
-            loader.variables = dotenv::parse(&text, &|name| files.variable(name))
-                .map_err(|e| format!("failed to read {}: {e}", path.display()))?;
+            loader.variables = loader.env_file(path)?;
         }
         Ok(loader)
+    }
+
+    /// A file of variables, which may use those that are there.
+    fn env_file(&self, path: &Path) -> Loaded<BTreeMap<String, String>> {
+        dotenv::parse(&self.text(path)?, &|name| self.variable(name))
+            .map_err(|e| format!("failed to read {}: {e}", path.display()))
     }
 
     fn text(&self, path: &Path) -> Loaded<String> {
@@ -216,54 +221,79 @@ impl<'f> Loader<'f> {
     }
 
     fn included(&self, entry: &Value, from: &Path, within: &mut Vec<PathBuf>) -> Loaded<Map<String, Value>> {
-        let here = from.parent().unwrap_or(Path::new("/"));
-        let text = |v: &Value| v.as_str().map(|p| crate::call::absolute(here, p));
+        let text = |v: &Value| v.as_str().map(|p| absolute(&self.dir, p));
+        let list = |v: &Value| merge::list_of(v.clone()).iter().filter_map(text).collect::<Vec<_>>();
         let paths: Vec<PathBuf> = match entry.get("path") {
-            Some(path) => merge::list_of(path.clone()).iter().filter_map(text).collect(),
+            Some(path) => list(path),
             None => text(entry).into_iter().collect(),
         };
         let Some(first) = paths.first() else {
             return Err(format!("{}: an include must name a path", from.display()));
         };
         let dir = entry.get("project_directory").and_then(text);
-        let dir = dir.or_else(|| first.parent().map(Path::to_owned)).unwrap_or_else(|| here.to_owned());
+        let dir = dir.or_else(|| first.parent().map(Path::to_owned)).unwrap_or_else(|| self.dir.clone());
+        let project = self.project(dir, entry.get("env_file").map(list))?;
         let mut model = Map::new();
         for path in &paths {
-            merge::files(&mut model, self.document(path, &self.text(path)?, within)?);
+            merge::files(&mut model, project.document(path, &project.text(path)?, within)?);
         }
-        if let Some(services) = model.get_mut("services").and_then(Value::as_object_mut) {
-            for (name, config) in services.iter_mut() {
-                *config = normalize::service(self, name, config, &dir)?;
-            }
+        let Some(services) = model.get("services").and_then(Value::as_object) else { return Ok(model) };
+        let mut canonical = Map::new();
+        for (name, config) in services {
+            let resolved = project.extended(name, config, first, services, &mut Vec::new())?;
+            canonical.insert(name.clone(), normalize::service(&project, name, &resolved, &project.dir)?);
         }
+        model.insert("services".to_owned(), Value::Object(canonical));
         Ok(model)
     }
 
-    /// A service with what it `extends` beneath.
+    /// Reads a project that this one includes: its variables add to those that are there.
+    fn project(&self, dir: PathBuf, env_files: Option<Vec<PathBuf>>) -> Loaded<Loader<'f>> {
+        let default = dir.join(".env");
+        let mut project = Loader { files: self.files, variables: self.variables.clone(), dir };
+        let env_files = match env_files {
+            Some(files) => files.into_iter().filter(|f| f != Path::new("/dev/null")).collect(),
+            None => Vec::from_iter(self.files.exists(&default).then_some(default)),
+        };
+        let mut own = BTreeMap::new();
+        for file in env_files {
+            own.extend(project.env_file(&file)?);
+        }
+        for (name, value) in own {
+            project.variables.entry(name).or_insert(value);
+        }
+        Ok(project)
+    }
+
+    /// A service with what it `extends` beneath. `path` are the services, with their files, that extend it.
     fn extended(
         &self,
         name: &str,
         config: &Value,
+        from: &Path,
         all: &Map<String, Value>,
-        path: &mut Vec<String>,
+        path: &mut Vec<(PathBuf, String)>,
     ) -> Loaded<Value> {
         let Some(extends) = config.get("extends") else { return Ok(config.clone()) };
-        if path.iter().any(|p| p == name) || path.len() > 100 {
-            return Err(format!("circular reference with extends: {}", path.join(" -> ")));
+        if path.iter().any(|(file, service)| file == from && service == name) || path.len() > 100 {
+            let names: Vec<&str> = path.iter().map(|(_, service)| service.as_str()).collect();
+            return Err(format!("circular reference with extends: {}", names.join(" -> ")));
         }
-        path.push(name.to_owned());
+        path.push((from.to_owned(), name.to_owned()));
         let other = extends.as_str().or_else(|| extends.get("service").and_then(Value::as_str));
         let Some(other) = other else { return Err(format!("services.{name}.extends.service is required")) };
         let missing = || format!("cannot extend service {name:?}: service {other:?} not found");
         let beneath = match extends.get("file").and_then(Value::as_str) {
-            None => self.extended(other, all.get(other).ok_or_else(missing)?, all, path)?,
+            None => self.extended(other, all.get(other).ok_or_else(missing)?, from, all, path)?,
             Some(file) => {
-                let file = crate::call::absolute(&self.dir, file);
-                let model = self.document(&file, &self.text(&file)?, &mut Vec::new())?;
+                let file = absolute(&self.dir, file);
+                let dir = file.parent().unwrap_or(Path::new("/")).to_owned();
+                let there = Loader { files: self.files, variables: self.variables.clone(), dir };
+                let model = there.document(&file, &there.text(&file)?, &mut Vec::new())?;
                 let services = model.get("services").and_then(Value::as_object).ok_or_else(missing)?;
                 let base = services.get(other).ok_or_else(missing)?;
-                let base = self.extended(other, base, services, path)?;
-                normalize::service(self, other, &base, file.parent().unwrap_or(Path::new("/")))?
+                let base = there.extended(other, base, &file, services, path)?;
+                normalize::service(&there, other, &base, &there.dir)?
             }
         };
         path.pop();
