@@ -7,11 +7,13 @@ mod interpolate;
 mod merge;
 mod normalize;
 mod service;
+mod tags;
 
 use crate::call::absolute;
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use tags::Document;
 
 /// What loading needs of the world.
 pub(crate) trait Files {
@@ -47,8 +49,7 @@ pub(crate) fn load(files: &dyn Files, request: &Request) -> Loaded<Project> {
     let loader = Loader::new(files, &request.dir, request.env_file.as_deref())?;
     let mut model = Map::new();
     for (path, text) in &request.files {
-        let document = loader.document(path, text, &mut Vec::new())?;
-        merge::files(&mut model, document);
+        loader.document(path, text, &mut Vec::new())?.over(&mut model);
     }
     let name = project_name(&loader, request, &model)?;
     let profiles = match request.profiles.is_empty() {
@@ -185,15 +186,16 @@ impl<'f> Loader<'f> {
     }
 
     /// A file with its variables filled in and its includes merged. `within` are the files that include it.
-    fn document(&self, path: &Path, text: &str, within: &mut Vec<PathBuf>) -> Loaded<Map<String, Value>> {
+    fn document(&self, path: &Path, text: &str, within: &mut Vec<PathBuf>) -> Loaded<Document> {
         if within.iter().any(|w| w == path) {
             return Err(format!("include cycle detected: {}", path.display()));
         }
-        let documents =
-            yaml::parse_documents(text).map_err(|e| format!("parsing {}: {e}", path.display()))?;
+        let documents = yaml::parse_spanned(text).map_err(|e| format!("parsing {}: {e}", path.display()))?;
         let mut model = Map::new();
-        for document in documents {
-            match document {
+        let mut removed = Vec::new();
+        for mut document in documents {
+            removed.extend(tags::tagged(&mut document, text));
+            match document.into_value() {
                 Value::Null => {}
                 Value::Object(map) => merge::files(&mut model, map),
                 _ => return Err(format!("{}: top-level object must be a mapping", path.display())),
@@ -201,7 +203,7 @@ impl<'f> Loader<'f> {
         }
         let filled = interpolate::all(&Value::Object(model), &|name| self.variable(name))
             .map_err(|e| format!("{}: {e}", path.display()))?;
-        let Value::Object(mut model) = filled else { return Ok(Map::new()) };
+        let Value::Object(mut model) = filled else { return Ok(Document::default()) };
         let has_services = model.contains_key("services") || model.contains_key("include");
         if let Some(unknown) = model.keys().find(|k| !has_services && !is_top_level(k)) {
             return Err(format!(
@@ -209,15 +211,17 @@ impl<'f> Loader<'f> {
                 path.display()
             ));
         }
-        let Some(included) = model.shift_remove("include") else { return Ok(model) };
+        let Some(included) = model.shift_remove("include") else {
+            return Ok(Document { model, removed });
+        };
         within.push(path.to_owned());
         let mut base = Map::new();
         for entry in merge::list_of(included) {
             merge::files(&mut base, self.included(&entry, path, within)?);
         }
         within.pop();
-        merge::files(&mut base, model);
-        Ok(base)
+        Document { model, removed: removed.clone() }.over(&mut base);
+        Ok(Document { model: base, removed })
     }
 
     fn included(&self, entry: &Value, from: &Path, within: &mut Vec<PathBuf>) -> Loaded<Map<String, Value>> {
@@ -235,7 +239,7 @@ impl<'f> Loader<'f> {
         let project = self.project(dir, entry.get("env_file").map(list))?;
         let mut model = Map::new();
         for path in &paths {
-            merge::files(&mut model, project.document(path, &project.text(path)?, within)?);
+            project.document(path, &project.text(path)?, within)?.over(&mut model);
         }
         let Some(services) = model.get("services").and_then(Value::as_object) else { return Ok(model) };
         let mut canonical = Map::new();
@@ -289,7 +293,7 @@ impl<'f> Loader<'f> {
                 let file = absolute(&self.dir, file);
                 let dir = file.parent().unwrap_or(Path::new("/")).to_owned();
                 let there = Loader { files: self.files, variables: self.variables.clone(), dir };
-                let model = there.document(&file, &there.text(&file)?, &mut Vec::new())?;
+                let model = there.document(&file, &there.text(&file)?, &mut Vec::new())?.model;
                 let services = model.get("services").and_then(Value::as_object).ok_or_else(missing)?;
                 let base = services.get(other).ok_or_else(missing)?;
                 let base = there.extended(other, base, &file, services, path)?;
