@@ -5,7 +5,8 @@ use crate::tables::INGRESS_CONTROLLER;
 use api::{Api, ApiError, Key, PatchKind, WriteOptions};
 use serde_json::{Value, json};
 
-/// Creates what is missing; what the user has changed stays as it is.
+/// Creates what is missing; what the user has changed stays as it is. What policies of the user refuse is told of and left
+/// out: a cluster that denies everything must start all the same, or nobody could mend it.
 pub(crate) fn objects(api: &Api, api_port: u16, client_ca: &str) -> Result<(), ApiError> {
     let options = WriteOptions::by("coracle");
     roles(api, &options)?;
@@ -15,12 +16,25 @@ pub(crate) fn objects(api: &Api, api_port: u16, client_ca: &str) -> Result<(), A
         match api.get(resource, namespace, name) {
             Ok(_) => {}
             Err(error) if error.reason == "NotFound" => {
-                api.create(resource, object, &options)?;
+                let name = name.to_string();
+                admitted(api.create(resource, object, &options), resource, &name)?;
             }
             Err(error) => return Err(error),
         }
     }
     Ok(())
+}
+
+/// Errors that are no refusals stay errors.
+fn admitted<T>(result: Result<T, ApiError>, resource: &str, name: &str) -> Result<(), ApiError> {
+    match result {
+        Ok(_) => Ok(()),
+        Err(error) if error.code < 500 => {
+            tracing::warn!(resource, name, why = error.message, "an object of the cluster's own is refused");
+            Ok(())
+        }
+        Err(error) => Err(error),
+    }
 }
 
 /// The roles that every cluster has. Rules and subjects that are missing come back with each start, as upstream has it,
@@ -33,7 +47,8 @@ fn roles(api: &Api, options: &WriteOptions) -> Result<(), ApiError> {
         let known = match api.get(resource, namespace, name) {
             Ok(known) => known,
             Err(error) if error.reason == "NotFound" => {
-                api.create(resource, object, options)?;
+                let name = name.to_string();
+                admitted(api.create(resource, object, options), resource, &name)?;
                 continue;
             }
             Err(error) => return Err(error),
@@ -48,7 +63,8 @@ fn roles(api: &Api, options: &WriteOptions) -> Result<(), ApiError> {
             if !missing.is_empty() {
                 have.extend(missing);
                 let patch = json!({ field: have });
-                api.patch(&Key::new(resource, namespace, name), PatchKind::Merge, "", &patch, options)?;
+                let key = Key::new(resource, namespace, name);
+                admitted(api.patch(&key, PatchKind::Merge, "", &patch, options), resource, name)?;
             }
         }
     }
@@ -109,4 +125,48 @@ fn wanted(api_port: u16, client_ca: &str) -> Vec<(&'static str, Value)> {
             }),
         ),
     ]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const GROUP: &str = "admissionregistration.k8s.io";
+
+    /// A new binary starts on the data of an old one, with a role that this had not.
+    #[test]
+    fn a_policy_that_denies_everything_is_no_obstacle() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let config = api::ApiConfig {
+            dir: dir.path().to_path_buf(),
+            service_cidr: crate::settings::SERVICE_CIDR.into(),
+            cluster_domain: "cluster.local".into(),
+        };
+        let api = Api::open(config).expect("opened");
+        let by = WriteOptions::by("test");
+        let policy = json!({
+            "apiVersion": format!("{GROUP}/v1"), "kind": "ValidatingAdmissionPolicy", "metadata": { "name": "deny" },
+            "spec": {
+                "matchConstraints": { "resourceRules": [{
+                    "apiGroups": ["*"], "apiVersions": ["*"], "operations": ["*"], "resources": ["*"],
+                }] },
+                "validations": [{ "expression": "false" }],
+            },
+        });
+        let binding = json!({
+            "apiVersion": format!("{GROUP}/v1"), "kind": "ValidatingAdmissionPolicyBinding",
+            "metadata": { "name": "deny" }, "spec": { "policyName": "deny", "validationActions": ["Deny"] },
+        });
+        for (kind, object) in
+            [("validatingadmissionpolicies", policy), ("validatingadmissionpolicybindings", binding)]
+        {
+            api.create(&format!("{GROUP}/{kind}"), object, &by).expect("written");
+        }
+        objects(&api, 6443, "ca").expect("the cluster starts");
+        assert!(api.get("services", "default", "kubernetes").is_err(), "the policy holds for everybody");
+        let key = Key::new(&format!("{GROUP}/validatingadmissionpolicybindings"), "", "deny");
+        api.delete(&key, &api::DeleteOptions::default()).expect("mended");
+        objects(&api, 6443, "ca").expect("the cluster starts");
+        api.get("services", "default", "kubernetes").expect("made with the next start");
+    }
 }
