@@ -10,6 +10,7 @@ mod evaluate;
 mod mutation;
 mod params;
 mod program;
+mod typing;
 
 pub(crate) use authorizer::Known as Roles;
 pub(crate) use mutation::{Mutated, mutate, mutates};
@@ -249,13 +250,15 @@ fn forbidden(attributes: &Attributes<'_>, object: Option<&Value>, why: &str) -> 
     ApiError::forbidden(&attributes.kind.resource(), name, why)
 }
 
-/// What upstream's controller writes: which generation it has looked at.
-pub(crate) fn keep_status(kind: &schema::Kind, policy: &mut Value) {
+/// What upstream's controller writes: which generation it has looked at, and what it has found.
+pub(crate) fn keep_status(api: &Api, view: &Snapshot, kind: &schema::Kind, policy: &mut Value) {
     if kind.resource() == VALIDATING {
         let generation = policy["metadata"]["generation"].clone();
+        let warnings = typing::warnings(api, view, policy);
         let status = crate::metadata::field_map(policy, "status");
         status.insert("observedGeneration".into(), generation);
-        status.entry("typeChecking").or_insert_with(|| json!({}));
+        let checked = if warnings.is_empty() { json!({}) } else { json!({ "expressionWarnings": warnings }) };
+        status.insert("typeChecking".into(), checked);
     }
 }
 

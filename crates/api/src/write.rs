@@ -100,7 +100,7 @@ pub(crate) fn create(
     if kind.namespaced {
         quota::admit(&tx.api.inner.quotas, &view, &resource, &object, None)?;
     }
-    policy::keep_status(kind, &mut object);
+    policy::keep_status(tx.api, &view, kind, &mut object);
     convert::put(tx, kind, key, object, &options.origin)
 }
 
@@ -303,7 +303,7 @@ pub(crate) fn finish(
     if has_generation(kind) && metadata::spec_differs(&next, previous) {
         let generation = previous["metadata"]["generation"].as_i64().unwrap_or_default();
         metadata::of(&mut next).insert("generation".into(), (generation + 1).into());
-        policy::keep_status(kind, &mut next);
+        policy::keep_status(tx.api, &tx.view(), kind, &mut next);
     }
     if metadata::is_deleting(&next) && may_go(&key, &next, previous) {
         return convert::remove(tx, kind, key, next, origin);

@@ -150,7 +150,7 @@ impl Checker<'_> {
             _ => (of, false),
         };
         let found = match &of {
-            Type::Object(fields) => match fields.get(field) {
+            Type::Object(_) => match of.field(field) {
                 Some(ty) => ty.clone(),
                 None => self.say(at, format!("undefined field '{field}'")),
             },

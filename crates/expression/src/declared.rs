@@ -112,7 +112,7 @@ impl Declared {
 
     /// By its name in expressions.
     pub fn field(&self, name: &str) -> Option<&Arc<Self>> {
-        self.fields.get(name)
+        self.fields.get(name).or_else(|| self.fields.get(&crate::value::reserved(name)?))
     }
 
     /// Items of a list, values of a map.

@@ -181,7 +181,10 @@ fn select(
     if matches!(of, Value::List(_)) {
         return Err(Failure::NoOverload);
     }
-    index(&of, &text(field), optional)
+    match escaped(&of, field) {
+        Some(other) => index(&of, &text(other), optional),
+        None => index(&of, &text(field), optional),
+    }
 }
 
 fn dotted(node: &Node) -> Option<String> {
@@ -194,12 +197,19 @@ fn dotted(node: &Node) -> Option<String> {
 
 fn has(of: &Value, field: &str) -> Result<Value> {
     match of {
-        Value::Map(entries) => {
-            let key = kube_cel::cel::objects::KeyRef::String(field);
-            Ok(Value::Bool(entries.get(&key).is_some()))
-        }
+        Value::Map(_) => Ok(Value::Bool(is_there(of, field) || escaped(of, field).is_some())),
         _ => Err(Failure::NoOverload),
     }
+}
+
+fn is_there(of: &Value, field: &str) -> bool {
+    matches!(of, Value::Map(entries) if entries.get(&kube_cel::cel::objects::KeyRef::String(field)).is_some())
+}
+
+/// The other name of a field that is declared with one that the language keeps for itself.
+fn escaped(of: &Value, field: &str) -> Option<String> {
+    let other = crate::value::reserved(field)?;
+    (!is_there(of, field) && is_there(of, &other)).then_some(other)
 }
 
 fn truth(value: Result<Value>) -> Result<bool> {

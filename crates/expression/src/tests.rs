@@ -265,6 +265,7 @@ fn types_are_checked() {
     for (text, expected) in [
         ("self.n > 1 && self.s.size() > 0 && self.size__dash__of < 1.0", "bool"),
         ("self.__namespace__ + self.metadata.name", "string"),
+        ("self.namespace + self.metadata.name", "string"),
         ("self.list.all(i, i.name != '') ? self.n : 2", "int"),
         ("self.list.map(i, i.name)", "list(string)"),
         ("self.map.all(k, v, k != '' && v > 0) && self.when > timestamp('2026-01-01T00:00:00Z')", "bool"),

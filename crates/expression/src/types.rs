@@ -65,6 +65,12 @@ impl Type {
         Self::Optional(Arc::new(inner))
     }
 
+    /// The type of a declared field; names that the language keeps for itself need no escape.
+    pub(crate) fn field(&self, name: &str) -> Option<&Self> {
+        let Self::Object(fields) = self else { return None };
+        fields.get(name).or_else(|| fields.get(&crate::value::reserved(name)?))
+    }
+
     /// Whether a value of both types is thinkable.
     pub(crate) fn agrees(&self, other: &Self) -> bool {
         match (self, other) {

@@ -155,10 +155,16 @@ fn from_text(format: &str, given: &str) -> Value {
     parsed.unwrap_or_else(|| text(given))
 }
 
+/// The escaped name of a field whose name the language keeps for itself.
+pub(crate) fn reserved(name: &str) -> Option<String> {
+    let is_reserved = matches!(name, "true" | "false" | "null") || RESERVED.contains(&name);
+    is_reserved.then(|| format!("__{name}__"))
+}
+
 /// The name of a declared field in an expression.
 pub fn escape(name: &str) -> String {
-    if matches!(name, "true" | "false" | "null") || RESERVED.contains(&name) {
-        return format!("__{name}__");
+    if let Some(escaped) = reserved(name) {
+        return escaped;
     }
     if !name.contains(['.', '-', '/']) && !name.contains("__") {
         return name.to_string();

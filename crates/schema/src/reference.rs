@@ -68,7 +68,7 @@ const NOTES: &[Note] = &[
         "admissionregistration.k8s.io/validatingadmissionpolicies",
         Upstream,
         "the API server",
-        "there is no audit log; types of objects are not checked",
+        "there is no audit log",
     ),
     note("admissionregistration.k8s.io/validatingadmissionpolicybindings", Upstream, "the API server", ""),
     note(

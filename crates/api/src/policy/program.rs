@@ -147,8 +147,10 @@ enum Seen {
     Conditions,
 }
 
-struct Checker {
-    has_params: bool,
+pub(super) struct Checker {
+    object: Type,
+    /// None: there are none.
+    params: Option<Type>,
     mutates: bool,
     variables: Vec<(String, Type)>,
     causes: Vec<Cause>,
@@ -157,7 +159,8 @@ struct Checker {
 impl Checker {
     fn new(spec: &Value) -> Self {
         Self {
-            has_params: spec["paramKind"].is_object(),
+            object: Type::Dyn,
+            params: spec["paramKind"].is_object().then_some(Type::Dyn),
             mutates: spec["mutations"].is_array(),
             variables: Vec::new(),
             causes: Vec::new(),
@@ -195,40 +198,11 @@ impl Checker {
         if source.is_empty() {
             return None;
         }
-        let mut invalid = |detail: &str| {
-            let text = format!("Invalid value: {source:?}: {detail}");
-            self.causes.push((path.to_string(), "FieldValueInvalid".into(), text));
-        };
-        let program = match Program::compile(source) {
-            Ok(program) => program,
-            Err(problem) => {
-                invalid(&format!("compilation failed: {problem}"));
-                return None;
-            }
-        };
-        let mut names = vec![
-            ("object", Type::Dyn),
-            ("oldObject", Type::Dyn),
-            ("namespaceObject", Type::Dyn),
-            ("request", request_type()),
-        ];
-        if self.has_params {
-            names.push(("params", Type::Dyn));
-        }
-        let mut functions: &[&str] = &[];
-        if seen != Seen::NoAuthorizer {
-            names.push(("authorizer", Type::Dyn));
-            functions = authorizer::FUNCTIONS;
-        }
-        if seen != Seen::Conditions {
-            let fields = self.variables.iter().cloned().collect();
-            names.push(("variables", Type::Object(std::sync::Arc::new(fields))));
-        }
-        let found = match program.check(&Names { variables: &names, functions, objects: self.mutates }) {
+        let found = match self.compiled(source, seen) {
             Ok(found) => found,
-            Err(problems) => {
-                let told = problems.iter().map(Problem::to_string).collect::<Vec<_>>().join("\n");
-                invalid(&format!("compilation failed: {told}"));
+            Err(problem) => {
+                let text = format!("Invalid value: {source:?}: compilation failed: {problem}");
+                self.causes.push((path.to_string(), "FieldValueInvalid".into(), text));
                 return None;
             }
         };
@@ -244,9 +218,46 @@ impl Checker {
             ),
         };
         if !fits {
-            invalid(detail);
+            let text = format!("Invalid value: {source:?}: {detail}");
+            self.causes.push((path.to_string(), "FieldValueInvalid".into(), text));
         }
         Some(found)
+    }
+
+    /// Its type, or what is wrong with it.
+    fn compiled(&self, source: &str, seen: Seen) -> Result<Type, String> {
+        let program = Program::compile(source).map_err(|problem| problem.to_string())?;
+        let mut names = vec![
+            ("object", self.object.clone()),
+            ("oldObject", self.object.clone()),
+            ("namespaceObject", Type::Dyn),
+            ("request", request_type()),
+        ];
+        names.extend(self.params.clone().map(|params| ("params", params)));
+        let mut functions: &[&str] = &[];
+        if seen != Seen::NoAuthorizer {
+            names.push(("authorizer", Type::Dyn));
+            functions = authorizer::FUNCTIONS;
+        }
+        if seen != Seen::Conditions {
+            let fields = self.variables.iter().cloned().collect();
+            names.push(("variables", Type::Object(std::sync::Arc::new(fields))));
+        }
+        let names = Names { variables: &names, functions, objects: self.mutates };
+        let told =
+            |problems: Vec<Problem>| problems.iter().map(Problem::to_string).collect::<Vec<_>>().join("\n");
+        program.check(&names).map_err(told)
+    }
+
+    /// For objects and parameters of known types.
+    pub(super) fn typed(spec: &Value, object: Type, params: Option<Type>) -> Self {
+        let mut checker = Self { object, params, ..Self::new(spec) };
+        checker.variables(spec["variables"].as_array().map(Vec::as_slice).unwrap_or_default());
+        checker
+    }
+
+    pub(super) fn type_of(&self, source: &str) -> Result<Type, String> {
+        self.compiled(source, Seen::All)
     }
 }
 

@@ -268,3 +268,16 @@ fn rules_are_checked_against_their_schema() {
         [spec.validation.openAPIV3Schema.properties[spec].x-kubernetes-validations[0].message: Invalid value: "two\nlines": message must not contain line breaks, spec.validation.openAPIV3Schema.properties[spec].x-kubernetes-validations[0].reason: Unsupported value: "Bad": supported values: "FieldValueDuplicate", "FieldValueForbidden", "FieldValueInvalid", "FieldValueRequired"]
         spec.validation.openAPIV3Schema.properties[spec].x-kubernetes-validations[0].optionalOldSelf: Invalid value: true: may not be set if oldSelf is not used in rule"#]].assert_eq(&said.join("\n"));
 }
+
+#[test]
+fn names_that_the_language_keeps_need_no_escape() {
+    let spec = json!({ "type": "object", "properties": { "namespace": { "type": "string" }, "if": { "type": "integer" } },
+        "x-kubernetes-validations": [{ "rule": "!has(self.namespace) || self.namespace.size() > 2 && self.__if__ == self.if" }] });
+    expect![[r#"Thing.example.com "t" is invalid: spec: Invalid value: "object": failed rule: !has(self.namespace) || self.namespace.size() > 2 && self.__if__ == self.if"#]]
+        .assert_eq(&changed(spec.clone(), json!({ "namespace": "ab", "if": 1 }), json!({})));
+    expect![[r#"{"if":1,"namespace":"abc"}"#]].assert_eq(&changed(
+        spec,
+        json!({ "if": 2 }),
+        json!({ "namespace": "abc", "if": 1 }),
+    ));
+}
