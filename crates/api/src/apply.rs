@@ -26,6 +26,7 @@ use schema::Kind;
 use serde_json::{Value, json};
 pub(crate) use types::{Custom, Keys, Shape, problems, root};
 
+const RESIZE: &str = "resize";
 /// Whose the fields are of an object that was made when nobody kept account.
 const BEFORE: &str = "before-first-apply";
 
@@ -93,6 +94,10 @@ pub(crate) fn apply(
         Some(version) => metadata::of(&mut next).insert("resourceVersion".into(), version.clone()),
         None => metadata::of(&mut next).remove("resourceVersion"),
     };
+    if subresource == RESIZE {
+        let account = Account::Kept(managers.into_value());
+        return write::resize(tx, kind, key.clone(), next, &live, account, &untracked);
+    }
     let part = if subresource == "status" { Part::Status } else { Part::Main };
     write::update_with(tx, kind, next, part, Account::Kept(managers.into_value()), &untracked)
 }
@@ -204,6 +209,7 @@ fn scoped(set: FieldSet, kind: &Kind, subresource: &str) -> FieldSet {
     let has_status = kind.subresources.iter().any(|sub| sub == "status");
     match subresource {
         "status" => set.only("status"),
+        RESIZE => set.resources(),
         _ if has_status => set.without("status"),
         _ => set,
     }

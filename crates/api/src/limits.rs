@@ -92,7 +92,7 @@ fn fill_in(range: &Object, pod: &mut Value) {
     let (requests, limits) = defaults_of(range);
     let mut said = Vec::new();
     for (list, what) in [("containers", "container"), ("initContainers", "init container")] {
-        for container in pod["spec"][list].as_array_mut().into_iter().flatten() {
+        for container in pod["spec"].get_mut(list).and_then(Value::as_array_mut).into_iter().flatten() {
             let name = text_of(container, "name");
             for (which, defaults) in [("requests", &requests), ("limits", &limits)] {
                 let set = set_missing(container, which, defaults);

@@ -28,10 +28,6 @@ pub(crate) fn patch(
     let resource = key.resource.as_str();
     if let PatchKind::Apply { force } = how {
         return match subresource {
-            "resize" => {
-                let why = "an apply to pods/resize is not built: use a JSON, merge or strategic merge patch, or PUT";
-                Err(ApiError::new(415, "UnsupportedMediaType", why))
-            }
             "scale" => apply::apply_scale(tx, kind, key, force, patch, options),
             _ => apply::apply(tx, kind, key, force, subresource, patch, options),
         };
@@ -76,7 +72,7 @@ pub(crate) fn patch(
         }
         "resize" if resource == "pods" => {
             let given = patched(kind, key, &current, how, patch, tx, options)?;
-            write::resize(tx, kind, key.clone(), given, &current, &read(options))
+            write::resize(tx, kind, key.clone(), given, &current, write::Account::Open, &read(options))
         }
         "finalize" if resource == "namespaces" => {
             let mut next = (*current).clone();

@@ -51,7 +51,7 @@ fn mount_token(spec: &mut Value, luck: &Luck) {
     let name = existing.clone().unwrap_or_else(|| format!("kube-api-access-{}", luck.suffix()));
     let mut used = false;
     for list in ["initContainers", "containers"] {
-        for container in spec[list].as_array_mut().into_iter().flatten() {
+        for container in spec.get_mut(list).and_then(Value::as_array_mut).into_iter().flatten() {
             let mounts = &mut container["volumeMounts"];
             let mut known = mounts.as_array().into_iter().flatten();
             if known.any(|mount| mount["mountPath"] == TOKEN_PATH) {

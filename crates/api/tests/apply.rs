@@ -3,7 +3,7 @@
 //! A case begins with `=== TITLE`, then comes a step a line: `VERB MANAGER OBJECT`, the object in YAML's flow style without
 //! what all share (`on KIND` chooses the kind, Thing without it). Verbs: `apply`, `force`, `merge` (a merge patch), `create`,
 //! `update` (replaces the whole object), `status` (applies the status), `mergestatus`, `applyscale`, `forcescale`, `scale` (a merge
-//! patch of the Scale), `forget` (the client empties managedFields). After `--->` stands what came of it: the steps
+//! patch of the Scale), `resize`, `forceresize` and `mergeresize` (of a pod), `forget` (the client empties managedFields). After `--->` stands what came of it: the steps
 //! that failed or changed nothing, the object without what the server adds, and who owns what. `UPDATE_EXPECT=1` writes the
 //! results anew.
 
@@ -57,6 +57,7 @@ fn kind_of(name: &str) -> (&'static str, &'static str, &'static str) {
         "Thing" => (THINGS, "example.com/v1", "Thing"),
         "ConfigMap" => ("configmaps", "v1", "ConfigMap"),
         "Service" => ("services", "v1", "Service"),
+        "Pod" => ("pods", "v1", "Pod"),
         "Deployment" => ("apps/deployments", "apps/v1", "Deployment"),
         other => panic!("no kind {other} in this table"),
     }
@@ -94,7 +95,7 @@ fn run(steps: &str) -> String {
         number += 1;
         let (manager, text) = rest.split_once(' ').unwrap_or((rest, "{}"));
         let mut object = yaml::parse_documents(text).unwrap().remove(0);
-        if !matches!(verb, "merge" | "mergestatus" | "scale") {
+        if !matches!(verb, "merge" | "mergestatus" | "scale" | "mergeresize") {
             let (api_version, kind) =
                 if verb.ends_with("scale") { ("autoscaling/v1", "Scale") } else { (api_version, kind) };
             let mut given = json!({ "apiVersion": api_version, "kind": kind, "metadata": { "name": "t", "namespace": "default" } });
@@ -110,6 +111,9 @@ fn run(steps: &str) -> String {
             "apply" => patch(PatchKind::Apply { force: false }, ""),
             "force" => patch(PatchKind::Apply { force: true }, ""),
             "status" => patch(PatchKind::Apply { force: false }, "status"),
+            "resize" => patch(PatchKind::Apply { force: false }, "resize"),
+            "forceresize" => patch(PatchKind::Apply { force: true }, "resize"),
+            "mergeresize" => patch(PatchKind::Merge, "resize"),
             "merge" => patch(PatchKind::Merge, ""),
             "mergestatus" => patch(PatchKind::Merge, "status"),
             "applyscale" => patch(PatchKind::Apply { force: false }, "scale"),

@@ -45,7 +45,7 @@ pub(crate) fn decode_protobuf(bytes: &[u8]) -> Result<Value> {
     })
 }
 
-/// Calls `then` with the kinds that CustomResourceDefinitions add.
+/// Calls `then` with the kinds that CustomResourceDefinitions add, and with those that are measured.
 fn with_custom<T>(api: &Api, then: impl FnOnce(&[schema::openapi::Custom<'_>]) -> T) -> T {
     let kinds = api.kinds();
     let custom = kinds.all().iter().filter(|kind| !api.is_builtin(&kind.resource()));
@@ -56,12 +56,14 @@ fn with_custom<T>(api: &Api, then: impl FnOnce(&[schema::openapi::Custom<'_>]) -
         .map(|(kind, definition, version)| schema::openapi::Custom {
             kind,
             version,
+            is_read_only: false,
             schema: definition.as_ref().and_then(|definition| {
                 let versions = definition["spec"]["versions"].as_array()?;
                 let version = versions.iter().find(|known| known["name"] == version.as_str())?;
                 version["schema"].get("openAPIV3Schema")
             }),
         })
+        .chain(schema::openapi::measured())
         .collect();
     then(&versions)
 }

@@ -9,7 +9,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::{Arc, Weak};
 
 /// Rises when the documents say more of the same kinds.
-const FORM: u32 = 1;
+const FORM: u32 = 2;
 
 #[derive(Default)]
 pub(crate) struct OpenApi {

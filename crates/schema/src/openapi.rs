@@ -2,11 +2,13 @@
 //!
 //! Clients read merge keys, kinds and query parameters from them (`kubectl apply`, `explain`, `--validate`).
 
+mod measured;
 mod paths;
 mod schemas;
 
 use crate::types::types;
 use crate::{Kind, builtin_kinds};
+pub use measured::measured;
 use schemas::Schemas;
 use serde_json::{Map, Value, json};
 
@@ -17,6 +19,8 @@ pub struct Custom<'a> {
     pub version: &'a str,
     /// `spec.versions[].schema.openAPIV3Schema`.
     pub schema: Option<&'a Value>,
+    /// Nobody writes objects of it, and they cannot be watched.
+    pub is_read_only: bool,
 }
 
 /// Version 2 or 3 of OpenAPI: they differ in where schemas stand and in what a schema may say.

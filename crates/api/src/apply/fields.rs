@@ -143,6 +143,27 @@ impl FieldSet {
         self
     }
 
+    /// What of a pod is resized: the resources and the resize policies of its containers.
+    pub(crate) fn resources(&self) -> Self {
+        let mut set = Self::default();
+        let spec = self.only("spec");
+        for (step, spec) in spec.children {
+            for list in ["containers", "initContainers"] {
+                for (list, containers) in spec.only(list).children {
+                    for (container, fields) in containers.children {
+                        let kept = fields.only("resources").union(&fields.only("resizePolicy"));
+                        if !kept.is_empty() {
+                            let below = set.children.entry(step.clone()).or_default();
+                            let below = below.children.entry(list.clone()).or_default();
+                            below.children.insert(container, kept);
+                        }
+                    }
+                }
+            }
+        }
+        set
+    }
+
     /// Nobody owns what identifies an object or what the server counts.
     pub(crate) fn without_bookkeeping(self) -> Self {
         const SERVERS: [&str; 8] = [

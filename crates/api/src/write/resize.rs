@@ -1,6 +1,6 @@
 //! `pods/resize`: the CPU and the memory of a pod's containers, while it runs.
 
-use super::{check_current, finish, mutation};
+use super::{Account, check_current, finish, mutation};
 use crate::admission::{self, Attributes, Operation};
 use crate::transaction::Transaction;
 use crate::{ApiError, Key, Object, Result, WriteOptions, admit, apply, limits, link, metadata, pods, quota};
@@ -14,6 +14,7 @@ pub(crate) fn resize(
     key: Key,
     mut given: Value,
     previous: &Object,
+    account: Account,
     options: &WriteOptions,
 ) -> Result<Object> {
     check_current(&key, &given, previous)?;
@@ -40,7 +41,12 @@ pub(crate) fn resize(
     }
     admission::validate(tx, &attributes, Some(&next))?;
     quota::admit(&tx.api.inner.quotas, &view, "pods", &next, Some(previous))?;
-    apply::track(tx, kind, &mut next, Some(previous), "resize", &options.field_manager);
+    match account {
+        Account::Open => {
+            apply::track(tx, kind, &mut next, Some(previous), "resize", &options.field_manager);
+        }
+        Account::Kept(managed) => drop(metadata::of(&mut next).insert("managedFields".into(), managed)),
+    }
     finish(tx, kind, key, next, previous, &options.origin)
 }
 

@@ -65,11 +65,15 @@ pub(super) fn add(
     let status = schemas.reference("io.k8s.apimachinery.pkg.apis.meta.v1.Status");
     let options = schemas.reference("io.k8s.apimachinery.pkg.apis.meta.v1.DeleteOptions");
     let scoped: &[&str] = if kind.namespaced { &["namespace"] } else { &[] };
+    let is_read_only = served.custom.is_some_and(|custom| custom.is_read_only);
+    let kept = |all: Vec<(&'static str, Value)>| -> Vec<(&'static str, Value)> {
+        all.into_iter().filter(|(method, _)| !is_read_only || *method == "get").collect()
+    };
     paths.insert(
         collection.clone(),
         operations.item(
             scoped,
-            vec![
+            kept(vec![
                 ("get", operations.operation("list", "list", LIST, None, &list)),
                 ("post", operations.operation("create", "post", WRITE, Some(&one), &one)),
                 (
@@ -82,7 +86,7 @@ pub(super) fn add(
                         &status,
                     ),
                 ),
-            ],
+            ]),
         ),
     );
     if kind.namespaced {
@@ -93,7 +97,7 @@ pub(super) fn add(
     let mut whole = operations.read_and_write(&one, "");
     whole.push(("delete", operations.operation("delete", "delete", DELETE, Some(&options), &status)));
     let path = format!("{collection}/{{name}}");
-    paths.insert(path.clone(), operations.item(&named, whole));
+    paths.insert(path.clone(), operations.item(&named, kept(whole)));
     for subresource in &kind.subresources {
         let schema = match subresource.as_str() {
             "status" => one.clone(),

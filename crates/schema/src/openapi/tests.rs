@@ -83,7 +83,7 @@ fn custom_kinds_are_published() {
         subresources: vec!["status".into()],
     };
     let schema = json!({"type":"object","properties":{"spec":{"type":"object","nullable":true,"properties":{"size":{"type":"integer"}}}}});
-    let custom = [Custom { kind: &kind, version: "v1", schema: Some(&schema) }];
+    let custom = [Custom { kind: &kind, version: "v1", schema: Some(&schema), is_read_only: false }];
     assert!(v3_paths(&custom).contains(&"apis/example.com/v1".to_string()));
     let document = v3("apis/example.com/v1", &custom).expect("a document");
     let widget = &document["components"]["schemas"]["com.example.v1.Widget"];
@@ -91,4 +91,36 @@ fn custom_kinds_are_published() {
     assert!(widget["properties"]["metadata"]["$ref"].is_string());
     let v2 = super::v2(&custom);
     assert_eq!(v2["definitions"]["com.example.v1.Widget"]["properties"]["spec"], json!({}));
+}
+
+#[test]
+fn what_is_measured_is_published() {
+    let custom: Vec<Custom<'_>> = measured().collect();
+    let document = v3("apis/metrics.k8s.io/v1beta1", &custom).expect("a document");
+    let schemas = &document["components"]["schemas"];
+    let pod = &schemas["io.k8s.metrics.v1beta1.PodMetrics"];
+    assert_eq!(pod["x-kubernetes-group-version-kind"][0]["kind"], "PodMetrics");
+    let usage = &pod["properties"]["containers"]["items"]["properties"]["usage"];
+    assert_eq!(usage["additionalProperties"]["type"], "string");
+    let paths = document["paths"].as_object().expect("paths");
+    let shown: Vec<String> = paths
+        .iter()
+        .map(|(path, item)| {
+            let methods = item.as_object().into_iter().flatten().map(|(method, _)| method.as_str());
+            format!(
+                "{path} {}",
+                methods.filter(|method| *method != "parameters").collect::<Vec<_>>().join(" ")
+            )
+        })
+        .collect();
+    expect_test::expect![[r#"
+        /apis/metrics.k8s.io/v1beta1/nodes get
+        /apis/metrics.k8s.io/v1beta1/nodes/{name} get
+        /apis/metrics.k8s.io/v1beta1/namespaces/{namespace}/pods get
+        /apis/metrics.k8s.io/v1beta1/pods get
+        /apis/metrics.k8s.io/v1beta1/namespaces/{namespace}/pods/{name} get"#]]
+    .assert_eq(&shown.join("\n"));
+    let v2 = super::v2(&custom);
+    let usage = &v2["definitions"]["io.k8s.metrics.v1beta1.NodeMetrics"]["properties"]["usage"];
+    assert_eq!(usage["additionalProperties"]["type"], "string");
 }
