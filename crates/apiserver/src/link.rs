@@ -50,7 +50,7 @@ fn with_custom<T>(api: &Api, then: impl FnOnce(&[schema::openapi::Custom<'_>]) -
     let kinds = api.kinds();
     let custom = kinds.all().iter().filter(|kind| !api.is_builtin(&kind.resource()));
     let custom: Vec<_> = custom.map(|kind| (kind.clone(), definition(api, kind))).collect();
-    let versions: Vec<_> = custom
+    let versions = custom
         .iter()
         .flat_map(|(kind, definition)| kind.versions.iter().map(move |version| (kind, definition, version)))
         .map(|(kind, definition, version)| schema::openapi::Custom {
@@ -62,10 +62,11 @@ fn with_custom<T>(api: &Api, then: impl FnOnce(&[schema::openapi::Custom<'_>]) -
                 let version = versions.iter().find(|known| known["name"] == version.as_str())?;
                 version["schema"].get("openAPIV3Schema")
             }),
-        })
-        .chain(schema::openapi::measured())
-        .collect();
-    then(&versions)
+        });
+    let mut all: Vec<schema::openapi::Custom<'_>> = versions.collect();
+    // One by one: those that are measured live for longer.
+    schema::openapi::measured().for_each(|kind| all.push(kind));
+    then(&all)
 }
 
 /// The OpenAPI v3 document of a group-version (`api/v1`, `apis/apps/v1`).
