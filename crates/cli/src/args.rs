@@ -113,6 +113,9 @@ pub struct CheckArgs {
     /// The Tiltfile
     #[arg(value_name = "FILE", default_value = "Tiltfile")]
     pub file: PathBuf,
+    /// The Tiltfile, as other commands take it
+    #[arg(short = 'f', long = "file", value_name = "PATH", conflicts_with = "file")]
+    pub named_file: Option<PathBuf>,
     /// How to print what is found
     #[arg(long, value_enum, default_value = "text")]
     pub format: CheckFormat,

@@ -27,7 +27,7 @@ pub fn no_cluster() -> KubeContext {
 }
 
 fn check(args: &CheckArgs, printer: &Arc<Printer>) -> Done {
-    let tiltfile = up::tiltfile_path(&args.file)?;
+    let tiltfile = up::tiltfile_path(args.named_file.as_ref().unwrap_or(&args.file))?;
     let output = printer.clone();
     let settings = tiltfile::Settings {
         args: args.args.clone(),

@@ -54,12 +54,18 @@ impl ExtensionRepo {
 
     /// Tilt's own, at no commit that the user chose: what is built in stands for it.
     fn is_upstream(&self) -> bool {
+        self.is_tilts_own() && matches!(self.reference.as_str(), "" | "HEAD")
+    }
+
+    /// Tilt's own, at any commit.
+    fn is_tilts_own(&self) -> bool {
         let url = self.url.trim_end_matches('/').trim_end_matches(".git");
-        url == DEFAULT_REPO_URL && matches!(self.reference.as_str(), "" | "HEAD") && self.subpath.is_empty()
+        url == DEFAULT_REPO_URL && self.subpath.is_empty()
     }
 }
 
 /// A file to evaluate.
+#[derive(Clone)]
 pub(crate) enum Source {
     /// Part of the program; the path is only a name.
     Builtin(PathBuf, &'static str),
@@ -81,10 +87,10 @@ pub(crate) fn resolve(env: &Env<'_>, name: &str) -> Result<Source> {
         ))
         .with_hint("register it first: v1alpha1.extension_repo(name=…, url=…)"));
     };
-    if repo.is_upstream()
-        && let Some(source) = builtin::source(&path)
-    {
-        return Ok(Source::Builtin(PathBuf::from(format!("/ext/{path}/Tiltfile")), source));
+    let own = builtin::source(&path).filter(|_| repo.is_tilts_own());
+    let own = own.map(|source| Source::Builtin(PathBuf::from(format!("/ext/{path}/Tiltfile")), source));
+    if let (true, Some(own)) = (repo.is_upstream(), own.as_ref()) {
+        return Ok(own.clone());
     }
     if !is_inside(&path) || !is_inside(&repo.subpath) {
         return Err(Failure::new(format!(
@@ -92,7 +98,16 @@ pub(crate) fn resolve(env: &Env<'_>, name: &str) -> Result<Source> {
             shown(name)
         )));
     }
-    let file = directory(env, &repo, name)?.join(&repo.subpath).join(&path).join("Tiltfile");
+    let directory = match (directory(env, &repo, name), own) {
+        // one of another commit is better than none
+        (Err(failure), Some(own)) if !env.host.interrupted() => {
+            let why = failure.message.lines().next().unwrap_or_default();
+            env.warn(format!("{why}; the ext://{path} that is built in stands for it"), None);
+            return Ok(own);
+        }
+        (found, _) => found?,
+    };
+    let file = directory.join(&repo.subpath).join(&path).join("Tiltfile");
     let file = clean(&file);
     if env.host.kind(&file).is_some() {
         return Ok(Source::File(file));

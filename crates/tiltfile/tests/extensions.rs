@@ -524,6 +524,21 @@ fn repositories() {
             mine
         "#]],
     );
+    // what Tilt's own has at some commit cannot be had without network, but some of it is built in
+    let pinned =
+        "v1alpha1.extension_repo('default', url='https://github.com/tilt-dev/tilt-extensions', ref='abc')\n";
+    let e = run(&format!("{pinned}load('ext://namespace', 'namespace_create')\nnamespace_create('n')\n"));
+    assert_eq!(e.error, None);
+    expect![[r#"
+        loading extension repo default: https://github.com/tilt-dev/tilt-extensions cannot be fetched here; the ext://namespace that is built in stands for it
+    "#]].assert_eq(&format!("{}\n", e.warnings[0].message));
+    fails(
+        &format!("{pinned}load('ext://nope', 'x')\n"),
+        expect![[r#"
+            cannot load ext://nope: loading extension repo default: https://github.com/tilt-dev/tilt-extensions cannot be fetched here
+            hint: the extension nope is in it
+        "#]],
+    );
     // a repository that is not Tilt's has its own extensions, whatever their names
     fails(
         "v1alpha1.extension_repo('default', url='file:///p/ext')\nload('ext://namespace', 'x')\n",
@@ -541,7 +556,7 @@ fn repositories() {
     fails(
         "v1alpha1.extension_repo('default', url='file:///p/ext')\nload('ext://../etc', 'x')\n",
         expect![[r#"
-            cannot load ext://../etc: loading extension ../etc: the path "../etc" leads out of its repository
+            cannot load ext://../etc: loading extension .._etc: the path "../etc" leads out of its repository
         "#]],
     );
     fails(
