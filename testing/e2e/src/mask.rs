@@ -20,6 +20,7 @@ impl Masks {
             (r"\b(\d+):3\d{4}/".into(), "$1:NODEPORT/"),
             (r"\b[A-Z][a-z]{2}, \d\d [A-Z][a-z]{2} \d{4} \d\d:\d\d:\d\d [+-]\d{4}".into(), "TIME"),
             (r"\b[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\b".into(), "UID"),
+            (r"\bcoracle://[0-9a-f-]{36}_".into(), "coracle://UID_"),
             (r"\bsha256:[0-9a-f]{64}\b".into(), "DIGEST"),
             (r"\b127\.0\.0\.1:\d+".into(), "LOCAL:PORT"),
             (r"\b(\d{1,3}\.){3}\d{1,3}\b".into(), "IP"),

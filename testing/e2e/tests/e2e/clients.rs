@@ -59,8 +59,18 @@ const JAVASCRIPT: Source = Source {
 };
 
 /// Tables that every kubectl runs.
-const KUBECTL_TABLES: &[&str] =
-    &["clients/objects.txt", "clients/workloads.txt", "clients/streams.txt", "clients/flagship.txt"];
+const KUBECTL_TABLES: &[&str] = &[
+    "clients/objects.txt",
+    "clients/workloads.txt",
+    "clients/describe.txt",
+    "clients/access.txt",
+    "clients/cluster.txt",
+    "clients/streams.txt",
+    "clients/flagship.txt",
+];
+
+/// Of those that bring Helm.
+const HELM_TABLE: &str = "clients/helm.txt";
 
 pub fn run(world: &World) -> anyhow::Result<()> {
     world.create_cluster(&[])?;
@@ -72,6 +82,11 @@ pub fn run(world: &World) -> anyhow::Result<()> {
     let mut failures = Vec::new();
     for table in KUBECTL_TABLES.iter().filter(|table| chosen(table)) {
         failures.extend(flows::run(world, table, &kubectls).err());
+    }
+    if let Some(newest) = kubectls.iter().find(|client| client.label == KUBECTLS[0].label)
+        && chosen(HELM_TABLE)
+    {
+        failures.extend(flows::run(world, HELM_TABLE, std::slice::from_ref(newest)).err());
     }
     failures.extend(programs(world)?);
     if chosen("rust") {
