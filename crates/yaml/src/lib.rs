@@ -37,6 +37,8 @@ pub enum Rules {
     Sigs,
     /// go-yaml v3 as kustomize reads resources and patches.
     Kyaml,
+    /// go-yaml v3 as Compose files are read: as `Kyaml`, but what is empty is null, and a date is a text.
+    Compose,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

@@ -59,6 +59,15 @@ pub(crate) fn docker_compose<'v>(call: &mut Call<'v, '_, '_, '_>) -> Result<Valu
         fail!("Nothing to compose");
     }
     request.dir = dir.unwrap_or(request.dir);
+    let known = known_project(env, &request)?;
+    // another call for the same project: its files override the earlier ones
+    if let Some(index) = known {
+        let mut merged = env.reg().compose[index].request.clone();
+        merged.files.extend(request.files);
+        merged.profiles.extend(request.profiles);
+        merged.env_file = request.env_file.or(merged.env_file);
+        request = merged;
+    }
     let project = compose::load(&Watched(env), &request).map_err(Failure::new)?;
     let of_environment = env.getenv("COMPOSE_PROFILES").filter(|p| !p.is_empty());
     if let Some(profiles) = of_environment.filter(|_| args.get("profiles").is_none()) {
@@ -68,21 +77,18 @@ pub(crate) fn docker_compose<'v>(call: &mut Call<'v, '_, '_, '_>) -> Result<Valu
             &format!("Compose project {project} loading profiles from environment: {profiles}"),
         );
     }
-    let known = env.reg().compose.iter().position(|p| p.project.name == project.name);
-    let (request, project) = match known {
-        None => (request, project),
-        // another call for the same project: its files override the earlier ones
-        Some(index) => {
-            let mut merged = env.reg().compose[index].request.clone();
-            merged.files.extend(request.files);
-            merged.profiles.extend(request.profiles);
-            let project = compose::load(&Watched(env), &merged).map_err(Failure::new)?;
-            (merged, project)
-        }
-    };
     let definition = define(env, &request, project, wait)?;
     add(env, known, definition)?;
     call.none()
+}
+
+/// The project that an earlier call made, by its name.
+fn known_project(env: &Env<'_>, request: &Request) -> Result<Option<usize>> {
+    if env.reg().compose.is_empty() {
+        return Ok(None);
+    }
+    let name = compose::name(&Watched(env), request).map_err(Failure::new)?;
+    Ok(env.reg().compose.iter().position(|p| p.project.name == name))
 }
 
 /// Where the text of a blob stands when Compose runs.

@@ -24,13 +24,18 @@ pub(super) fn parse(
             continue;
         };
         let (name, value) = (name.trim(), value.trim());
-        if name.is_empty() || name.contains(char::is_whitespace) {
-            return Err(format!("line {}: unexpected character in variable name {name:?}", number + 1));
+        let odd = name.chars().find(|c| !c.is_alphanumeric() && !matches!(c, '_' | '.' | '-' | '[' | ']'));
+        if name.is_empty() || odd.is_some() {
+            let odd = odd.unwrap_or('=').to_string();
+            return Err(format!(
+                "line {}: unexpected character {odd:?} in variable name {line:?}",
+                number + 1
+            ));
         }
         let value = match value.chars().next() {
-            Some('\'') => quoted(value, '\'', &mut lines)?,
+            Some('\'') => quoted(value, '\'', number, &mut lines)?,
             Some('"') => {
-                let inner = unescape(&quoted(value, '"', &mut lines)?);
+                let inner = unescape(&quoted(value, '"', number, &mut lines)?);
                 fill_in(&inner, &variables, outer)?
             }
             _ => {
@@ -49,12 +54,14 @@ fn fill_in(
     outer: &dyn Fn(&str) -> Option<String>,
 ) -> Result<String, String> {
     interpolate::text(text, &|name| outer(name).or_else(|| known.get(name).cloned()))
+        .map_err(|e| e.to_string())
 }
 
 /// Up to the closing quote, which may be some lines below.
 fn quoted<'t>(
     start: &str,
     quote: char,
+    number: usize,
     lines: &mut impl Iterator<Item = (usize, &'t str)>,
 ) -> Result<String, String> {
     let mut text = start[1..].to_owned();
@@ -71,7 +78,7 @@ fn quoted<'t>(
                 text.push('\n');
                 text.push_str(line);
             }
-            None => return Err(format!("unterminated quoted value {start}")),
+            None => return Err(format!("line {}: unterminated quoted value {start}", number + 1)),
         }
     }
 }

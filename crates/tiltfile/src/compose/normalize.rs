@@ -1,6 +1,7 @@
 //! A service in Compose's canonical form: short notations written out, paths absolute.
 
-use super::{Loaded, Loader, dotenv, merge};
+use super::loader::Loader;
+use super::{Loaded, dotenv, merge};
 use crate::call::absolute;
 use serde_json::{Map, Value, json};
 use std::path::Path;
@@ -18,9 +19,9 @@ pub(super) fn service(loader: &Loader<'_>, name: &str, config: &Value, dir: &Pat
             "command" | "entrypoint" => words(value, &at())?,
             "environment" | "env_file" => continue,
             "labels" | "annotations" | "sysctls" => Value::Object(merge::assignments(value)),
-            "ports" => ports(value, &at())?,
+            "ports" => ports(value)?,
             "expose" => strings(value),
-            "volumes" => volumes(value, dir),
+            "volumes" => volumes(value, dir)?,
             "depends_on" => depends_on(value),
             "networks" => Value::Object(merge::names(value)),
             "dns" | "dns_search" | "tmpfs" | "profiles" => strings(value),
@@ -71,7 +72,7 @@ fn strings(value: &Value) -> Value {
     Value::Array(merge::list_of(value.clone()).into_iter().map(text).collect())
 }
 
-fn ports(value: &Value, at: &str) -> Loaded<Value> {
+fn ports(value: &Value) -> Loaded<Value> {
     let mut out: Vec<Value> = Vec::new();
     for item in merge::list_of(value.clone()) {
         match item {
@@ -89,56 +90,56 @@ fn ports(value: &Value, at: &str) -> Loaded<Value> {
                 }
                 out.push(Value::Object(port));
             }
-            Value::String(text) => out.extend(short_port(&text).ok_or_else(|| invalid(at, &text))?),
-            Value::Number(n) => {
-                out.extend(short_port(&n.to_string()).ok_or_else(|| invalid(at, &n.to_string()))?)
-            }
-            other => return Err(invalid(at, &other.to_string())),
+            Value::String(text) => out.extend(short_port(&text)?),
+            other => out.extend(short_port(&other.to_string())?),
         }
     }
     Ok(Value::Array(out))
 }
 
-fn invalid(at: &str, text: &str) -> String {
-    format!("{at}: invalid port {text:?}: must be [[IP:][PORT[-PORT]:]]PORT[-PORT][/PROTOCOL]")
-}
-
 /// `[[ip:]published[-end]:]target[-end][/protocol]`, an element for each target.
-fn short_port(text: &str) -> Option<Vec<Value>> {
-    let (text, protocol) = text.split_once('/').unwrap_or((text, "tcp"));
+fn short_port(text: &str) -> Loaded<Vec<Value>> {
     let (front, target) = match text.rsplit_once(':') {
-        Some((front, target)) => (Some(front), target),
-        None => (None, text),
+        Some((front, target)) => (front, target),
+        None => ("", text),
     };
-    let (ip, published) = match front {
-        None => (None, None),
-        Some(front) => match front.rsplit_once(':') {
-            Some((ip, published)) => (Some(ip.trim_matches(['[', ']'])), Some(published)),
-            None => (None, Some(front)),
-        },
+    let (ip, published) = front.rsplit_once(':').unwrap_or(("", front));
+    let (target, protocol) = target.split_once('/').unwrap_or((target, "tcp"));
+    if target.is_empty() {
+        return Err(format!("no port specified: {text}<empty>"));
+    }
+    let protocol = protocol.to_lowercase();
+    if !matches!(protocol.as_str(), "tcp" | "udp" | "sctp") {
+        return Err(format!("invalid proto: {protocol}"));
+    }
+    let ip = ip.strip_prefix('[').and_then(|ip| ip.strip_suffix(']')).unwrap_or(ip);
+    if !ip.is_empty() && ip.parse::<std::net::IpAddr>().is_err() {
+        return Err(format!("invalid IP address: {ip}"));
+    }
+    let (low, high) = range(target).ok_or_else(|| format!("invalid containerPort: {target}"))?;
+    let on_host = match published {
+        "" => None,
+        published => Some(range(published).ok_or_else(|| format!("invalid hostPort: {published}"))?),
     };
-    let (low, high) = range(target)?;
-    let published = match published.filter(|p| !p.is_empty()) {
-        Some(text) => Some((range(text)?, text)),
-        None => None,
-    };
+    let is_range = |(first, last): (u16, u16)| last - first != high - low;
+    if low != high && on_host.is_some_and(is_range) {
+        return Err(format!(
+            "invalid ranges specified for container and host Ports: {target} and {published}"
+        ));
+    }
     let mut out = Vec::new();
     for (i, port) in (low..=high).enumerate() {
-        let mut item = json!({"mode": "ingress", "target": port, "protocol": protocol.to_lowercase()});
-        if let Some(((first, last), text)) = published {
-            let single = u32::from(last) - u32::from(first) == u32::from(high) - u32::from(low);
-            let one = if single { (u32::from(first) + i as u32).to_string() } else { text.to_owned() };
-            if !single && low != high {
-                return None;
-            }
-            item["published"] = one.into();
+        let mut item = json!({"mode": "ingress", "target": port, "protocol": protocol});
+        if let Some(host) = on_host {
+            let one = u32::from(host.0) + u32::try_from(i).unwrap_or(u32::MAX);
+            item["published"] = if is_range(host) { published.into() } else { one.to_string().into() };
         }
-        if let Some(ip) = ip {
+        if !ip.is_empty() {
             item["host_ip"] = ip.into();
         }
         out.push(item);
     }
-    Some(out)
+    Ok(out)
 }
 
 fn range(text: &str) -> Option<(u16, u16)> {
@@ -157,10 +158,14 @@ pub(super) fn volume_parts(text: &str) -> (Option<String>, String, String) {
     }
 }
 
-fn volumes(value: &Value, dir: &Path) -> Value {
-    let out = merge::list_of(value.clone()).into_iter().map(|item| {
+fn volumes(value: &Value, dir: &Path) -> Loaded<Value> {
+    let mut out = Vec::new();
+    for item in merge::list_of(value.clone()) {
         let mut volume = match item.as_str() {
-            Some(text) => short_volume(text),
+            Some(text) => {
+                check_volume(text)?;
+                short_volume(text)
+            }
             None => item,
         };
         if volume["type"] == "bind"
@@ -168,9 +173,25 @@ fn volumes(value: &Value, dir: &Path) -> Value {
         {
             volume["source"] = absolute(dir, source).display().to_string().into();
         }
-        volume
-    });
-    Value::Array(out.collect())
+        out.push(volume);
+    }
+    Ok(Value::Array(out))
+}
+
+fn check_volume(text: &str) -> Loaded<()> {
+    if text.is_empty() {
+        return Err("invalid empty volume spec".to_owned());
+    }
+    let is_short = text.len() < 3;
+    if !is_short && text.split(':').any(str::is_empty) {
+        return Err(format!("invalid spec: {text}: empty section between colons"));
+    }
+    // a drive of Windows has a colon of its own
+    let is_drive = text.as_bytes()[0].is_ascii_alphabetic() && text[1..].starts_with(":\\");
+    if !is_short && text.split(':').count() > 3 + usize::from(is_drive) {
+        return Err(format!("invalid spec: {text}: too many colons"));
+    }
+    Ok(())
 }
 
 fn short_volume(text: &str) -> Value {
@@ -232,7 +253,10 @@ fn environment(loader: &Loader<'_>, config: &Map<String, Value>, dir: &Path) -> 
         if !required && !loader.files.exists(&path) {
             continue;
         }
-        let text = loader.text(&path).map_err(|_| format!("env file {} not found", path.display()))?;
+        let text = loader.text(&path).map_err(|_| {
+            let path = path.display();
+            format!("env file {path} not found: stat {path}: no such file or directory")
+        })?;
         let variables = dotenv::parse(&text, &|name| loader.variable(name))
             .map_err(|e| format!("failed to read {}: {e}", path.display()))?;
         out.extend(variables.into_iter().map(|(k, v)| (k, Value::String(v))));

@@ -285,3 +285,12 @@ fn nodes_know_their_places() {
     let name = documents[0].at(["spec", "list", "0", "name"]).unwrap();
     assert_eq!(&text[name.span.start..name.span.end], "ü");
 }
+
+#[test]
+fn compose_files() {
+    let options = Options { rules: Rules::Compose, ..Options::default() };
+    let text = "a: {b: , c: no, d: 'x', e: 010, f: 2020-01-01, g: [80:80], h: true}\non:\n";
+    let got = parse_documents_with(text, &options).unwrap();
+    let want = r#"{"a":{"b":null,"c":"no","d":"x","e":8,"f":"2020-01-01","g":["80:80"],"h":true},"on":null}"#;
+    assert_eq!(got[0].to_string(), want);
+}
