@@ -1,7 +1,7 @@
 //! Namespaces: what each one gets at birth, and the emptying of one that is deleted.
 
 use crate::access::{self, at, is_deleting, list_at, name};
-use crate::{Controller, Outcome, Server};
+use crate::{Controller, Outcome, Server, pods};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -90,11 +90,14 @@ fn furnish(server: &dyn Server, namespace: &str, outcome: &mut Outcome) {
     }
 }
 
-/// Deletes what is there. Objects that are going already are waited for: their removal brings us back here.
+/// Deletes what is there, pods before everything else: what protects them goes last. Objects that are going already are
+/// waited for: their removal brings us back here.
 fn empty(server: &dyn Server, namespace: &Value, now: Timestamp, outcome: &mut Outcome) {
     let mut left: BTreeMap<String, usize> = BTreeMap::new();
     let mut finalizers: BTreeMap<String, usize> = BTreeMap::new();
-    for resource in server.namespaced_resources() {
+    let pods_first = !server.list(pods::PODS, name(namespace)).is_empty();
+    let all = if pods_first { vec![pods::PODS.to_string()] } else { server.namespaced_resources() };
+    for resource in all {
         for object in server.list(&resource, name(namespace)) {
             let (group, plural) = resource.split_once('/').unwrap_or(("", &resource));
             *left.entry(format!("{plural}.{group}")).or_default() += 1;
@@ -211,5 +214,29 @@ mod tests {
         );
         world.put(NAMESPACES, object.clone());
         assert!(Namespaces.reconcile(&world, &key, Timestamp::UNIX_EPOCH).writes.is_empty(), "at rest");
+    }
+
+    #[test]
+    fn pods_go_first() {
+        let mut world = Small::default();
+        let object = json!({
+            "metadata": {"name": "old", "deletionTimestamp": "2026-01-01T00:00:00Z"},
+            "spec": {"finalizers": ["kubernetes"]}, "status": {"phase": "Terminating"},
+        });
+        let key = world.put(NAMESPACES, object);
+        world.put(CONFIG_MAPS, json!({"metadata": {"name": "m", "namespace": "old"}}));
+        let deleted = |world: &Small| {
+            let writes = Namespaces.reconcile(world, &key, Timestamp::UNIX_EPOCH).writes;
+            let names = writes.iter().filter_map(|write| match write {
+                Write::Delete { key, .. } => Some(key.name.to_string()),
+                _ => None,
+            });
+            names.collect::<Vec<_>>()
+        };
+        assert_eq!(deleted(&world), ["m"]);
+        world.put(pods::PODS, json!({"metadata": {"name": "p", "namespace": "old"}}));
+        assert_eq!(deleted(&world), ["p"]);
+        world.put(pods::PODS, json!({"metadata": {"name": "p", "namespace": "old", "deletionTimestamp": "2026-01-01T00:00:00Z"}}));
+        assert!(deleted(&world).is_empty(), "it waits");
     }
 }
