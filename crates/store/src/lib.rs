@@ -4,6 +4,7 @@
 //! rules (defaulting, validation and admission are `api`'s). Controllers read it through [`View`] and answer
 //! with [`Write`]s, which `api` carries out.
 
+mod compact;
 mod fixture;
 mod fold;
 mod history;

@@ -1,5 +1,6 @@
 //! The store itself: the current objects and the version counter.
 
+use crate::compact::compact;
 use crate::snapshot::{Snapshot, Tables};
 use crate::{Change, ChangeKind, Key, Object, View};
 use bytes::Bytes;
@@ -16,6 +17,7 @@ impl Store {
     pub fn restore(version: u64, objects: impl IntoIterator<Item = (Key, Object)>) -> Self {
         let mut tables = Tables::at(version);
         for (key, object) in objects {
+            let object = Arc::try_unwrap(object).map_or_else(|shared| shared, |value| Arc::new(compact(value)));
             tables.replace(&key, Some(object));
         }
         Self { tables: Arc::new(tables) }
@@ -48,7 +50,7 @@ impl Store {
         if let Some(metadata) = object.get_mut("metadata").and_then(Value::as_object_mut) {
             metadata.insert("resourceVersion".into(), Value::String(version.to_string()));
         }
-        Change { version, kind, key, object: Arc::new(object), previous, text: Bytes::new() }
+        Change { version, kind, key, object: Arc::new(compact(object)), previous, text: Bytes::new() }
     }
 
     /// Makes a staged change current. The caller serialises writers: a change is committed before the next is staged.
