@@ -77,14 +77,15 @@ pub(crate) fn apply(
     let last = managers.fields(&owner);
     let mut next = merge::merge(&live, &config, &root);
     // Also what nobody owns, such as the name, keeps what it stands in.
-    let keep = managers.union_without(&owner).union(&given);
+    let keep = managers.union_without(&owner).union(given);
     merge::prune(&mut next, &last, &keep, &root);
     let difference = walk::compare(&live, &next, &root, always::of(kind));
-    let changed = scoped(difference.changed(), kind, subresource);
+    let (changed, removed) = difference.into_parts();
+    let changed = scoped(changed, kind, subresource);
     if !force {
         without_conflict(tx, kind, &live, &root, managers.conflicts(&owner, &changed), &owner)?;
     }
-    managers.give_up(&owner, &changed, &difference.removed);
+    managers.give_up(&owner, &changed, &removed);
     if last_applied::concerns(&owner.manager) && subresource.is_empty() {
         last_applied::keep_current(&mut next, given_config);
     }
@@ -253,12 +254,13 @@ pub(crate) fn track(
     };
     let empty = json!({});
     let difference = walk::compare(previous.unwrap_or(&empty), next, &root, always::of(kind));
-    let changed = scoped(difference.changed(), kind, subresource);
-    if changed.is_empty() && difference.removed.is_empty() {
+    let (changed, removed) = difference.into_parts();
+    let changed = scoped(changed, kind, subresource);
+    if changed.is_empty() && removed.is_empty() {
         return;
     }
-    managers.give_up(&owner, &changed, &difference.removed);
-    let fields = managers.fields(&owner).union(&changed).difference(&difference.removed);
+    managers.give_up(&owner, &changed, &removed);
+    let fields = managers.fields(&owner).union(changed).difference(&removed);
     managers.set(owner, fields, &now(tx));
     managers.cap();
     metadata::of(next).insert("managedFields".into(), managers.into_value());

@@ -96,25 +96,33 @@ impl FieldSet {
         Value::Object(fields)
     }
 
-    pub(crate) fn union(&self, other: &Self) -> Self {
-        let mut all = self.clone();
-        all.member |= other.member;
-        for (step, child) in &other.children {
-            let merged = all.children.get(step).map_or_else(|| child.clone(), |known| known.union(child));
-            all.children.insert(step.clone(), merged);
+    pub(crate) fn union(mut self, other: Self) -> Self {
+        if self.is_empty() {
+            return other;
         }
-        all
-    }
-
-    pub(crate) fn difference(&self, other: &Self) -> Self {
-        let mut left = Self { member: self.member && !other.member, children: BTreeMap::new() };
-        for (step, child) in &self.children {
-            let rest = other.children.get(step).map_or_else(|| child.clone(), |gone| child.difference(gone));
-            if !rest.is_empty() {
-                left.children.insert(step.clone(), rest);
+        self.member |= other.member;
+        for (step, child) in other.children {
+            match self.children.get_mut(&step) {
+                Some(known) => *known = std::mem::take(known).union(child),
+                None => {
+                    self.children.insert(step, child);
+                }
             }
         }
-        left
+        self
+    }
+
+    pub(crate) fn difference(mut self, other: &Self) -> Self {
+        self.member &= !other.member;
+        for (step, gone) in &other.children {
+            if let Some(child) = self.children.get_mut(step) {
+                *child = std::mem::take(child).difference(gone);
+                if child.is_empty() {
+                    self.children.remove(step);
+                }
+            }
+        }
+        self
     }
 
     pub(crate) fn intersection(&self, other: &Self) -> Self {
@@ -129,13 +137,9 @@ impl FieldSet {
     }
 
     /// The whole subtree of one field of the object.
-    pub(crate) fn only(&self, field: &str) -> Self {
-        let mut set = Self::default();
-        let step = Step::Field(field.to_string());
-        if let Some(child) = self.children.get(&step) {
-            set.children.insert(step, child.clone());
-        }
-        set
+    pub(crate) fn only(mut self, field: &str) -> Self {
+        self.keep(&[field]);
+        self
     }
 
     pub(crate) fn without(mut self, field: &str) -> Self {
@@ -144,24 +148,28 @@ impl FieldSet {
     }
 
     /// What of a pod is resized: the resources and the resize policies of its containers.
-    pub(crate) fn resources(&self) -> Self {
-        let mut set = Self::default();
-        let spec = self.only("spec");
-        for (step, spec) in spec.children {
-            for list in ["containers", "initContainers"] {
-                for (list, containers) in spec.only(list).children {
-                    for (container, fields) in containers.children {
-                        let kept = fields.only("resources").union(&fields.only("resizePolicy"));
-                        if !kept.is_empty() {
-                            let below = set.children.entry(step.clone()).or_default();
-                            let below = below.children.entry(list.clone()).or_default();
-                            below.children.insert(container, kept);
-                        }
-                    }
-                }
+    pub(crate) fn resources(mut self) -> Self {
+        self.keep(&["spec"]);
+        for spec in self.children.values_mut() {
+            spec.keep(&["containers", "initContainers"]);
+            for containers in spec.children.values_mut() {
+                containers.member = false;
+                containers
+                    .children
+                    .values_mut()
+                    .for_each(|fields| fields.keep(&["resources", "resizePolicy"]));
+                containers.children.retain(|_, fields| !fields.is_empty());
             }
+            spec.children.retain(|_, containers| !containers.is_empty());
         }
-        set
+        self.children.retain(|_, spec| !spec.is_empty());
+        self
+    }
+
+    /// Only these fields, and what is below them.
+    fn keep(&mut self, names: &[&str]) {
+        self.member = false;
+        self.children.retain(|step, _| matches!(step, Step::Field(name) if names.contains(&name.as_str())));
     }
 
     /// Nobody owns what identifies an object or what the server counts.

@@ -30,9 +30,8 @@ pub(super) fn unchanged(
     if last["apiVersion"] != api_version || !fits(&last) {
         return None;
     }
-    let difference = walk::compare(&last, live, root, super::always::NONE);
-    let fields = walk::fields_of(&last, root);
-    Some(fields.difference(&difference.changed()).difference(&difference.removed))
+    let (changed, removed) = walk::compare(&last, live, root, super::always::NONE).into_parts();
+    Some(walk::fields_of(&last, root).difference(&changed).difference(&removed))
 }
 
 /// Keeps the annotation of an object that has one as if this configuration had been applied from the client.

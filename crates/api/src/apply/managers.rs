@@ -71,7 +71,7 @@ impl Managers {
     /// What everybody else owns.
     pub(crate) fn union_without(&self, owner: &Owner) -> FieldSet {
         let others = self.0.iter().filter(|entry| !same(&entry.owner, owner));
-        others.fold(FieldSet::default(), |all, entry| all.union(&entry.fields))
+        others.fold(FieldSet::default(), |all, entry| all.union(entry.fields.clone()))
     }
 
     /// Sets an owner's fields; an owner of nothing goes.
@@ -102,7 +102,8 @@ impl Managers {
     /// Takes what has been changed or removed from everybody but `by`.
     pub(crate) fn give_up(&mut self, by: &Owner, changed: &FieldSet, removed: &FieldSet) {
         for entry in self.0.iter_mut().filter(|entry| !same(&entry.owner, by)) {
-            entry.fields = entry.fields.difference(changed).difference(removed);
+            let fields = std::mem::take(&mut entry.fields);
+            entry.fields = fields.difference(changed).difference(removed);
         }
         self.0.retain(|entry| !entry.fields.is_empty());
     }
@@ -140,7 +141,7 @@ impl Managers {
             let Some(at) = self.0.iter().position(|entry| entry.owner == owner) else { continue };
             let taken = self.0.remove(at);
             if let Some(entry) = self.0.iter_mut().find(|entry| entry.owner == *into) {
-                let fields = entry.fields.union(&taken.fields);
+                let fields = std::mem::take(&mut entry.fields).union(taken.fields);
                 *entry = Entry { owner: bucket, time: taken.time, fields };
             }
             count -= 1;

@@ -10,12 +10,13 @@ use std::collections::HashMap;
 pub(crate) struct Difference {
     added: FieldSet,
     modified: FieldSet,
-    pub(crate) removed: FieldSet,
+    removed: FieldSet,
 }
 
 impl Difference {
-    pub(crate) fn changed(&self) -> FieldSet {
-        self.added.union(&self.modified)
+    /// What has come or changed, and what has gone.
+    pub(crate) fn into_parts(self) -> (FieldSet, FieldSet) {
+        (self.added.union(self.modified), self.removed)
     }
 }
 
@@ -125,39 +126,15 @@ fn whole(value: &Value, shape: &Shape) -> FieldSet {
 
 /// `always`: what both have, though it is not written where it is empty.
 pub(crate) fn compare(before: &Value, after: &Value, shape: &Shape, always: Always<'_>) -> Difference {
-    let mut difference = Difference::default();
-    if before == after {
-        return difference;
-    }
     let empty = Map::new();
-    let object =
-        |value: &Value| value.as_object().cloned().or_else(|| value.is_null().then(|| empty.clone()));
     if merges(shape)
-        && let (Some(was), Some(is)) = (object(before), object(after))
+        && let (Some(was), Some(is)) = (object_or_null(before, &empty), object_or_null(after, &empty))
     {
-        for (name, value) in &is {
-            let (below, _) = shape.field(name);
-            let step = Step::Field(name.clone());
-            let inner = always.field(name);
-            let nothing = inner.and_then(|_| emptied(value));
-            match was.get(name).or(nothing.as_ref()) {
-                Some(old) => {
-                    let inner = inner.unwrap_or(always::NONE);
-                    difference.descend(step, compare(old, value, &below, inner));
-                }
-                None => difference.add(step, value, &below),
-            }
-        }
-        for (name, value) in was.iter().filter(|(name, _)| !is.contains_key(*name)) {
-            let (below, _) = shape.field(name);
-            let step = Step::Field(name.clone());
-            match (always.field(name), emptied(value)) {
-                (Some(inner), Some(new)) => {
-                    difference.descend(step, compare(value, &new, &below, inner));
-                }
-                _ => difference.remove(step, value, &below),
-            }
-        }
+        return compare_fields(was, is, shape, always);
+    }
+    let mut difference = Difference::default();
+    // Before the items are told apart, which costs more.
+    if before == after {
         return difference;
     }
     if let (Some(was), Some(is)) = (items(shape, before), items(shape, after)) {
@@ -166,7 +143,7 @@ pub(crate) fn compare(before: &Value, after: &Value, shape: &Shape, always: Alwa
         for (step, value) in &is {
             match old.get(step) {
                 Some(old) => {
-                    difference.descend(step.clone(), compare(old, value, &below, always::NONE));
+                    difference.descend(|| step.clone(), compare(old, value, &below, always::NONE));
                 }
                 None => difference.add(step.clone(), value, &below),
             }
@@ -180,15 +157,52 @@ pub(crate) fn compare(before: &Value, after: &Value, shape: &Shape, always: Alwa
     difference
 }
 
+fn object_or_null<'a>(value: &'a Value, empty: &'a Map<String, Value>) -> Option<&'a Map<String, Value>> {
+    if value.is_null() { Some(empty) } else { value.as_object() }
+}
+
+fn compare_fields(
+    was: &Map<String, Value>,
+    is: &Map<String, Value>,
+    shape: &Shape,
+    always: Always<'_>,
+) -> Difference {
+    let mut difference = Difference::default();
+    for (name, value) in is {
+        let (below, _) = shape.field(name);
+        let step = || Step::Field(name.clone());
+        let inner = always.field(name);
+        let nothing = inner.and_then(|_| emptied(value));
+        match was.get(name).or(nothing.as_ref()) {
+            Some(old) => {
+                let inner = inner.unwrap_or(always::NONE);
+                difference.descend(step, compare(old, value, &below, inner));
+            }
+            None => difference.add(step(), value, &below),
+        }
+    }
+    for (name, value) in was.iter().filter(|(name, _)| !is.contains_key(*name)) {
+        let (below, _) = shape.field(name);
+        let step = || Step::Field(name.clone());
+        match (always.field(name), emptied(value)) {
+            (Some(inner), Some(new)) => {
+                difference.descend(step, compare(value, &new, &below, inner));
+            }
+            _ => difference.remove(step(), value, &below),
+        }
+    }
+    difference
+}
+
 impl Difference {
-    fn descend(&mut self, step: Step, below: Difference) {
+    fn descend(&mut self, step: impl Fn() -> Step, below: Difference) {
         for (set, child) in [
             (&mut self.added, below.added),
             (&mut self.modified, below.modified),
             (&mut self.removed, below.removed),
         ] {
             if !child.is_empty() {
-                set.children.insert(step.clone(), child);
+                set.children.insert(step(), child);
             }
         }
     }
