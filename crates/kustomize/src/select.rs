@@ -1,21 +1,20 @@
 //! Which resources a patch target or a replacement picks.
 
-use regex::Regex;
 use serde_json::{Map, Value};
 
 use crate::error::{Error, Result};
-use crate::regexp::anchored;
+use crate::regexp::{Anchored, anchored};
 use crate::resource::Resource;
 use crate::spec::Selector;
 
 /// A selector with its regular expressions compiled.
 #[derive(Debug)]
 pub(crate) struct Matcher {
-    group: Option<Regex>,
-    version: Option<Regex>,
-    kind: Option<Regex>,
-    name: Option<Regex>,
-    namespace: Option<Regex>,
+    group: Option<Anchored>,
+    version: Option<Anchored>,
+    kind: Option<Anchored>,
+    name: Option<Anchored>,
+    namespace: Option<Anchored>,
     labels: Vec<Requirement>,
     annotations: Vec<Requirement>,
 }
@@ -36,7 +35,7 @@ impl Matcher {
     /// Name and namespace match the original or the present ones, the kind the present one.
     pub(crate) fn matches(&self, resource: &Resource) -> bool {
         let (id, original) = (resource.id(), resource.original_id());
-        let fits = |regex: &Option<Regex>, text: &str| regex.as_ref().is_none_or(|r| r.is_match(text));
+        let fits = |pattern: &Option<Anchored>, text: &str| pattern.as_ref().is_none_or(|r| r.is_match(text));
         fits(&self.group, &id.gvk.group)
             && fits(&self.version, &id.gvk.version)
             && fits(&self.kind, &id.gvk.kind)
@@ -59,7 +58,7 @@ impl Matcher {
 
     /// Group, version, kind, name and namespace of one id.
     pub(crate) fn matches_id(&self, id: &crate::id::ResId) -> bool {
-        let fits = |regex: &Option<Regex>, text: &str| regex.as_ref().is_none_or(|r| r.is_match(text));
+        let fits = |pattern: &Option<Anchored>, text: &str| pattern.as_ref().is_none_or(|r| r.is_match(text));
         fits(&self.group, &id.gvk.group)
             && fits(&self.version, &id.gvk.version)
             && fits(&self.kind, &id.gvk.kind)

@@ -5,12 +5,46 @@ use serde_json::Value;
 
 use crate::error::Result;
 use crate::fieldspec::{FieldSpec, Leaf};
+use crate::regexp::Plain;
 use crate::resmap::ResMap;
 use crate::spec::Image;
 
 struct Rule<'a> {
     image: &'a Image,
-    matches: Regex,
+    pattern: Pattern,
+}
+
+enum Pattern {
+    Plain(Plain),
+    Regex(Regex),
+}
+
+impl Pattern {
+    /// `None`: the name is no regular expression, and so matches nothing.
+    fn new(name: &str) -> Option<Pattern> {
+        if let Some(plain) = Plain::new(name) {
+            return Some(Pattern::Plain(plain));
+        }
+        let whole = format!(r"^{name}(:[a-zA-Z0-9_.{{}}-]*)?(@sha256:[a-zA-Z0-9_.{{}}-]*)?$");
+        Regex::new(&whole).ok().map(Pattern::Regex)
+    }
+
+    fn matches(&self, image: &str) -> bool {
+        match self {
+            Pattern::Plain(name) => name.rest_of(image).is_some_and(is_tag_and_digest),
+            Pattern::Regex(regex) => regex.is_match(image),
+        }
+    }
+}
+
+/// `(:[a-zA-Z0-9_.{}-]*)?(@sha256:[a-zA-Z0-9_.{}-]*)?`, to the end.
+fn is_tag_and_digest(rest: &str) -> bool {
+    let past = |rest: &'_ str| -> usize {
+        rest.find(|c: char| !c.is_ascii_alphanumeric() && !"_.{}-".contains(c)).unwrap_or(rest.len())
+    };
+    let rest = rest.strip_prefix(':').map_or(rest, |tag| &tag[past(tag)..]);
+    let rest = rest.strip_prefix("@sha256:").map_or(rest, |digest| &digest[past(digest)..]);
+    rest.is_empty()
 }
 
 /// Applies each image to every container of every resource, whatever its kind, then to the field specs. (That a
@@ -38,10 +72,8 @@ pub(crate) fn set(images: &[Image], fields: &[FieldSpec], resources: &mut ResMap
 }
 
 impl<'a> Rule<'a> {
-    /// `None`: the name is no regular expression, and so matches nothing.
     fn new(image: &'a Image) -> Option<Rule<'a>> {
-        let pattern = format!(r"^{}(:[a-zA-Z0-9_.{{}}-]*)?(@sha256:[a-zA-Z0-9_.{{}}-]*)?$", image.name);
-        Some(Rule { image, matches: Regex::new(&pattern).ok()? })
+        Some(Rule { image, pattern: Pattern::new(&image.name)? })
     }
 
     /// In the items of all lists called containers or initContainers.
@@ -71,7 +103,7 @@ impl<'a> Rule<'a> {
 
     fn set(&self, value: &mut Value) {
         let Value::String(text) = value else { return };
-        if !self.matches.is_match(text) {
+        if !self.pattern.matches(text) {
             return;
         }
         let (mut name, mut tag, mut digest) = split(text);
