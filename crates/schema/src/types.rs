@@ -5,11 +5,12 @@
 
 use patch::TypeId;
 use std::collections::HashMap;
+use std::ops::Deref;
 use std::sync::OnceLock;
 
 const TABLE: &str = include_str!("../data/types.txt");
 
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct Type {
     /// `core.v1.Pod`.
     pub name: &'static str,
@@ -18,7 +19,38 @@ pub struct Type {
     /// Server-side apply takes or leaves such an object whole.
     pub atomic: bool,
     /// In the order of names, without `apiVersion` and `kind`.
-    pub fields: Vec<Field>,
+    pub fields: Fields,
+}
+
+/// A type's fields, read on first use: a command that prints something looks at few of the types.
+#[derive(Debug, Clone)]
+pub struct Fields {
+    lines: &'static str,
+    read: OnceLock<Vec<Field>>,
+}
+
+impl Deref for Fields {
+    type Target = [Field];
+
+    fn deref(&self) -> &[Field] {
+        self.read.get_or_init(|| {
+            let names = &types().by_name;
+            self.lines
+                .lines()
+                .filter_map(|line| line.strip_prefix(' '))
+                .map(|line| read_field(line, names))
+                .collect()
+        })
+    }
+}
+
+impl<'a> IntoIterator for &'a Fields {
+    type Item = &'a Field;
+    type IntoIter = std::slice::Iter<'a, Field>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.iter()
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -156,20 +188,21 @@ impl Types {
     }
 
     fn read(text: &'static str) -> Self {
-        let lines = || text.lines().filter(|line| !line.starts_with('#'));
-        let names = lines().filter(|line| !line.starts_with(' ')).filter_map(|line| line.split(' ').next());
-        let by_name: HashMap<&'static str, TypeId> =
-            names.zip(0..).map(|(name, index)| (name, TypeId(index))).collect();
-        let mut all: Vec<Type> = Vec::with_capacity(by_name.len());
-        for line in lines() {
-            match line.strip_prefix(' ') {
-                None => all.push(read_type(line)),
-                Some(line) => {
-                    let ty = all.last_mut().expect("a type's line comes before its fields'");
-                    ty.fields.push(read_field(line, &by_name));
-                }
+        let mut all: Vec<Type> = Vec::new();
+        let mut at = 0;
+        let mut lines = text.split_inclusive('\n').peekable();
+        while let Some(line) = lines.next() {
+            at += line.len();
+            if line.starts_with('#') {
+                continue;
             }
+            let begin = at;
+            while let Some(field) = lines.next_if(|line| line.starts_with(' ')) {
+                at += field.len();
+            }
+            all.push(read_type(line.trim_end(), &text[begin..at]));
         }
+        let by_name = all.iter().map(|ty| ty.name).zip((0..).map(TypeId)).collect();
         let mut by_gvk: HashMap<String, HashMap<&'static str, TypeId>> = HashMap::new();
         for (ty, index) in all.iter().zip(0..) {
             let Some(gvk) = ty.gvk else { continue };
@@ -184,10 +217,11 @@ impl Types {
     }
 }
 
-fn read_type(line: &'static str) -> Type {
+fn read_type(line: &'static str, fields: &'static str) -> Type {
     let mut words = line.split(' ');
     let name = words.next().expect("a line has a word");
-    let mut ty = Type { name, gvk: None, atomic: false, fields: Vec::new() };
+    let fields = Fields { lines: fields, read: OnceLock::new() };
+    let mut ty = Type { name, gvk: None, atomic: false, fields };
     for word in words {
         match word.strip_prefix('=') {
             Some(gvk) => {

@@ -32,7 +32,8 @@ fn fitting(mut text: String) -> String {
 #[cfg(test)]
 #[test]
 fn nothing_is_lost_or_moved() {
-    let text = r#"{"b":{"z":[1,{"y":null,"a":{}}],"c":"text"},"a":[],"empty":{},"deep":{"x":{"y":{"z":true}}}}"#;
+    let text =
+        r#"{"b":{"z":[1,{"y":null,"a":{}}],"c":"text"},"a":[],"empty":{},"deep":{"x":{"y":{"z":true}}}}"#;
     let value: Value = serde_json::from_str(text).expect("JSON");
     assert_eq!(compact(value).to_string(), text);
 }

@@ -17,7 +17,8 @@ impl Store {
     pub fn restore(version: u64, objects: impl IntoIterator<Item = (Key, Object)>) -> Self {
         let mut tables = Tables::at(version);
         for (key, object) in objects {
-            let object = Arc::try_unwrap(object).map_or_else(|shared| shared, |value| Arc::new(compact(value)));
+            let object =
+                Arc::try_unwrap(object).map_or_else(|shared| shared, |value| Arc::new(compact(value)));
             tables.replace(&key, Some(object));
         }
         Self { tables: Arc::new(tables) }
