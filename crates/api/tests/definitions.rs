@@ -17,13 +17,37 @@ const DEFINITION: &str = "apiextensions.k8s.io/customresourcedefinitions";
 /// Nobody waits longer for a definition.
 const LONGEST: Duration = Duration::from_secs(2);
 
+/// Definitions of our own, and what they refuse.
+#[test]
+fn own_definitions_and_their_samples() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/definitions");
+    let found = look_at(&folder);
+    assert_eq!(found.problems, Vec::<String>::new());
+    expect_test::expect_file!["definitions/refusals.txt"].assert_eq(&found.refusals);
+}
+
 #[test]
 fn real_definitions_and_their_samples() {
     let Some(folder) = std::env::var_os("CORACLE_DEFINITIONS") else {
         println!("skipped: CORACLE_DEFINITIONS names no folder of definitions and samples");
         return;
     };
-    let files = files(Path::new(&folder));
+    let found = look_at(Path::new(&folder));
+    print!("{}", found.refusals);
+    println!("{} definitions, {} samples", found.definitions, found.samples);
+    assert!(found.problems.is_empty(), "{}", found.problems.join("\n"));
+}
+
+#[derive(Default)]
+struct Found {
+    definitions: usize,
+    samples: usize,
+    /// Of what is bad.
+    refusals: String,
+    problems: Vec<String>,
+}
+
+fn look_at(folder: &Path) -> Found {
     let dir = tempfile::tempdir().unwrap();
     let config = ApiConfig {
         dir: dir.path().to_path_buf(),
@@ -31,19 +55,17 @@ fn real_definitions_and_their_samples() {
         cluster_domain: "cluster.local".into(),
     };
     let api = Api::open(config).unwrap();
-    let documents: Vec<(PathBuf, Value)> = files.iter().flat_map(|file| documents(file)).collect();
+    let documents: Vec<(PathBuf, Value)> = files(folder).iter().flat_map(|file| documents(file)).collect();
     let (definitions, others): (Vec<_>, Vec<_>) =
         documents.into_iter().partition(|(_, object)| object["kind"] == "CustomResourceDefinition");
-    let mut problems = 0;
+    let mut found = Found::default();
     for (file, definition) in &definitions {
-        problems += usize::from(!define(&api, file, definition));
+        define(&api, file, definition, &mut found);
     }
-    let mut samples = 0;
     for (file, object) in &others {
-        samples += usize::from(sample(&api, file, object, &mut problems));
+        sample(&api, file, object, &mut found);
     }
-    println!("{} definitions, {samples} samples, {problems} problems", definitions.len());
-    assert_eq!(problems, 0, "see above");
+    found
 }
 
 fn files(folder: &Path) -> Vec<PathBuf> {
@@ -70,7 +92,8 @@ fn name(file: &Path) -> std::borrow::Cow<'_, str> {
     file.file_name().unwrap_or_default().to_string_lossy()
 }
 
-fn define(api: &Api, file: &Path, definition: &Value) -> bool {
+fn define(api: &Api, file: &Path, definition: &Value, found: &mut Found) {
+    found.definitions += 1;
     let begin = Instant::now();
     let options = WriteOptions::by("test");
     let mut result = api.create(DEFINITION, definition.clone(), &options);
@@ -80,36 +103,33 @@ fn define(api: &Api, file: &Path, definition: &Value) -> bool {
     let took = begin.elapsed();
     let size = definition.to_string().len();
     println!("{:>8} KB {:>8.1} ms  {}", size / 1024, took.as_secs_f64() * 1e3, name(file));
-    if let Err(error) = &result {
-        println!("  REFUSED: {}", error.message);
+    match result {
+        Err(error) => found.problems.push(format!("{}: {}", name(file), error.message)),
+        Ok(_) if took > LONGEST => found.problems.push(format!("{}: it takes {took:?}", name(file))),
+        Ok(_) => {}
     }
-    result.is_ok() && took < LONGEST
 }
 
-/// Whether it is of a kind that has been defined.
-fn sample(api: &Api, file: &Path, object: &Value, problems: &mut usize) -> bool {
+/// An object of a kind that has been defined.
+fn sample(api: &Api, file: &Path, object: &Value, found: &mut Found) {
     let word = |field: &str| object[field].as_str().unwrap_or_default();
-    let Some(kind) = api.kinds().by_gvk(word("apiVersion"), word("kind")) else { return false };
+    let Some(kind) = api.kinds().by_gvk(word("apiVersion"), word("kind")) else { return };
     if !word("apiVersion").contains('.') {
-        return false;
+        return;
     }
+    found.samples += 1;
     let mut object = object.clone();
     if kind.namespaced {
         object["metadata"]["namespace"] = "default".into();
     }
     let options = WriteOptions { field_validation: FieldValidation::Strict, ..WriteOptions::by("test") };
-    let expected = !name(file).contains(".bad.");
+    let is_bad = name(file).contains(".bad.");
     match api.create(&kind.resource(), object, &options) {
-        Ok(_) if expected => {}
-        Ok(made) => {
-            println!("ACCEPTED, but it is bad: {} {}", name(file), made["metadata"]["name"]);
-            *problems += 1;
+        Ok(made) if is_bad => {
+            found.problems.push(format!("{}: {} is accepted", name(file), made["metadata"]["name"]));
         }
-        Err(error) if error.code == 409 => {}
-        Err(error) => {
-            println!("{} {}: {}", if expected { "REFUSED" } else { "refused" }, name(file), error.message);
-            *problems += usize::from(expected);
-        }
+        Err(error) if is_bad => found.refusals.push_str(&format!("{}\n", error.message)),
+        Err(error) if error.code != 409 => found.problems.push(format!("{}: {}", name(file), error.message)),
+        _ => {}
     }
-    true
 }

@@ -3,12 +3,13 @@
 use super::RULES;
 use expression::Program;
 use serde_json::Value;
+use std::collections::HashMap;
 
 /// The rules of a schema, where it has any.
 #[derive(Debug, Default)]
 pub(super) struct Rules {
     pub(super) here: Vec<Rule>,
-    pub(super) properties: Vec<(String, Rules)>,
+    pub(super) properties: HashMap<String, Rules>,
     pub(super) items: Option<Box<Rules>>,
     pub(super) others: Option<Box<Rules>>,
 }

@@ -129,7 +129,8 @@ impl Walk {
         let scope = Scope::Host(&names);
         let budget = Budget::new(COST_OF_ONE.min(self.left));
         let result = rule.program.run(&scope, &budget);
-        let kind = schema["type"].as_str().unwrap_or("object");
+        // Values of two types have none.
+        let kind = schema["type"].as_str().unwrap_or_default();
         let detail = match result {
             Ok(Cel::Bool(true)) => {
                 self.left -= budget.spent();
@@ -203,7 +204,7 @@ struct Below<'a> {
 }
 
 fn below<'a>(rules: &'a Rules, schema: &'a Value, path: &str, name: &str) -> Option<Below<'a>> {
-    if let Some((_, rules)) = rules.properties.iter().find(|(known, _)| known == name) {
+    if let Some(rules) = rules.properties.get(name) {
         let schema = &schema["properties"][name];
         return Some(Below { rules, schema, path: join(path, name), key: escape(name) });
     }
