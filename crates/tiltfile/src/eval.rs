@@ -1,6 +1,7 @@
 //! Running one file, loading others, and telling what went wrong as Tilt does.
 
 mod arity;
+mod bounds;
 mod names;
 mod places;
 mod scope;
@@ -160,7 +161,17 @@ fn execute(env: &Env<'_>, path: &Path, source: String, role: Role) -> Result<Fro
             eval.extra = Some(env);
             limits::set(&mut eval, env);
             let outcome = eval.eval_module(ast, &globals).map(|_| ());
-            outcome.map_err(|e| limits::in_our_words(failure_in(e, Some(env)), env))
+            outcome.map_err(|e| {
+                let span = e.span().cloned();
+                let mut failure = failure_in(e, Some(env));
+                // in a function the names may be others
+                if let Some(span) = span.filter(|s| failure.frames.len() == 1 && s.filename() == shown)
+                    && let Some(told) = bounds::told(&failure.message, &span, &module)
+                {
+                    failure.message = told;
+                }
+                limits::in_our_words(failure, env)
+            })
         };
         match outcome {
             Err(failure) if failure.kind != FailureKind::Exit || role != Role::Main => return Err(failure),

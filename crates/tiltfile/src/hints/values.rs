@@ -150,7 +150,7 @@ const MESSAGES: &[(&str, &str)] = &[
         "os.environ.get('NAME', 'default') or os.getenv('NAME', 'default') takes a default",
     ),
     (r"^key .* not in dict", "d.get(key, default) takes a default"),
-    (r"^index .* out of range", "len(items) says how many there are"),
+    (r"^(\w+ )?index \S+ out of range", "len(items) says how many there are"),
     (r"mutates an iterable for an iterator|during iteration", "loop over a copy: `for x in list(items)`"),
     (
         r"^local variable .* referenced before assignment",
