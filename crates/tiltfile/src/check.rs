@@ -10,7 +10,9 @@ use crate::eval;
 use crate::{Commands, Host, Position, Settings, builtins, hints};
 use serde::Serialize;
 use starlark::analysis::AstModuleLint;
+use starlark::codemap::FileSpan;
 use starlark::syntax::AstModule;
+use starlark_syntax::syntax::ast::{AstNoPayload, AstStmtP, StmtP};
 use std::collections::{BTreeSet, HashSet};
 use std::path::{Path, PathBuf};
 
@@ -106,6 +108,11 @@ fn loads(ast: &AstModule, dir: &Path) -> Vec<PathBuf> {
 /// What one file's text tells.
 fn read_file(ast: &AstModule, source: &str, globals: &HashSet<String>, out: &mut Vec<Diagnostic>) {
     for lint in ast.lint(Some(globals)) {
+        // `x = x()` of a builtin: until then, the file has the builtin
+        let is_builtin = || globals.contains(&lint.original) && !in_function(ast.statement(), &lint.location);
+        if lint.short_name == "using-unassigned" && is_builtin() {
+            continue;
+        }
         let (severity, code) = match lint.short_name.as_str() {
             "using-undefined" => (Severity::Error, "undefined"),
             "unused-load" => (Severity::Warning, "unused-load"),
@@ -128,6 +135,15 @@ fn read_file(ast: &AstModule, source: &str, globals: &HashSet<String>, out: &mut
         });
     }
     calls::check(ast, out);
+}
+
+fn in_function(statement: &AstStmtP<AstNoPayload>, location: &FileSpan) -> bool {
+    if matches!(&statement.node, StmtP::Def(_)) && statement.span.contains(location.span.begin()) {
+        return true;
+    }
+    let mut found = false;
+    statement.visit_stmt(|s| found |= in_function(s, location));
+    found
 }
 
 fn near(name: &str, globals: &HashSet<String>) -> Option<String> {

@@ -41,8 +41,8 @@ pub(crate) const PREFIX: &str = "__guard_";
 /// The name of a range that is looped over.
 pub(crate) const LOOP_RANGE: &str = "__guard_loop_range";
 
-/// Methods of strings that make more than they are given.
-const METHODS: [&str; 3] = ["join", "format", "replace"];
+/// Methods of strings that make more than they are given, and one of dictionaries, which takes `os.environ` too.
+const METHODS: [&str; 4] = ["join", "format", "replace", "update"];
 
 /// Operators that do, and their guards.
 const OPERATORS: [(&str, &str); 5] = [

@@ -41,6 +41,17 @@ fn nothing_is_wrong() {
 }
 
 #[test]
+fn a_builtin_until_it_is_assigned() {
+    check(
+        "k8s_context = k8s_context()\nif k8s_context:\n    os = os.getcwd()\ndef f():\n    blob = blob('')\n    return blob\nprint(k8s_context, os)\n",
+        expect![[r#"
+            /p/Tiltfile:5:12: Warning maybe-undefined: use of unassigned variable `blob`
+            /p/Tiltfile:7:20: Warning maybe-undefined: use of potentially undefined variable `os`
+        "#]],
+    );
+}
+
+#[test]
 fn all_files_at_once() {
     check(
         r#"

@@ -52,7 +52,7 @@ print(secret_yaml_generic('s', from_file='d'))
 print(secret_yaml_generic('s', from_env_file='.env'))
 print(secret_from_dict('s', inputs={'b': 'two', 'a': 1}))
 print(secret_yaml_tls('s', 'a.txt', 'd/b.txt'))
-print(str(secret_yaml_docker_registry('s', 'u', 'p')) == str(secret_yaml_registry('s', flags_dict={'docker-username': 'u', 'docker-password': 'p'})))
+print(str(secret_yaml_docker_registry('s', 'u', 'p')) == str(secret_yaml_registry('s', flags_dict={'docker-username': 'u', 'docker-password': blob('p')})))
 print(secret_yaml_docker_registry('s', 'u', 'p', server='r.example'))
 -- a.txt
 A

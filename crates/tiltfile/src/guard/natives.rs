@@ -4,11 +4,12 @@ use super::percent::interpolate;
 use super::room::{check_room, demand, largest, printed};
 use super::{LOOP_RANGE, PREFIX};
 use crate::call::{Failure, Result};
-use crate::values::go_repr_of;
+use crate::values::{Environ, go_repr_of};
 use allocative::Allocative;
 use starlark::environment::{Globals, GlobalsBuilder};
 use starlark::eval::{Arguments, Evaluator};
 use starlark::starlark_simple_value;
+use starlark::values::dict::AllocDict;
 use starlark::values::list::ListRef;
 use starlark::values::range::Range;
 use starlark::values::tuple::{AllocTuple, TupleRef};
@@ -34,6 +35,7 @@ enum Guard {
     Join,
     Format,
     Replace,
+    Update,
     /// The right side of `a *= n`.
     Times,
     /// The right side of `a %= b`.
@@ -46,10 +48,11 @@ enum Guard {
     Str,
     Repr,
     Int,
+    Dict,
 }
 
 /// Each by its name in a scope.
-const GUARDS: [(&str, Guard); 16] = [
+const GUARDS: [(&str, Guard); 18] = [
     ("__guard_add", Guard::Add),
     ("__guard_mul", Guard::Multiply),
     ("__guard_percent", Guard::Percent),
@@ -58,6 +61,7 @@ const GUARDS: [(&str, Guard); 16] = [
     ("__guard_join", Guard::Join),
     ("__guard_format", Guard::Format),
     ("__guard_replace", Guard::Replace),
+    ("__guard_update", Guard::Update),
     ("__guard_times", Guard::Times),
     ("__guard_formatted", Guard::Formatted),
     ("__guard_room", Guard::Room),
@@ -66,6 +70,7 @@ const GUARDS: [(&str, Guard); 16] = [
     ("str", Guard::Str),
     ("repr", Guard::Repr),
     ("int", Guard::Int),
+    ("dict", Guard::Dict),
 ];
 
 /// Puts the guards into a scope, before the interpreter's own builtins of the same names.
@@ -117,7 +122,7 @@ impl<'v> StarlarkValue<'v> for GuardValue {
                 let [a, b] = args.positional(eval.heap())?;
                 operate(self.guard, a, b, eval)
             }
-            Guard::Join | Guard::Format | Guard::Replace => method(self.guard, args, eval),
+            Guard::Join | Guard::Format | Guard::Replace | Guard::Update => method(self.guard, args, eval),
             Guard::Times => {
                 let [a, n] = args.positional(eval.heap())?;
                 own(check_product(a, n, eval).map(|()| n))
@@ -126,6 +131,14 @@ impl<'v> StarlarkValue<'v> for GuardValue {
             Guard::Room => own(check_room(eval).map(|()| Value::new_bool(true))),
             Guard::LoopRange => range(args, eval, false),
             Guard::Range => range(args, eval, true),
+            Guard::Dict => {
+                let positional: Vec<Value<'v>> = args.positions(eval.heap())?.collect();
+                let named = args.names_map()?;
+                let named: Vec<(&str, Value<'v>)> = named.iter().map(|(n, v)| (n.as_str(), *v)).collect();
+                let positional = with_pairs(&positional, eval.heap());
+                let original = self.original.expect("this is a builtin of the interpreter");
+                eval.eval_function(original.to_value(), &positional, &named)
+            }
             Guard::Str | Guard::Repr | Guard::Int => {
                 let first = args.positions(eval.heap())?.next();
                 if let Some(value) = first {
@@ -257,6 +270,7 @@ fn method<'v>(
     let name = match guard {
         Guard::Join => "join",
         Guard::Format => "format",
+        Guard::Update => "update",
         _ => "replace",
     };
     if let Some(text) = receiver.unpack_str() {
@@ -272,6 +286,9 @@ fn method<'v>(
         let text = format!("{} has no .{name} field or method", receiver.get_type());
         return Err(Failure { in_place: true, ..Failure::new(text) }.into_starlark());
     };
+    if guard == Guard::Update {
+        return eval.eval_function(function, &with_pairs(rest, eval.heap()), &named);
+    }
     // a field with a conversion would put what was printed already into quotes
     let printed = guard == Guard::Format && receiver.unpack_str().is_some_and(|text| !text.contains('!'));
     if !printed {
@@ -281,6 +298,15 @@ fn method<'v>(
     let rest: Vec<Value<'v>> = rest.iter().map(|v| field(*v, heap)).collect();
     let named: Vec<(&str, Value<'v>)> = named.iter().map(|(name, v)| (*name, field(*v, heap))).collect();
     eval.eval_function(function, &rest, &named)
+}
+
+/// The interpreter takes keys and values of nothing but a dictionary; `os.environ` becomes one.
+fn with_pairs<'v>(values: &[Value<'v>], heap: Heap<'v>) -> Vec<Value<'v>> {
+    let pairs = |value: &Value<'v>| match value.downcast_ref::<Environ>() {
+        Some(environ) => heap.alloc(AllocDict(environ.with(|vars| vars.all()))),
+        None => *value,
+    };
+    values.iter().map(pairs).collect()
 }
 
 /// What `str()` and `format()` print for a value that is not a string.
