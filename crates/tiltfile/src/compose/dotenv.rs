@@ -16,7 +16,8 @@ pub(super) fn parse(
         if line.is_empty() || line.starts_with('#') {
             continue;
         }
-        let Some((name, value)) = line.split_once('=') else {
+        // `NAME: value` does as well
+        let Some((name, value)) = line.split_once(['=', ':']) else {
             // a name alone is taken from outside
             if let Some(value) = outer(line) {
                 variables.insert(line.to_owned(), value);
@@ -24,13 +25,18 @@ pub(super) fn parse(
             continue;
         };
         let (name, value) = (name.trim(), value.trim());
-        let odd = name.chars().find(|c| !c.is_alphanumeric() && !matches!(c, '_' | '.' | '-' | '[' | ']'));
-        if name.is_empty() || odd.is_some() {
-            let odd = odd.unwrap_or('=').to_string();
+        let is_odd = |c: &char| {
+            !c.is_alphanumeric() && !c.is_whitespace() && !matches!(c, '_' | '.' | '-' | '[' | ']')
+        };
+        if let Some(odd) = name.chars().find(is_odd) {
+            let odd = odd.to_string();
             return Err(format!(
                 "line {}: unexpected character {odd:?} in variable name {line:?}",
                 number + 1
             ));
+        }
+        if name.contains(' ') {
+            return Err(format!("line {}: key cannot contain a space", number + 1));
         }
         let value = match value.chars().next() {
             Some('\'') => quoted(value, '\'', number, &mut lines)?,
@@ -106,12 +112,20 @@ fn unescape(text: &str) -> String {
 mod tests {
     #[test]
     fn files() {
-        let text = "# c\nA=1\nexport B = two words # c\nC='$A'\nD=\"${A}\\n$OUT\"\nE=\nOUT\nNOT\nF=${A:-x}-${Z:-z}\nG=\"a\nb\"\n";
+        let text = "# c\nA=1\nexport B = two words # c\nY: yes=1\nC='$A'\nD=\"${A}\\n$OUT\"\nE=\nOUT\nNOT\nF=${A:-x}-${Z:-z}\nG=\"a\nb\"\n";
         let got = super::parse(text, &|n| (n == "OUT").then(|| "out".to_owned())).expect("it is well formed");
         let got: Vec<String> = got.iter().map(|(k, v)| format!("{k}={v:?}")).collect();
-        expect_test::expect![[r#"A="1" B="two words" C="$A" D="1\nout" E="" F="1-z" G="a\nb" OUT="out""#]]
-            .assert_eq(&got.join(" "));
+        expect_test::expect![[
+            r#"A="1" B="two words" C="$A" D="1\nout" E="" F="1-z" G="a\nb" OUT="out" Y="yes=1""#
+        ]]
+        .assert_eq(&got.join(" "));
         assert!(super::parse("A='x\n", &|_| None).is_err());
-        assert!(super::parse("a b=1\n", &|_| None).is_err());
+        for (text, want) in [
+            ("A=1\na b=1\n", "line 2: key cannot contain a space"),
+            ("a?=1\n", "line 1: unexpected character \"?\" in variable name \"a?=1\""),
+            ("A='x\n", "line 1: unterminated quoted value 'x"),
+        ] {
+            assert_eq!(super::parse(text, &|_| None), Err(want.to_owned()));
+        }
     }
 }

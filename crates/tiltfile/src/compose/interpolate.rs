@@ -66,13 +66,11 @@ fn inner<'v>(value: &'v Value, variable: Variable<'_>, path: &mut Vec<&'v str>) 
 }
 
 /// Paths whose texts are numbers or truth values; `*` is any name.
-const INTEGERS: [&str; 29] = [
+const INTEGERS: [&str; 20] = [
     "services.*.configs.[].mode",
     "services.*.cpu_count",
     "services.*.cpu_period",
     "services.*.cpu_quota",
-    "services.*.cpu_rt_period",
-    "services.*.cpu_rt_runtime",
     "services.*.cpu_shares",
     "services.*.deploy.placement.max_replicas_per_node",
     "services.*.deploy.replicas",
@@ -89,13 +87,6 @@ const INTEGERS: [&str; 29] = [
     "services.*.ulimits.*",
     "services.*.ulimits.*.hard",
     "services.*.ulimits.*.soft",
-    "services.*.build.ulimits.*",
-    "services.*.build.ulimits.*.hard",
-    "services.*.build.ulimits.*.soft",
-    "services.*.networks.*.priority",
-    "services.*.networks.*.gw_priority",
-    "services.*.volumes.[].tmpfs.mode",
-    "models.*.context_size",
 ];
 const FLOATS: [&str; 4] = [
     "services.*.cpu_percent",
@@ -103,10 +94,7 @@ const FLOATS: [&str; 4] = [
     "services.*.deploy.rollback_config.max_failure_ratio",
     "services.*.deploy.update_config.max_failure_ratio",
 ];
-const BOOLEANS: [&str; 18] = [
-    "services.*.build.no_cache",
-    "services.*.build.privileged",
-    "services.*.build.pull",
+const BOOLEANS: [&str; 15] = [
     "services.*.healthcheck.disable",
     "services.*.init",
     "services.*.oom_kill_disable",
