@@ -9,7 +9,8 @@
 )]
 
 use api::{Api, ApiConfig, FieldValidation, WriteOptions};
-use serde_json::Value;
+use schema::openapi::{self, Custom};
+use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -62,10 +63,48 @@ fn look_at(folder: &Path) -> Found {
     for (file, definition) in &definitions {
         define(&api, file, definition, &mut found);
     }
+    let begin = Instant::now();
+    publish(&api, &mut found);
+    println!("published in {:.1} ms", begin.elapsed().as_secs_f64() * 1e3);
     for (file, object) in &others {
         sample(&api, file, object, &mut found);
     }
     found
+}
+
+/// Each kind is in the OpenAPI documents, in either version.
+fn publish(api: &Api, found: &mut Found) {
+    let definitions = api.list(DEFINITION, "");
+    let word = |value: &Value| value.as_str().unwrap_or_default().to_string();
+    let served = definitions.iter().map(|definition| {
+        let spec = &definition["spec"];
+        let resource = format!("{}/{}", word(&spec["group"]), word(&spec["names"]["plural"]));
+        (api.kinds().by_resource(&resource).expect("it is served"), &spec["versions"])
+    });
+    let served: Vec<_> = served.collect();
+    let custom = served.iter().flat_map(|(kind, versions)| {
+        versions.as_array().into_iter().flatten().map(move |version| Custom {
+            kind,
+            version: version["name"].as_str().unwrap_or_default(),
+            schema: version["schema"].get("openAPIV3Schema"),
+            is_read_only: false,
+        })
+    });
+    let custom: Vec<Custom<'_>> = custom.collect();
+    let mut look = |document: &Value, schemas: &str, wanted: &Custom<'_>| {
+        let gvk =
+            json!([{ "group": wanted.kind.group, "version": wanted.version, "kind": wanted.kind.kind }]);
+        let schemas = document.pointer(schemas).and_then(Value::as_object).into_iter().flatten();
+        if !schemas.into_iter().any(|(_, schema)| schema["x-kubernetes-group-version-kind"] == gvk) {
+            found.problems.push(format!("{gvk} is not published"));
+        }
+    };
+    let all = openapi::v2(&custom);
+    for kind in &custom {
+        let path = format!("apis/{}/{}", kind.kind.group, kind.version);
+        look(&openapi::v3(&path, &custom).unwrap_or_default(), "/components/schemas", kind);
+        look(&all, "/definitions", kind);
+    }
 }
 
 fn files(folder: &Path) -> Vec<PathBuf> {
