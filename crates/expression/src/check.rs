@@ -11,9 +11,26 @@ use crate::types::Type;
 /// What the names stand for, and which functions the host adds.
 pub struct Names<'a> {
     pub variables: &'a [(&'a str, Type)],
-    pub functions: &'a [&'a str],
+    pub functions: &'a [Function],
     /// Whether objects can be made: `Object{…}`, whose fields are `Object.field{…}`, and `JSONPatch{…}`.
     pub objects: bool,
+}
+
+/// A function that the host adds; its arguments are texts.
+#[derive(Debug)]
+pub struct Function {
+    pub name: &'static str,
+    pub target: Type,
+    pub texts: usize,
+    pub result: Type,
+}
+
+impl Function {
+    fn fits(&self, target: Option<&Type>, arguments: &[Type]) -> bool {
+        target.is_some_and(|target| target.agrees(&self.target))
+            && arguments.len() == self.texts
+            && arguments.iter().all(|ty| ty.agrees(&Type::Text))
+    }
 }
 
 pub(crate) struct Checker<'a> {
@@ -143,7 +160,20 @@ impl Checker<'_> {
         if functions::is_type(name) { Type::Dyn } else { self.undeclared(at, name) }
     }
 
+    /// A name of the host that has a dot in it.
+    fn dotted(&self, of: &Node, field: &str) -> Option<Type> {
+        let Form::Name(name) = &of.form else { return None };
+        if self.bound.iter().any(|(known, _)| known == name) {
+            return None;
+        }
+        let full = format!("{name}.{field}");
+        self.names.variables.iter().find(|(known, _)| *known == full).map(|(_, ty)| ty.clone())
+    }
+
     fn of_select(&mut self, of: &Node, field: &str, test: bool, optional: bool, at: usize) -> Type {
+        if let Some(ty) = self.dotted(of, field).filter(|_| !test && !optional) {
+            return ty;
+        }
         let of = self.of(of);
         let (of, wrapped) = match &of {
             Type::Optional(inner) => ((**inner).clone(), true),
@@ -223,10 +253,15 @@ impl Checker<'_> {
             Some(full) => (None, full),
             None => (target.map(|node| self.of(node)), name.to_string()),
         };
-        if self.names.functions.contains(&name.as_str()) {
-            return Type::Dyn;
+        let mut of_host = self.names.functions.iter().filter(|function| function.name == name).peekable();
+        let is_of_host = of_host.peek().is_some();
+        if let Some(function) = of_host.find(|function| function.fits(target.as_ref(), &types)) {
+            return function.result.clone();
         }
         if !functions::is_known(&name) {
+            if is_of_host {
+                return self.no_overload(at, &name, target.as_ref(), &types);
+            }
             return self.undeclared(at, &name);
         }
         match functions::result(&name, target.as_ref(), &types) {

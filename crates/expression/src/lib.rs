@@ -21,7 +21,7 @@ mod types;
 pub mod value;
 
 pub use budget::Budget;
-pub use check::Names;
+pub use check::{Function, Names};
 pub use declared::Declared;
 pub use evaluate::{Host, Scope};
 pub use kube_cel::cel::Value;

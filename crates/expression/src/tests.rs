@@ -1,5 +1,5 @@
 use crate::value::{from_json, to_json};
-use crate::{Budget, Declared, Host, Names, Program, Scope, Value};
+use crate::{Budget, Declared, Function, Host, Names, Program, Scope, Type, Value};
 use expect_test::expect;
 use serde_json::json;
 
@@ -251,7 +251,10 @@ fn said(text: &str) -> String {
         "raw": { "x-kubernetes-preserve-unknown-fields": true },
     } });
     let this = Declared::of_schema(&schema, true).expect("a type").ty().clone();
-    let names = Names { variables: &[("self", this)], functions: &["mine"], objects: self_objects };
+    let host = Type::Opaque("host.Thing");
+    let mine = Function { name: "mine", target: host.clone(), texts: 1, result: Type::Bool };
+    let variables = [("self", this), ("host", host), ("host.number", Type::Int)];
+    let names = Names { variables: &variables, functions: &[mine], objects: self_objects };
     match Program::compile(text).expect("an expression").check(&names) {
         Ok(ty) => ty.to_string(),
         Err(problems) => {
@@ -269,7 +272,11 @@ fn types_are_checked() {
         ("self.list.all(i, i.name != '') ? self.n : 2", "int"),
         ("self.list.map(i, i.name)", "list(string)"),
         ("self.map.all(k, v, k != '' && v > 0) && self.when > timestamp('2026-01-01T00:00:00Z')", "bool"),
-        ("self.?s.orValue('x').startsWith('x') && mine(1)", "bool"),
+        ("self.?s.orValue('x').startsWith('x') && host.mine(self.s)", "bool"),
+        ("host.number + 1", "int"),
+        ("host.mine(1)", "found no matching overload for 'mine' applied to 'host.Thing.(int)'"),
+        ("self.s.mine('a')", "found no matching overload for 'mine' applied to 'string.(string)'"),
+        ("host.other", "type 'host.Thing' does not support field selection"),
         ("self.any == 1 || self.any == 'a' || quantity('1').isLessThan(quantity('2'))", "bool"),
         ("self.list.exists(i, i.name == self.s)", "bool"),
         ("has(self.free) && self.n >= 1.5", "bool"),

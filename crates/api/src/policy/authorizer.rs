@@ -3,34 +3,44 @@
 use super::evaluate::Input;
 use access::{Attributes, RESOURCES, Rules, User};
 use expression::value::{Handle, text};
-use expression::{Failure, Value as Cel};
+use expression::{Failure, Function, Type, Value as Cel};
 use parking_lot::Mutex;
 use std::sync::Arc;
 use store::{Mark, Snapshot};
-
-/// Functions of an authorizer and of what it gives.
-pub(super) const FUNCTIONS: &[&str] = &[
-    "path",
-    "group",
-    "resource",
-    "subresource",
-    "namespace",
-    "name",
-    "serviceAccount",
-    "fieldSelector",
-    "labelSelector",
-    "check",
-    "allowed",
-    "reason",
-    "errored",
-    "error",
-];
 
 const AUTHORIZER: &str = "kubernetes.authorization.Authorizer";
 const PATH: &str = "kubernetes.authorization.PathCheck";
 const GROUP: &str = "kubernetes.authorization.GroupCheck";
 const RESOURCE: &str = "kubernetes.authorization.ResourceCheck";
 const DECISION: &str = "kubernetes.authorization.Decision";
+
+const fn function(name: &'static str, target: &'static str, texts: usize, result: Type) -> Function {
+    Function { name, target: Type::Opaque(target), texts, result }
+}
+
+/// Functions of an authorizer and of what it gives.
+pub(super) static FUNCTIONS: [Function; 15] = [
+    function("path", AUTHORIZER, 1, Type::Opaque(PATH)),
+    function("group", AUTHORIZER, 1, Type::Opaque(GROUP)),
+    function("serviceAccount", AUTHORIZER, 2, Type::Opaque(AUTHORIZER)),
+    function("check", PATH, 1, Type::Opaque(DECISION)),
+    function("resource", GROUP, 1, Type::Opaque(RESOURCE)),
+    function("subresource", RESOURCE, 1, Type::Opaque(RESOURCE)),
+    function("namespace", RESOURCE, 1, Type::Opaque(RESOURCE)),
+    function("name", RESOURCE, 1, Type::Opaque(RESOURCE)),
+    function("fieldSelector", RESOURCE, 1, Type::Opaque(RESOURCE)),
+    function("labelSelector", RESOURCE, 1, Type::Opaque(RESOURCE)),
+    function("check", RESOURCE, 1, Type::Opaque(DECISION)),
+    function("allowed", DECISION, 0, Type::Bool),
+    function("reason", DECISION, 0, Type::Text),
+    function("errored", DECISION, 0, Type::Bool),
+    function("error", DECISION, 0, Type::Text),
+];
+
+/// The types of its names.
+pub(super) fn names() -> [(&'static str, Type); 2] {
+    [("authorizer", Type::Opaque(AUTHORIZER)), ("authorizer.requestResource", Type::Opaque(RESOURCE))]
+}
 
 /// The roles as they were read last, and what they were read from.
 #[derive(Default)]

@@ -3,7 +3,7 @@
 use super::{GROUP, authorizer, word};
 use crate::admission::matching::Matcher;
 use crate::metadata::text;
-use expression::{Names, Problem, Program, Type};
+use expression::{Function, Names, Problem, Program, Type};
 use serde_json::Value;
 use std::collections::HashSet;
 
@@ -234,10 +234,10 @@ impl Checker {
             ("request", request_type()),
         ];
         names.extend(self.params.clone().map(|params| ("params", params)));
-        let mut functions: &[&str] = &[];
+        let mut functions: &[Function] = &[];
         if seen != Seen::NoAuthorizer {
-            names.push(("authorizer", Type::Dyn));
-            functions = authorizer::FUNCTIONS;
+            names.extend(authorizer::names());
+            functions = &authorizer::FUNCTIONS;
         }
         if seen != Seen::Conditions {
             let fields = self.variables.iter().cloned().collect();

@@ -418,6 +418,9 @@ fn conditions_are_checked_when_they_are_written() {
         "variables.a",
         "1 + 1",
         "request.nam",
+        "authorizer.allowed()",
+        "authorizer.requestResource.check(1).allowed()",
+        "authorizer",
     ] {
         writeln!(text, "{expression}: {}", written(expression)).expect("text");
     }
@@ -427,5 +430,8 @@ fn conditions_are_checked_when_they_are_written() {
         variables.a: [{"reason":"FieldValueInvalid","message":"Invalid value: \"variables.a\": compilation failed: ERROR: <input>:1:1: undeclared reference to 'variables' (in container '')\n | variables.a\n | ^","field":"webhooks[0].matchConditions[0].expression"}]
         1 + 1: [{"reason":"FieldValueInvalid","message":"Invalid value: \"1 + 1\": must evaluate to bool","field":"webhooks[0].matchConditions[0].expression"}]
         request.nam: [{"reason":"FieldValueInvalid","message":"Invalid value: \"request.nam\": compilation failed: ERROR: <input>:1:8: undefined field 'nam'\n | request.nam\n | .......^","field":"webhooks[0].matchConditions[0].expression"}]
+        authorizer.allowed(): [{"reason":"FieldValueInvalid","message":"Invalid value: \"authorizer.allowed()\": compilation failed: ERROR: <input>:1:19: found no matching overload for 'allowed' applied to 'kubernetes.authorization.Authorizer.()'\n | authorizer.allowed()\n | ..................^","field":"webhooks[0].matchConditions[0].expression"}]
+        authorizer.requestResource.check(1).allowed(): [{"reason":"FieldValueInvalid","message":"Invalid value: \"authorizer.requestResource.check(1).allowed()\": compilation failed: ERROR: <input>:1:33: found no matching overload for 'check' applied to 'kubernetes.authorization.ResourceCheck.(int)'\n | authorizer.requestResource.check(1).allowed()\n | ................................^","field":"webhooks[0].matchConditions[0].expression"}]
+        authorizer: [{"reason":"FieldValueInvalid","message":"Invalid value: \"authorizer\": must evaluate to bool","field":"webhooks[0].matchConditions[0].expression"}]
     "#]].assert_eq(&text);
 }

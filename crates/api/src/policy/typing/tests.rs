@@ -62,7 +62,7 @@ fn expressions_that_do_not_fit_a_kind_are_told_of() {
     let things = [rule("example.com", "v1", &["things"])];
     let vague = [rule("apps", "*", &["deployments"]), rule("*", "v1", &["pods"]), rule("apps", "v1", &["*"])];
     let one = |expression: &str| json!({ "validations": [{ "expression": expression }] });
-    let cases: [(&[Value], Value); 16] = [
+    let cases: [(&[Value], Value); 17] = [
         (&deployments, one("object.spec.replicas <= 5")),
         (&deployments, one("object.replicas > 1")),
         (&deployments, one("object.spec.replicas == 'a'")),
@@ -86,6 +86,12 @@ fn expressions_that_do_not_fit_a_kind_are_told_of() {
         (&things, one("object.spec.sise > 1")),
         (&things, one("object.spec.free.anything == 1")),
         (&vague, one("object.nothing == 1")),
+        (
+            &things,
+            one(
+                "authorizer.requestResource.check('update').allowed() && authorizer.path('/x').check('get').reason() == ''",
+            ),
+        ),
         (
             &deployments,
             json!({ "validations": [{ "expression": "true", "messageExpression": "object.kind + 1" }] }),
@@ -148,6 +154,8 @@ fn expressions_that_do_not_fit_a_kind_are_told_of() {
          | object.spec.free.anything == 1
          | ................^
         {"expression":"object.nothing == 1"}
+          {}
+        {"expression":"authorizer.requestResource.check('update').allowed() && authorizer.path('/x').check('get').reason() == ''"}
           {}
         {"expression":"true","messageExpression":"object.kind + 1"}
           spec.validations[0].messageExpression: apps/v1, Kind=Deployment: ERROR: <input>:1:13: found no matching overload for '_+_' applied to '(string, int)'
