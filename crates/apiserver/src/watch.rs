@@ -65,8 +65,9 @@ pub(crate) fn start(call: &Call) -> Result<Answer> {
         return Err(ApiError::version_too_large(since, view.version()));
     }
     let mut changes = api.changes_of(since, &call.resource(), &call.target.namespace);
-    // A version that is too old is refused at once; later it can only be told in the stream.
-    let first = changes.try_next().map_err(|error| ApiError::expired(error.to_string()))?;
+    // A version that is too old is told in the stream, as upstream does: there clients look for it (kube-rs begins anew
+    // for an event, and asks for the same version for ever after a plain 410).
+    let first = changes.try_next();
     let bookmarks = call.query.flag("allowWatchBookmarks");
     let seconds = call.query.integer("timeoutSeconds")?.and_then(|seconds| u64::try_from(seconds).ok());
     let mut watch = Watch {
@@ -93,8 +94,10 @@ pub(crate) fn start(call: &Call) -> Result<Answer> {
             watch.bookmark(view.version(), true);
         }
     }
-    if let Some(change) = first {
-        watch.take(&change);
+    match first {
+        Ok(Some(change)) => watch.take(&change),
+        Ok(None) => {}
+        Err(expired) => watch.expire(expired),
     }
     let mut answer = Response::new(Body::from_stream(watch.into_stream()));
     answer.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));

@@ -205,7 +205,8 @@ async fn a_version_of_before_the_history_is_gone() {
     let request =
         Request::get("/api/v1/pods?watch=1&resourceVersion=1").body(Body::empty()).expect("a request");
     let (code, status) = body(router.oneshot(request).await.expect("infallible")).await;
-    assert_eq!((code.as_u16(), &status["reason"]), (410, &json!("Expired")));
+    assert_eq!((code.as_u16(), &status["type"]), (200, &json!("ERROR")));
+    assert_eq!((&status["object"]["code"], &status["object"]["reason"]), (&json!(410), &json!("Expired")));
 }
 
 #[tokio::test]

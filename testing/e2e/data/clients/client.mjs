@@ -113,6 +113,17 @@ const flows = {
     say(seen);
   },
 
+  // From before the server's history, which began with its last start.
+  async expired() {
+    const path = `/api/v1/namespaces/${NS}/configmaps`;
+    const seen = await new Promise((done) => {
+      new k8s.Watch(kc).watch(path, { resourceVersion: '1' }, (type, object) => done([type, object.code, object.reason]), done);
+    });
+    say(seen);
+    const exact = { namespace: NS, resourceVersion: '1', resourceVersionMatch: 'Exact' };
+    await failure(() => core.listNamespacedConfigMap(exact));
+  },
+
   async informer() {
     const path = `/api/v1/namespaces/${NS}/configmaps`;
     const list = () => core.listNamespacedConfigMap({ namespace: NS, labelSelector: 'set=informed' });

@@ -126,6 +126,21 @@ def watching():
     print("timed out after a second:", 0.8 < time.time() - began < 3)
 
 
+def expired():
+    """A watch and a list from before the server's history, which began with its last start."""
+    core.create_namespaced_config_map(NS, cm("kept", {"a": "1"}, {"set": "old"}))
+    try:
+        for event in watch.Watch().stream(core.list_namespaced_config_map, NS, resource_version="1", timeout_seconds=5):
+            print(event["type"])
+    except ApiException as error:
+        print(error.status, error.reason)
+    failure(lambda: core.list_namespaced_config_map(NS, resource_version="1", resource_version_match="Exact"))
+    listed = core.list_namespaced_config_map(NS, resource_version="0", label_selector="set=old")
+    print([item.metadata.name for item in listed.items])
+    failure(lambda: core.list_namespaced_config_map(NS, _continue="nonsense", limit=1))
+    failure(lambda: core.list_namespaced_config_map(NS, resource_version="nonsense"))
+
+
 def workloads():
     manifest = {
         "apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "idle"},

@@ -73,7 +73,7 @@ const KUBECTL_TABLES: &[&str] = &[
 const HELM_TABLE: &str = "clients/helm.txt";
 
 pub fn run(world: &World) -> anyhow::Result<()> {
-    world.create_cluster(&[])?;
+    let cluster = world.create_cluster(&[])?;
     world.busybox_image()?;
     files::write_tree(&world.project(), include_str!("../../data/clients/files.txt"))?;
     files::copy(&files::repository().join("examples/codex/k8s"), &world.project().join("k8s"))?;
@@ -88,6 +88,7 @@ pub fn run(world: &World) -> anyhow::Result<()> {
     {
         failures.extend(flows::run(world, HELM_TABLE, std::slice::from_ref(newest)).err());
     }
+    restart(world, &cluster)?;
     failures.extend(programs(world)?);
     if chosen("rust") {
         failures.extend(crate::clients_rust::run(world).context("kube-rs").err());
@@ -97,6 +98,18 @@ pub fn run(world: &World) -> anyhow::Result<()> {
         "{}",
         failures.iter().map(|e| format!("{e:#}")).collect::<Vec<_>>().join("\n")
     );
+    Ok(())
+}
+
+/// The daemon anew: what clients ask of before that is gone for it.
+fn restart(world: &World, cluster: &str) -> anyhow::Result<()> {
+    let daemon = nix::unistd::Pid::from_raw(world.daemon(cluster)?);
+    nix::sys::signal::kill(daemon, nix::sys::signal::Signal::SIGTERM)?;
+    e2e::wait::until("the daemon has ended", 20, || {
+        ensure!(nix::sys::signal::kill(daemon, None).is_err(), "it runs");
+        Ok(())
+    })?;
+    world.coracle(&["cluster", "start", cluster])?.ok()?;
     Ok(())
 }
 

@@ -6,9 +6,10 @@ use futures::{StreamExt, TryStreamExt};
 use k8s_openapi::api::core::v1::{ConfigMap, Namespace, Pod};
 use kube::api::{
     ApiResource, AttachParams, DeleteParams, DynamicObject, GroupVersionKind, ListParams, LogParams, Patch,
-    PatchParams, PostParams,
+    PatchParams, PostParams, VersionMatch, WatchEvent, WatchParams,
 };
 use kube::config::{KubeConfigOptions, Kubeconfig};
+use kube::discovery::{Discovery, Scope};
 use kube::runtime::controller::Action;
 use kube::runtime::watcher::Event;
 use kube::runtime::{Controller, WatchStreamExt, reflector, watcher};
@@ -32,7 +33,9 @@ pub fn run(world: &World) -> anyhow::Result<()> {
         namespaces
             .create(&PostParams::default(), &object(json!({ "metadata": { "name": NAMESPACE } }))?)
             .await?;
+        discovers(client.clone()).await.context("discovery")?;
         objects(client.clone()).await.context("objects")?;
+        expires(client.clone()).await.context("a version that is gone")?;
         for streaming in [false, true] {
             watches(client.clone(), streaming)
                 .await
@@ -91,6 +94,48 @@ async fn objects(client: Client) -> anyhow::Result<()> {
     let metadata = api.list_metadata(&ListParams::default().labels("set=rust")).await?;
     ensure!(metadata.items.len() == 6, "{} metadata", metadata.items.len());
     api.delete_collection(&DeleteParams::default(), &ListParams::default().labels("set=rust")).await?;
+    Ok(())
+}
+
+/// Both forms of discovery tell of the same.
+async fn discovers(client: Client) -> anyhow::Result<()> {
+    let mut told = Vec::new();
+    for aggregated in [true, false] {
+        let discovery = Discovery::new(client.clone());
+        let found = if aggregated { discovery.run_aggregated().await? } else { discovery.run().await? };
+        let kind = GroupVersionKind::gvk("apps", "v1", "Deployment");
+        let (resource, capabilities) = found.resolve_gvk(&kind).context("there are Deployments")?;
+        ensure!(capabilities.scope == Scope::Namespaced && capabilities.supports_operation("patch"));
+        let mut subresources: Vec<String> =
+            capabilities.subresources.iter().map(|(sub, _)| sub.plural.clone()).collect();
+        subresources.sort();
+        let mut groups: Vec<String> = found.groups().map(|group| group.name().to_string()).collect();
+        groups.sort();
+        told.push((resource.plural, subresources, groups));
+    }
+    ensure!(told[0] == told[1], "{told:?}");
+    Ok(())
+}
+
+/// The server's history began with its last start.
+async fn expires(client: Client) -> anyhow::Result<()> {
+    let api: Api<ConfigMap> = Api::namespaced(client, NAMESPACE);
+    let mut events = std::pin::pin!(api.watch(&WatchParams::default(), "1").await?);
+    match timeout(LIMIT, events.try_next()).await?? {
+        Some(WatchEvent::Error(status)) => {
+            ensure!(status.code == 410 && status.reason == "Expired", "{status:?}")
+        }
+        other => anyhow::bail!("a watch from version 1: {other:?}"),
+    }
+    let exact = ListParams::default().at("1").matching(VersionMatch::Exact);
+    match api.list(&exact).await {
+        Err(kube::Error::Api(status)) => {
+            ensure!(status.code == 410 && status.reason == "Expired", "{status:?}")
+        }
+        other => anyhow::bail!("a list of version 1: {:?}", other.map(|list| list.items.len())),
+    }
+    let metadata = api.list_metadata(&ListParams::default().match_any()).await?;
+    ensure!(metadata.items.iter().any(|object| object.name_any() == "kube-root-ca.crt"));
     Ok(())
 }
 
