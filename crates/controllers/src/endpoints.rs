@@ -13,6 +13,9 @@ pub(crate) const ENDPOINTS: &str = "endpoints";
 const MANAGER: &str = "endpointslice-controller.k8s.io";
 /// Endpoints of one slice, as upstream's controllers have it.
 const MOST: usize = 100;
+/// Addresses of one Endpoints object, and the annotation that tells of others.
+const MOST_ADDRESSES: usize = 1000;
+const OVER_CAPACITY: &str = "endpoints.kubernetes.io/over-capacity";
 pub(crate) const MANAGED_BY: &str = "endpointslice.kubernetes.io/managed-by";
 /// On Endpoints that belong to a Service with a selector.
 const ENDPOINTS_MANAGED_BY: &str = "endpoints.kubernetes.io/managed-by";
@@ -317,8 +320,43 @@ pub(crate) fn are_managed(endpoints: &Value) -> bool {
         .any(|label| at(endpoints, &["metadata", "labels", label]).is_string())
 }
 
+/// Ports, addresses that are ready, and others.
+type Subset = (Vec<Value>, Vec<Value>, Vec<Value>);
+
+/// Endpoints name [`MOST_ADDRESSES`] at most: of each subset its share, those that are ready first.
+fn truncate(subsets: &mut [Subset]) -> bool {
+    let ready: usize = subsets.iter().map(|(_, ready, _)| ready.len()).sum();
+    let waiting: usize = subsets.iter().map(|(.., waiting)| waiting.len()).sum();
+    if ready + waiting <= MOST_ADDRESSES {
+        return false;
+    }
+    let only_ready = ready > MOST_ADDRESSES;
+    let (most, all) = if only_ready { (MOST_ADDRESSES, ready) } else { (MOST_ADDRESSES - ready, waiting) };
+    let mut left = most;
+    for (_, ready, waiting) in subsets {
+        if only_ready {
+            waiting.clear();
+        }
+        let list = if only_ready { ready } else { waiting };
+        let share = (list.len() * most).div_ceil(all).min(left);
+        list.truncate(share);
+        left -= share;
+    }
+    true
+}
+
+fn note_capacity(endpoints: &mut Value, truncated: bool) {
+    if truncated {
+        endpoints["metadata"]["annotations"][OVER_CAPACITY] = json!("truncated");
+    } else if let Some(annotations) =
+        endpoints["metadata"].get_mut("annotations").and_then(Value::as_object_mut)
+    {
+        annotations.shift_remove(OVER_CAPACITY);
+    }
+}
+
 fn write_endpoints(server: &dyn Server, service: &Value, chosen: &[Object], outcome: &mut Outcome) {
-    let mut subsets: Vec<(Vec<Value>, Vec<Value>, Vec<Value>)> = Vec::new();
+    let mut subsets: Vec<Subset> = Vec::new();
     for pod in chosen {
         let ports = ports_of(service, pod);
         // A headless Service may have no ports; a pod that has none of a Service's is none of its endpoints.
@@ -342,6 +380,7 @@ fn write_endpoints(server: &dyn Server, service: &Value, chosen: &[Object], outc
             subsets[index].2.push(address);
         }
     }
+    let truncated = truncate(&mut subsets);
     let subsets: Vec<Value> = subsets
         .into_iter()
         .filter(|(_, ready, waiting)| !ready.is_empty() || !waiting.is_empty())
@@ -360,22 +399,23 @@ fn write_endpoints(server: &dyn Server, service: &Value, chosen: &[Object], outc
     match server.get(ENDPOINTS, namespace(service), name(service)) {
         Some(old)
             if list_at(&old, &["subsets"]) == subsets.as_slice()
-                && at(&old, &["metadata", "labels"]).as_object() == Some(&labels) => {}
+                && at(&old, &["metadata", "labels"]).as_object() == Some(&labels)
+                && at(&old, &["metadata", "annotations", OVER_CAPACITY]).is_null() != truncated => {}
         Some(old) => {
             let mut next = (*old).clone();
             next["subsets"] = json!(subsets);
             next["metadata"]["labels"] = json!(labels);
+            note_capacity(&mut next, truncated);
             outcome.write(Write::Update { resource: Resource::new(ENDPOINTS), object: next });
         }
         None => {
-            outcome.write(Write::Create {
-                resource: Resource::new(ENDPOINTS),
-                object: json!({
-                    "apiVersion": "v1", "kind": "Endpoints",
-                    "metadata": {"name": name(service), "namespace": namespace(service), "labels": labels},
-                    "subsets": subsets,
-                }),
+            let mut object = json!({
+                "apiVersion": "v1", "kind": "Endpoints",
+                "metadata": {"name": name(service), "namespace": namespace(service), "labels": labels},
+                "subsets": subsets,
             });
+            note_capacity(&mut object, truncated);
+            outcome.write(Write::Create { resource: Resource::new(ENDPOINTS), object });
         }
     }
 }

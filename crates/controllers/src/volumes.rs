@@ -22,6 +22,8 @@ pub(crate) const CLAIMS: &str = "persistentvolumeclaims";
 const VOLUMES: &str = "persistentvolumes";
 const CLASSES: &str = "storage.k8s.io/storageclasses";
 const PROVISIONER: &str = "rancher.io/local-path";
+/// The provisioner of classes whose volumes are made by hand.
+const NO_PROVISIONER: &str = "kubernetes.io/no-provisioner";
 /// The name of the class that a new cluster has, as k3s has it.
 pub const STORAGE_CLASS: &str = "local-path";
 
@@ -56,6 +58,19 @@ pub(crate) fn is_lost(claim: &Value) -> bool {
 /// Whether a claim has no volume yet and does not wait for its first pod: the pod has to wait for the claim.
 pub(crate) fn must_be_bound_first(server: &dyn Server, claim: &Value) -> bool {
     str_at(claim, &["spec", "volumeName"]).is_empty() && !waits_for_consumer(server, claim)
+}
+
+/// Whether a claim that waits for its pod would find no volume on this node, and none is made for it.
+pub(crate) fn finds_none(server: &dyn Server, claim: &Value, node: &Object) -> bool {
+    if !str_at(claim, &["spec", "volumeName"]).is_empty() {
+        return false;
+    }
+    let Some(class) = class_of(server, claim) else { return false };
+    if str_at(&class, &["provisioner"]) != NO_PROVISIONER {
+        return false;
+    }
+    let wanted = fit::Wanted { claim, class: name(&class), node: Some(node.clone()), waits: false };
+    fit::best(server, &wanted).is_none()
 }
 
 fn name_of(volume: &Value) -> &str {

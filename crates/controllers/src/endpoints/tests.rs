@@ -139,3 +139,19 @@ fn labels_that_the_service_has_lost_go() {
     }
     assert_eq!(outcome.writes.len(), 2);
 }
+
+#[test]
+fn endpoints_name_a_thousand() {
+    let numbers = |count: usize| (0..count).map(|n| json!(n)).collect::<Vec<_>>();
+    for (sizes, want) in [
+        ([(600, 300), (0, 100)], None),
+        ([(900, 300), (100, 100)], Some([(900, 0), (100, 0)])),
+        ([(900, 300), (0, 100)], Some([(900, 75), (0, 25)])),
+        ([(900, 5), (600, 100)], Some([(600, 0), (400, 0)])),
+    ] {
+        let mut subsets = sizes.map(|(ready, waiting)| (Vec::new(), numbers(ready), numbers(waiting)));
+        let truncated = truncate(&mut subsets);
+        let left = subsets.map(|(_, ready, waiting)| (ready.len(), waiting.len()));
+        assert_eq!((truncated, left), (want.is_some(), want.unwrap_or(sizes)), "{sizes:?}");
+    }
+}

@@ -113,7 +113,7 @@ impl<'a> Scene<'a> {
 
     /// The first filter that refuses decides. Room that was made for more important pods is theirs, but must not be what
     /// makes this one fit.
-    pub(super) fn misfit(&self, node: &Value) -> Option<Misfit> {
+    pub(super) fn misfit(&self, node: &Object) -> Option<Misfit> {
         let pod = self.pod;
         let own = Preemptor::priority(pod);
         let reserved: Vec<&Object> = self

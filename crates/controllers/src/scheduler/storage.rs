@@ -31,7 +31,7 @@ pub(super) fn claims(server: &dyn Server, pod: &Value) -> Option<String> {
 }
 
 /// Claims that only one pod may use, and volumes that are on other nodes only.
-pub(super) fn misfit(scene: &Scene<'_>, node: &Value) -> Option<Misfit> {
+pub(super) fn misfit(scene: &Scene<'_>, node: &Object) -> Option<Misfit> {
     let (server, pod) = (scene.server, scene.pod);
     volumes::claims_of(pod).into_iter().find_map(|claim| {
         let found = server.get(volumes::CLAIMS, namespace(pod), &claim)?;
@@ -42,6 +42,9 @@ pub(super) fn misfit(scene: &Scene<'_>, node: &Value) -> Option<Misfit> {
             let reason =
                 "node has pod using PersistentVolumeClaim with the same name and ReadWriteOncePod access mode";
             return Some(Misfit::crowded(reason));
+        }
+        if volumes::finds_none(server, &found, node) {
+            return Some(Misfit::new("node(s) didn't find available persistent volumes to bind"));
         }
         let volume = server.get(VOLUMES, "", str_at(&found, &["spec", "volumeName"]))?;
         let required = at(&volume, &["spec", "nodeAffinity", "required"]);
