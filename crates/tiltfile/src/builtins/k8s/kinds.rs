@@ -4,7 +4,7 @@ use super::patterns::partial_pattern;
 use super::pod_readiness;
 use crate::call::{Args, Call, Failure, Result, fail, go_quote, go_repr, type_name};
 use crate::env::{KindDef, LocatorDef};
-use crate::plan::{ImageObject, ObjectSelector};
+use crate::plan::{ImageObject, ObjectSelector, PodReadiness};
 use starlark::values::Value;
 use starlark::values::dict::DictRef;
 
@@ -25,24 +25,40 @@ pub(crate) fn k8s_kind<'v>(call: &mut Call<'v, '_, '_, '_>) -> Result<Value<'v>>
     if !paths.is_empty() && object.is_some() {
         fail!("Cannot specify both image_json_path and image_object");
     }
+    let mut located: Vec<(String, Option<ImageObject>)> =
+        paths.into_iter().map(|path| (path, None)).collect();
+    located.extend(object.map(|(path, object)| (path, Some(object))));
+    let locators = (!located.is_empty()).then_some(located);
+    define(call, selector, locators, pod_readiness)?;
+    call.none()
+}
+
+/// What a later call says of the same objects takes the place of what an earlier one said.
+fn define<'v>(
+    call: &Call<'v, '_, '_, '_>,
+    selector: ObjectSelector,
+    located: Option<Vec<(String, Option<ImageObject>)>>,
+    pod_readiness: Option<PodReadiness>,
+) -> Result<()> {
+    for (path, _) in located.iter().flatten() {
+        check_json_path(path)?;
+    }
     let position = call.position();
     let mut reg = call.env().reg_mut();
-    for path in paths {
-        check_json_path(&path)?;
-        reg.locators.push(LocatorDef {
+    if let Some(located) = located {
+        reg.locators.retain(|locator| locator.selector != selector);
+        reg.locators.extend(located.into_iter().map(|(path, object)| LocatorDef {
             selector: selector.clone(),
             path,
-            object: None,
+            object,
             position: position.clone(),
-        });
+        }));
     }
-    if let Some((path, object)) = object {
-        check_json_path(&path)?;
-        reg.locators.push(LocatorDef { selector: selector.clone(), path, object: Some(object), position });
+    match reg.kinds.iter_mut().find(|kind| kind.selector == selector) {
+        Some(known) => known.pod_readiness = pod_readiness.or(known.pod_readiness),
+        None => reg.kinds.push(KindDef { selector, pod_readiness }),
     }
-    reg.kinds.push(KindDef { selector, pod_readiness });
-    drop(reg);
-    call.none()
+    Ok(())
 }
 
 fn json_paths(args: &Args<'_>, name: &str) -> Result<Vec<String>> {
@@ -93,9 +109,8 @@ fn check_patterns(selector: &ObjectSelector) -> Result<()> {
 }
 
 fn check_json_path(path: &str) -> Result<()> {
-    crate::jsonpath::parse(path)
-        .map(|_| ())
-        .map_err(|e| Failure::new(format!("error parsing json path {path:?}: {e}")))
+    let hint = || format!("in the path {path:?}");
+    crate::jsonpath::parse(path).map(|_| ()).map_err(|e| Failure::new(e).with_hint(hint()))
 }
 
 pub(crate) fn k8s_image_json_path<'v>(call: &mut Call<'v, '_, '_, '_>) -> Result<Value<'v>> {
@@ -111,14 +126,7 @@ pub(crate) fn k8s_image_json_path<'v>(call: &mut Call<'v, '_, '_, '_>) -> Result
         fail!("at least one of kind, name, or namespace must be specified");
     }
     check_patterns(&selector)?;
-    let position = call.position();
-    let mut reg = call.env().reg_mut();
-    for path in paths {
-        let definition =
-            LocatorDef { selector: selector.clone(), path, object: None, position: position.clone() };
-        reg.locators.push(definition);
-    }
-    reg.kinds.push(KindDef { selector, pod_readiness: None });
-    drop(reg);
+    let located = paths.into_iter().map(|path| (path, None)).collect();
+    define(call, selector, Some(located), None)?;
     call.none()
 }
