@@ -185,3 +185,104 @@ pulumi_resource('api', stack='org/dev', image_deps=['api-image'], image_configs=
         "#]],
     );
 }
+
+#[test]
+fn nix_flakes() {
+    let directory = tempfile::tempdir().unwrap();
+    let bin = directory.path().join("bin");
+    fs::create_dir(&bin).unwrap();
+    program(&bin, "nix", "echo \"nix $*\"");
+    program(&bin, "docker", "echo \"docker $*\" >&2; [ \"$1\" = tag ] || echo 'Loaded image: flake/web:abc'");
+    let e = run("
+load('ext://nix_flake', 'build_flake_image')
+build_flake_image('r.example/web', '~/flakes', 'image x', deps=['flake.nix'])
+k8s_yaml(blob('{kind: Pod, apiVersion: v1, metadata: {name: p}, spec: {containers: [{name: a, image: r.example/web}]}}'))
+");
+    let mut lines = Vec::new();
+    strings(&neutral::evaluation(&e), &mut lines);
+    let argv: Vec<String> =
+        serde_json::from_str(lines[0].strip_prefix("custom in \"/p\": ").unwrap()).unwrap();
+    let said =
+        output(&argv, directory.path(), &[("EXPECTED_REF", "r.example/web:tilt-1"), ("HOME", "/home/me")]);
+    expect![[r#"
+        nix build /home/me/flakes#image x --refresh --out-link ./result-r.example_web
+        docker load --input ./result-r.example_web
+        docker tag flake/web:abc r.example/web:tilt-1
+    "#]]
+    .assert_eq(&said);
+}
+
+#[test]
+fn kubebuilder_projects() {
+    let files = "
+-- go.mod
+x
+-- PROJECT
+x
+-- api/v1/x.go
+x
+-- FILE
+x
+-- config/default/rendered.yaml
+kind: Deployment
+apiVersion: apps/v1
+metadata: {name: p-controller-manager}
+spec:
+  selector: {matchLabels: {a: b}}
+  template:
+    metadata: {labels: {a: b}}
+    spec:
+      securityContext: {runAsNonRoot: true}
+      containers:
+      - {name: manager, image: 'controller:latest', securityContext: {allowPrivilegeEscalation: false}}
+      - {name: proxy, image: proxy}
+---
+kind: ServiceAccount
+apiVersion: v1
+metadata: {name: p-controller-manager}
+";
+    let text = "
+load('ext://kubebuilder', 'kubebuilder')
+kubebuilder('example.com', 'g', 'v1', 'Kind', IMG='mine/manager')
+";
+    let live = text.to_owned() + &files.replace("FILE", "cmd/main.go");
+    commands(
+        &live,
+        expect![[r#"
+        update_cmd in "/p": ["sh","-c","controller-gen rbac:roleName=manager-role crd webhook paths=\"./...\" output:crd:artifacts:config=config/crd/bases && kubectl apply -k config/crd"]
+        update_cmd in "/p": ["sh","-c","controller-gen object:headerFile=\"hack/boilerplate.go.txt\" paths=\"./...\" && CGO_ENABLED=0 GOOS=linux GO111MODULE=on go build -o tilt_bin/manager cmd/main.go"]
+        update_cmd in "/p": ["sh","-c","kubectl apply -f ./config/samples"]
+    "#]],
+    );
+    commands(
+        &(text.to_owned() + &files.replace("FILE", "main.go")),
+        expect![[r#"
+        update_cmd in "/p": ["sh","-c","controller-gen rbac:roleName=manager-role crd webhook paths=\"./...\" output:crd:artifacts:config=config/crd/bases && kubectl apply -k config/crd"]
+        update_cmd in "/p": ["sh","-c","controller-gen object:headerFile=\"hack/boilerplate.go.txt\" paths=\"./...\" && CGO_ENABLED=0 GOOS=linux GO111MODULE=on go build -o tilt_bin/manager main.go"]
+        update_cmd in "/p": ["sh","-c","kubectl apply -f ./config/samples"]
+    "#]],
+    );
+    let host = MemoryHost::new(&format!(
+        "load('ext://kubebuilder', 'kubebuilder')\nkubebuilder('example.com', 'g', 'v1', 'Kind', 'i', DISABLE_SECURITY_CONTEXT=False)\n-- config/default/rendered.yaml\n{}",
+        files.rsplit("rendered.yaml\n").next().unwrap()
+    ));
+    let e = evaluate(&host, Path::new("/p/Tiltfile"), &Settings::default());
+    assert_eq!(e.error.as_ref().map(ToString::to_string), None);
+    let ran: Vec<String> = host.commands.borrow().iter().map(|c| c.argv.join(" ")).collect();
+    expect![[r#"
+        go mod init p
+        kubebuilder init --domain example.com
+        kubebuilder create api --resource --controller --group g --version v1 --kind Kind
+        sh -c controller-gen rbac:roleName=manager-role crd webhook paths="./..." output:crd:artifacts:config=config/crd/bases && controller-gen object:headerFile="hack/boilerplate.go.txt" paths="./..."
+    "#]].assert_eq(&(ran.join("\n") + "\n"));
+    let yaml = |e: &Evaluation| {
+        let manager = e.plan.resource("p-controller-manager").unwrap();
+        format!("{}", serde_json::Value::from(manager.k8s().unwrap().objects.clone()))
+    };
+    assert!(yaml(&e).contains("runAsNonRoot") && yaml(&e).contains("allowPrivilegeEscalation"));
+    assert!(
+        !yaml(&run(&live)).contains("runAsNonRoot")
+            && !yaml(&run(&live)).contains("allowPrivilegeEscalation")
+    );
+    assert!(yaml(&run(&live)).contains(r#""image":"mine/manager""#));
+}

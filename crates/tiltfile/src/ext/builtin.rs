@@ -60,4 +60,6 @@ extensions! {
     "execute_in_pod" "execute_in_pod",
     "conftest" "conftest",
     "kim" "kim",
+    "kubebuilder" "kubebuilder",
+    "nix_flake" "nix_flake",
 }
