@@ -143,6 +143,9 @@ pub(crate) fn warn(kind: &Kind, object: &Value, previous: Option<&Value>, option
     for warning in crate::link::warnings(kind, object, previous) {
         options.warnings.push(warning);
     }
+    if kind.resource() == crds::RESOURCE {
+        structural::format_warnings(object).into_iter().for_each(|warning| options.warnings.push(warning));
+    }
 }
 
 /// `stringData` is write-only: it ends up in `data`.

@@ -5,11 +5,13 @@
 mod defaults;
 mod embedded;
 mod formats;
+mod nodes;
 mod patterns;
 mod validate;
 
 pub(crate) use defaults::problems as default_problems;
 pub(crate) use embedded::problems as embedded_problems;
+pub(crate) use formats::warnings as format_warnings;
 pub(crate) use patterns::problems as pattern_problems;
 pub(crate) use validate::{key_text, validate};
 

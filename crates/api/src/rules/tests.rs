@@ -270,6 +270,22 @@ fn rules_are_checked_against_their_schema() {
 }
 
 #[test]
+fn formats_that_nobody_knows_are_told_of() {
+    let (api, _dir) = bench();
+    let spec = json!({ "type": "object", "properties": {
+        "known": { "type": "string", "format": "date-time" }, "number": { "type": "integer", "format": "int64" },
+        "odd": { "type": "string", "format": "int-or-string" }, "again": { "type": "array", "items": { "type": "integer", "format": "uint8" } },
+        "twice": { "type": "integer", "format": "uint8" }, "format": { "type": "string" },
+    } });
+    let options = by();
+    api.create(crate::crds::RESOURCE, definition(spec, json!([])), &options).expect("the definition");
+    expect![[r#"
+        unrecognized format "int-or-string"
+        unrecognized format "uint8""#]]
+    .assert_eq(&options.warnings.take().join("\n"));
+}
+
+#[test]
 fn names_that_the_language_keeps_need_no_escape() {
     let spec = json!({ "type": "object", "properties": { "namespace": { "type": "string" }, "if": { "type": "integer" } },
         "x-kubernetes-validations": [{ "rule": "!has(self.namespace) || self.namespace.size() > 2 && self.__if__ == self.if" }] });

@@ -1,8 +1,10 @@
 //! The formats of texts that upstream checks in custom resources.
 //!
-//! `isbn`, `creditcard`, `rgbcolor` and `quantity` are taken as they are; `email`, `hostname` and `uri` are read generously.
+//! `isbn`, `creditcard` and `rgbcolor` are taken as they are; `email`, `hostname` and `uri` are read generously.
 
+use super::nodes;
 use regex::Regex;
+use serde_json::Value;
 use std::net::IpAddr;
 use std::sync::LazyLock;
 
@@ -30,10 +32,63 @@ pub(super) fn fits(format: &str, text: &str) -> bool {
         "uri" => is_uri(text),
         "email" => text.rsplit_once('@').is_some_and(|(name, host)| !name.is_empty() && !host.is_empty()),
         "hostname" => text.len() <= 255 && text.strip_suffix('.').unwrap_or(text).split('.').all(is_label),
+        "quantity" => schema::quantity::Quantity::parse(text).is_some(),
         "k8sshortname" => is_name(text, 63) && !text.contains('.'),
         "k8slongname" => is_name(text, 253),
         _ => true,
     }
+}
+
+/// Whether upstream knows a format of a type; others are as if they were not there.
+pub(super) fn is_known(ty: &str, format: &str) -> bool {
+    const OF_TEXTS: [&str; 27] = [
+        "bsonobjectid",
+        "uri",
+        "email",
+        "hostname",
+        "ipv4",
+        "ipv6",
+        "cidr",
+        "mac",
+        "uuid",
+        "uuid3",
+        "uuid4",
+        "uuid5",
+        "isbn",
+        "isbn10",
+        "isbn13",
+        "creditcard",
+        "ssn",
+        "hexcolor",
+        "rgbcolor",
+        "byte",
+        "password",
+        "date",
+        "duration",
+        "datetime",
+        "quantity",
+        "k8sshortname",
+        "k8slongname",
+    ];
+    match ty {
+        "" | "string" => OF_TEXTS.contains(&format.replace('-', "").as_str()),
+        "integer" => matches!(format, "int32" | "int64"),
+        "number" => matches!(format, "float" | "double"),
+        _ => false,
+    }
+}
+
+/// What is said of the formats of a definition that nobody knows.
+pub(crate) fn warnings(definition: &Value) -> Vec<String> {
+    let mut found = Vec::new();
+    nodes::each(definition, &mut |schema, _| {
+        let ty = schema["type"].as_str().unwrap_or_default();
+        let format = schema["format"].as_str().unwrap_or_default();
+        if !format.is_empty() && !is_known(ty, format) {
+            found.push(format!("unrecognized format {format:?}"));
+        }
+    });
+    found
 }
 
 /// `d` stands for a digit.

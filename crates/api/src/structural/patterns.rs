@@ -1,5 +1,6 @@
 //! Regular expressions of a definition's schemas: that they are any.
 
+use super::nodes;
 use serde_json::Value;
 
 /// Field, reason, text.
@@ -7,40 +8,16 @@ type Cause = (String, String, String);
 
 pub(crate) fn problems(definition: &Value) -> Vec<Cause> {
     let mut causes = Vec::new();
-    for (index, version) in definition["spec"]["versions"].as_array().into_iter().flatten().enumerate() {
-        let path = format!("spec.versions[{index}].schema.openAPIV3Schema");
-        node(&version["schema"]["openAPIV3Schema"], &path, &mut causes);
-    }
-    causes
-}
-
-fn node(schema: &Value, path: &str, causes: &mut Vec<Cause>) {
-    let Some(fields) = schema.as_object() else { return };
-    if let Some(pattern) = schema["pattern"].as_str()
-        && let Err(error) = expression::pattern::compile(pattern)
-    {
-        let text =
-            format!("Invalid value: {pattern:?}: must be a valid regular expression, but isn't: {error}");
-        causes.push((format!("{path}.pattern"), "FieldValueInvalid".into(), text));
-    }
-    for (name, value) in fields {
-        match (name.as_str(), value) {
-            ("properties", Value::Object(properties)) => {
-                for (property, below) in properties {
-                    node(below, &format!("{path}.properties[{property}]"), causes);
-                }
-            }
-            ("items" | "additionalProperties" | "not", below) => {
-                node(below, &format!("{path}.{name}"), causes);
-            }
-            ("allOf" | "anyOf" | "oneOf", Value::Array(parts)) => {
-                for (index, below) in parts.iter().enumerate() {
-                    node(below, &format!("{path}.{name}[{index}]"), causes);
-                }
-            }
-            _ => {}
+    nodes::each(definition, &mut |schema, path| {
+        if let Some(pattern) = schema["pattern"].as_str()
+            && let Err(error) = expression::pattern::compile(pattern)
+        {
+            let text =
+                format!("Invalid value: {pattern:?}: must be a valid regular expression, but isn't: {error}");
+            causes.push((format!("{path}.pattern"), "FieldValueInvalid".into(), text));
         }
-    }
+    });
+    causes
 }
 
 #[cfg(test)]

@@ -70,7 +70,7 @@ fn check(schema: &Value, value: &Value, old: Option<&Value>, path: &str, finding
         return;
     }
     if !fits(schema, value) {
-        let (wanted, is) = (schema["type"].as_str().unwrap_or("integer,string"), type_of(value));
+        let (wanted, is) = mismatch(schema, value);
         let text = format!("Invalid value: {is:?}: {path} in body must be of type {wanted}: {is:?}");
         return findings.add(path, "FieldValueTypeInvalid", text);
     }
@@ -123,6 +123,22 @@ fn type_of(value: &Value) -> &'static str {
         Value::String(_) => "string",
         Value::Array(_) => "array",
         Value::Object(_) => "object",
+    }
+}
+
+/// Which type is wanted and which is there. Of values that are neither texts nor lists upstream tells formats, if the schema
+/// has one: only numbers have it.
+fn mismatch<'a>(schema: &'a Value, value: &Value) -> (&'a str, &'static str) {
+    let wanted = schema["type"].as_str().unwrap_or("integer,string");
+    let format = match value {
+        Value::Bool(_) | Value::Object(_) => "",
+        Value::Number(number) if number.is_f64() => "float64",
+        Value::Number(_) => "int64",
+        _ => return (wanted, type_of(value)),
+    };
+    match schema["format"].as_str() {
+        Some(known) if formats::is_known(wanted, known) && known != format => (known, format),
+        _ => (wanted, type_of(value)),
     }
 }
 

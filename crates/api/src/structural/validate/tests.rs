@@ -84,6 +84,32 @@ fn values_are_checked() {
             "spec.x: Invalid value: \"now\": spec.x in body must be of type date-time: \"now\"",
         ),
         (
+            json!({ "type": "string", "format": "date-time" }),
+            json!(7),
+            "spec.x: Invalid value: \"int64\": spec.x in body must be of type date-time: \"int64\"",
+        ),
+        (
+            json!({ "type": "integer", "format": "int64" }),
+            json!(1.5),
+            "spec.x: Invalid value: \"float64\": spec.x in body must be of type int64: \"float64\"",
+        ),
+        (
+            json!({ "type": "integer", "format": "int64" }),
+            json!("7"),
+            "spec.x: Invalid value: \"string\": spec.x in body must be of type integer: \"string\"",
+        ),
+        (
+            json!({ "type": "string", "format": "odd" }),
+            json!(true),
+            "spec.x: Invalid value: \"boolean\": spec.x in body must be of type string: \"boolean\"",
+        ),
+        (json!({ "type": "string", "format": "quantity" }), json!("10Gi"), ""),
+        (
+            json!({ "type": "string", "format": "quantity" }),
+            json!("10GG"),
+            "spec.x: Invalid value: \"10GG\": spec.x in body must be of type quantity: \"10GG\"",
+        ),
+        (
             json!({ "x-kubernetes-int-or-string": true }),
             json!(true),
             "spec.x: Invalid value: \"boolean\": spec.x in body must be of type integer,string: \"boolean\"",
