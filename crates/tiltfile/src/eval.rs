@@ -164,12 +164,10 @@ fn execute(env: &Env<'_>, path: &Path, source: String, role: Role) -> Result<Fro
             outcome.map_err(|e| {
                 let span = e.span().cloned();
                 let mut failure = failure_in(e, Some(env));
-                // in a function the names may be others
-                if let Some(span) = span.filter(|s| failure.frames.len() == 1 && s.filename() == shown)
-                    && let Some(told) = bounds::told(&failure.message, &span, &module)
-                {
-                    failure.message = told;
-                }
+                let is_in_function = failure.frames.len() > 1;
+                let own = span.filter(|span| span.filename() == shown);
+                let told = own.and_then(|s| bounds::told(&failure.message, &s, &module, is_in_function));
+                failure.message = told.unwrap_or(failure.message);
                 limits::in_our_words(failure, env)
             })
         };

@@ -1,6 +1,7 @@
 //! What an index is wrong for: the interpreter tells the index alone, Tilt's the type and the range too.
 
-use super::read_again;
+use super::{read_again, scope};
+use crate::call::type_name;
 use starlark::codemap::FileSpan;
 use starlark::environment::Module;
 use starlark::values::Value;
@@ -9,20 +10,37 @@ use starlark::values::tuple::TupleRef;
 use starlark_syntax::syntax::ast::{
     AssignTargetP, AstExprP, AstLiteral, AstNoPayload, AstStmtP, ExprP, StmtP,
 };
+use std::collections::HashSet;
 
 type Expr = AstExprP<AstNoPayload>;
 type Stmt = AstStmtP<AstNoPayload>;
 
 /// The message with type and range, if the container is known: a literal, or what names of the file lead to.
-pub(super) fn told(message: &str, span: &FileSpan, module: &Module<'_>) -> Option<String> {
-    if message == "cannot insert into frozen hash table" {
-        return not_assignable(span, module);
+pub(super) fn told(
+    message: &str,
+    span: &FileSpan,
+    module: &Module<'_>,
+    is_in_function: bool,
+) -> Option<String> {
+    const FROZEN: &str = "cannot insert into frozen hash table";
+    let index = message.strip_prefix("index ").and_then(|m| m.strip_suffix(" out of range"));
+    if index.is_none() && message != FROZEN {
+        return None;
     }
-    let index: i64 = message.strip_prefix("index ")?.strip_suffix(" out of range")?.parse().ok()?;
+    let file = read_again(span.filename(), span.file.source().to_owned())?;
+    let names = Names { module, inner: scope::inner_names(&file, is_in_function) };
     let ast = read_again("", span.source_span().to_owned())?;
-    let mut sizes = Vec::new();
-    in_statement(ast.statement(), module, &mut sizes);
-    let mut outside = sizes.into_iter().filter(|(_, len)| index >= *len || index < -len);
+    let mut containers = Vec::new();
+    in_statement(ast.statement(), &mut containers);
+    let Some(index) = index else {
+        let kind = names.size(containers.first()?)?.0;
+        let has_items = ["list", "dict", "set", "struct", "module", "environ"].contains(&kind);
+        return (!has_items).then(|| format!("{kind} value does not support item assignment"));
+    };
+    let index: i64 = index.parse().ok()?;
+    let sizes = containers.iter().filter_map(|container| names.size(container));
+    let sizes = sizes.filter_map(|(kind, len)| Some((kind, i64::try_from(len?).ok()?)));
+    let mut outside = sizes.filter(|(_, len)| index >= *len || index < -len);
     let (kind, len) = outside.next()?;
     if outside.next().is_some() {
         return None;
@@ -33,59 +51,59 @@ pub(super) fn told(message: &str, span: &FileSpan, module: &Module<'_>) -> Optio
     })
 }
 
-/// A text or a tuple, whose items cannot be set.
-fn not_assignable(span: &FileSpan, module: &Module<'_>) -> Option<String> {
-    let ast = read_again("", span.source_span().to_owned())?;
-    let mut sizes = Vec::new();
-    in_statement(ast.statement(), module, &mut sizes);
-    let (kind, _) = sizes.into_iter().next().filter(|(kind, _)| kind != "list")?;
-    Some(format!("{kind} value does not support item assignment"))
-}
-
-fn in_statement(statement: &Stmt, module: &Module<'_>, out: &mut Vec<(String, i64)>) {
+/// What is indexed.
+fn in_statement<'s>(statement: &'s Stmt, out: &mut Vec<&'s Expr>) {
     if let StmtP::Assign(assign) = &statement.node
         && let AssignTargetP::Index(target) = &assign.lhs.node
     {
-        out.extend(size(&target.0, module));
+        out.push(&target.0);
     }
-    statement.visit_stmt(|s| in_statement(s, module, out));
-    statement.visit_expr(|e| in_expression(e, module, out));
+    statement.visit_stmt(|s| in_statement(s, out));
+    statement.visit_expr(|e| in_expression(e, out));
 }
 
-fn in_expression(expression: &Expr, module: &Module<'_>, out: &mut Vec<(String, i64)>) {
+fn in_expression<'s>(expression: &'s Expr, out: &mut Vec<&'s Expr>) {
     if let ExprP::Index(parts) = &expression.node {
-        out.extend(size(&parts.0, module));
+        out.push(&parts.0);
     }
-    expression.visit_expr(|e| in_expression(e, module, out));
+    expression.visit_expr(|e| in_expression(e, out));
 }
 
-fn size(container: &Expr, module: &Module<'_>) -> Option<(String, i64)> {
-    let (kind, len) = match &container.node {
-        ExprP::List(items) => ("list", items.len()),
-        ExprP::Tuple(items) => ("tuple", items.len()),
-        ExprP::Literal(AstLiteral::String(text)) => ("string", text.node.chars().count()),
-        _ => {
-            let value = value(container, module)?;
-            let len = match (ListRef::from_value(value), TupleRef::from_value(value)) {
-                (Some(list), _) => list.len(),
-                (_, Some(tuple)) => tuple.len(),
-                _ => value.unpack_str()?.chars().count(),
-            };
-            (value.get_type(), len)
-        }
-    };
-    Some((kind.to_owned(), i64::try_from(len).ok()?))
+struct Names<'m, 'v> {
+    module: &'m Module<'v>,
+    /// Names that may mean something else where it failed.
+    inner: HashSet<String>,
 }
 
-/// What can be looked up again without running anything.
-fn value<'v>(expression: &Expr, module: &Module<'v>) -> Option<Value<'v>> {
-    match &expression.node {
-        ExprP::Identifier(name) => module.get(&name.node.ident),
-        ExprP::Literal(AstLiteral::String(text)) => Some(module.heap().alloc(text.node.as_str())),
-        ExprP::Index(parts) => {
-            let (container, index) = (value(&parts.0, module)?, value(&parts.1, module)?);
-            container.at(index, module.heap()).ok()
+impl<'v> Names<'_, 'v> {
+    /// Type, and length if it has one.
+    fn size(&self, container: &Expr) -> Option<(&'static str, Option<usize>)> {
+        Some(match &container.node {
+            ExprP::List(items) => ("list", Some(items.len())),
+            ExprP::Tuple(items) => ("tuple", Some(items.len())),
+            _ => {
+                let value = self.value(container)?;
+                let len = match (ListRef::from_value(value), TupleRef::from_value(value)) {
+                    (Some(list), _) => Some(list.len()),
+                    (_, Some(tuple)) => Some(tuple.len()),
+                    _ => value.unpack_str().map(|text| text.chars().count()),
+                };
+                (type_name(value), len)
+            }
+        })
+    }
+
+    /// What can be looked up again without running anything.
+    fn value(&self, expression: &Expr) -> Option<Value<'v>> {
+        match &expression.node {
+            ExprP::Identifier(name) if self.inner.contains(&name.node.ident) => None,
+            ExprP::Identifier(name) => self.module.get(&name.node.ident),
+            ExprP::Literal(AstLiteral::String(text)) => Some(self.module.heap().alloc(text.node.as_str())),
+            ExprP::Index(parts) => {
+                let (container, index) = (self.value(&parts.0)?, self.value(&parts.1)?);
+                container.at(index, self.module.heap()).ok()
+            }
+            _ => None,
         }
-        _ => None,
     }
 }

@@ -61,6 +61,22 @@ pub(crate) fn own_names(ast: &AstModule) -> HashSet<String> {
     own
 }
 
+/// The names that lambdas and comprehensions of a file bind, and with `functions` those that its functions do.
+pub(super) fn inner_names(ast: &AstModule, functions: bool) -> HashSet<String> {
+    fn of_functions(statement: &Stmt, out: &mut HashSet<String>) {
+        match &statement.node {
+            StmtP::Def(_) => assigned(statement, out),
+            _ => statement.visit_stmt(|s| of_functions(s, out)),
+        }
+    }
+    let mut inner = HashSet::new();
+    ast.statement().visit_expr(|e| bound(e, &mut inner));
+    if functions {
+        of_functions(ast.statement(), &mut inner);
+    }
+    inner
+}
+
 fn assigned(statement: &Stmt, out: &mut HashSet<String>) {
     match &statement.node {
         StmtP::Def(def) => {
