@@ -1,18 +1,22 @@
 //! EndpointSlices and Endpoints of Services that have a selector.
 
+mod slices;
+#[cfg(test)]
+mod tests;
+
+pub(crate) use slices::{Group, Owner, write_slices};
+
 use crate::access::{self, at, is_deleting, list_at, map_selects, name, namespace, str_at};
 use crate::{Controller, Outcome, Server, pods};
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
-use store::{Change, ChangeKind, Key, Object, Resource, Term, Write};
+use store::{Change, ChangeKind, Key, Object, Resource, Write};
 
 pub(crate) const SERVICES: &str = "services";
 pub(crate) const SLICES: &str = "discovery.k8s.io/endpointslices";
 pub(crate) const ENDPOINTS: &str = "endpoints";
 const MANAGER: &str = "endpointslice-controller.k8s.io";
-/// Endpoints of one slice, as upstream's controllers have it.
-const MOST: usize = 100;
 /// Addresses of one Endpoints object, and the annotation that tells of others.
 const MOST_ADDRESSES: usize = 1000;
 const OVER_CAPACITY: &str = "endpoints.kubernetes.io/over-capacity";
@@ -193,93 +197,11 @@ fn write_slice(server: &dyn Server, service: &Value, chosen: &[Object], outcome:
         labels.insert("service.kubernetes.io/headless".into(), json!(""));
     }
     let reference = access::owner_reference("v1", "Service", service);
-    let groups: Vec<_> = groups.into_iter().map(|(ports, endpoints)| ("IPv4", ports, endpoints)).collect();
+    let group = |(ports, endpoints)| Group { family: "IPv4", ports, endpoints };
+    let groups: Vec<Group> = groups.into_iter().map(group).collect();
     let key = access::key_of(SERVICES, service);
     let owner = Owner { labels, annotations: Map::new(), reference };
     write_slices(server, &key, MANAGER, Some(owner), &groups, outcome);
-}
-
-/// What slices say of where they come from.
-#[derive(Default)]
-pub(crate) struct Owner {
-    pub(crate) labels: Map<String, Value>,
-    pub(crate) annotations: Map<String, Value>,
-    pub(crate) reference: Value,
-}
-
-/// Slices of at most [`MOST`] endpoints; those that are there already are used again, what is too many goes. `owner` is
-/// what they are labelled and annotated with and belong to.
-pub(crate) fn write_slices(
-    server: &dyn Server,
-    service: &Key,
-    manager: &str,
-    owner: Option<Owner>,
-    groups: &[(&'static str, Vec<Value>, Vec<Value>)],
-    outcome: &mut Outcome,
-) {
-    let of_service =
-        [Term::Label("kubernetes.io/service-name", &service.name), Term::Label(MANAGED_BY, manager)];
-    let mut existing = server.select(SLICES, &service.namespace, &of_service);
-    let Owner { labels, annotations, reference } = owner.unwrap_or_default();
-    for (family, ports, endpoints) in groups {
-        let parts: Vec<&[Value]> =
-            if endpoints.is_empty() { vec![&[]] } else { endpoints.chunks(MOST).collect() };
-        for part in parts {
-            let Some(place) = existing.iter().position(|s| str_at(s, &["addressType"]) == *family) else {
-                outcome.write(Write::Create {
-                    resource: Resource::new(SLICES),
-                    object: new_slice(service, family, (&labels, &annotations, &reference), ports, part),
-                });
-                continue;
-            };
-            let slice = existing.remove(place);
-            let same = list_at(&slice, &["ports"]) == ports.as_slice()
-                && list_at(&slice, &["endpoints"]) == part
-                && at(&slice, &["metadata", "labels"]).as_object() == Some(&labels)
-                && annotations
-                    .iter()
-                    .all(|(key, value)| at(&slice, &["metadata", "annotations", key]) == value);
-            if !same {
-                let mut next = (*slice).clone();
-                next["ports"] = json!(ports);
-                next["endpoints"] = json!(part);
-                next["metadata"]["labels"] = json!(labels);
-                for (key, value) in &annotations {
-                    next["metadata"]["annotations"][key] = value.clone();
-                }
-                outcome.write(Write::Update { resource: Resource::new(SLICES), object: next });
-            }
-        }
-    }
-    for surplus in &existing {
-        outcome.write(Write::Delete {
-            key: access::key_of(SLICES, surplus),
-            uid: Some(access::uid(surplus).into()),
-            grace_seconds: None,
-            propagation: store::Propagation::Background,
-        });
-    }
-}
-
-fn new_slice(
-    service: &Key,
-    family: &str,
-    (labels, annotations, owner): (&Map<String, Value>, &Map<String, Value>, &Value),
-    ports: &[Value],
-    endpoints: &[Value],
-) -> Value {
-    let mut slice = json!({
-        "apiVersion": "discovery.k8s.io/v1", "kind": "EndpointSlice", "addressType": family,
-        "metadata": {
-            "generateName": format!("{}-", service.name), "namespace": &*service.namespace, "labels": labels,
-            "ownerReferences": [owner],
-        },
-        "ports": ports, "endpoints": endpoints,
-    });
-    if !annotations.is_empty() {
-        slice["metadata"]["annotations"] = json!(annotations);
-    }
-    slice
 }
 
 /// The zones of nodes, each looked up once.
@@ -419,6 +341,3 @@ fn write_endpoints(server: &dyn Server, service: &Value, chosen: &[Object], outc
         }
     }
 }
-
-#[cfg(test)]
-mod tests;

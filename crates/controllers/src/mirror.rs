@@ -1,7 +1,7 @@
 //! EndpointSlices of Endpoints that people write themselves, for Services without a selector.
 
 use crate::access::{self, at, is_deleting, list_at, str_at};
-use crate::endpoints::{ENDPOINTS, MANAGED_BY, Owner, SERVICES, SLICES, are_managed, write_slices};
+use crate::endpoints::{ENDPOINTS, Group, MANAGED_BY, Owner, SERVICES, SLICES, are_managed, write_slices};
 use crate::{Controller, Outcome, Server};
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
@@ -68,8 +68,8 @@ fn mirrored(endpoints: &Value) -> bool {
         && at(endpoints, &["metadata", "annotations", LEADER]).is_null()
 }
 
-/// (address type, ports, endpoints) of each subset.
-fn groups(source: &Value) -> Vec<(&'static str, Vec<Value>, Vec<Value>)> {
+/// Those of each subset.
+fn groups(source: &Value) -> Vec<Group> {
     let mut groups = Vec::new();
     for subset in list_at(source, &["subsets"]) {
         let ports: Vec<Value> = list_at(subset, &["ports"])
@@ -88,7 +88,7 @@ fn groups(source: &Value) -> Vec<(&'static str, Vec<Value>, Vec<Value>)> {
                     .extend(list_at(subset, &[list]).iter().filter(of_family).map(|a| endpoint(a, ready)));
             }
             if !endpoints.is_empty() {
-                groups.push((family, ports.clone(), endpoints));
+                groups.push(Group { family, ports: ports.clone(), endpoints });
             }
         }
     }

@@ -136,11 +136,7 @@ impl Search<'_> {
 
     fn assign(&self, key: &Key, node: &Value, outcome: &mut Outcome) {
         if !ledger::nominated_node(self.pod).is_empty() {
-            outcome.write(Write::Merge {
-                key: key.clone(),
-                subresource: "status",
-                patch: json!({"status": {"nominatedNodeName": null}}),
-            });
+            outcome.write(unnominated(key.clone()));
         }
         outcome.write(Write::Merge {
             key: key.clone(),
@@ -168,6 +164,11 @@ impl Search<'_> {
             Preemption::Room { node, victims } => {
                 self.note(message, Some(&node), outcome);
                 victims.iter().for_each(|victim| preempt::evict(self.pod, victim, &node, self.now, outcome));
+                // The room is not for less important pods any more; they try anew.
+                let own = Preemptor::priority(self.pod);
+                for other in self.ledger.nominated_on(&node).filter(|p| Preemptor::priority(p) < own) {
+                    outcome.write(unnominated(access::key_of(pods::PODS, other)));
+                }
             }
         }
     }
@@ -189,6 +190,10 @@ fn counted<'a>(reasons: impl Iterator<Item = &'a str>) -> String {
     let mut lines: Vec<String> = counts.iter().map(|(reason, count)| format!("{count} {reason}")).collect();
     lines.sort_unstable();
     lines.join(", ")
+}
+
+fn unnominated(key: Key) -> Write {
+    Write::Merge { key, subresource: "status", patch: json!({"status": {"nominatedNodeName": null}}) }
 }
 
 /// The condition that says why a pod has no node, unless it says so already, and the node where room is being made.

@@ -7,6 +7,7 @@ use crate::{Controller, Outcome, pods, ranking};
 use jiff::Timestamp;
 use serde_json::Value;
 use std::collections::BTreeMap;
+use std::time::Duration;
 use store::{EventKind, Object};
 
 pub(super) struct Placing<'a> {
@@ -25,6 +26,9 @@ pub(super) fn by_node(all: &[Object]) -> BTreeMap<&str, Vec<&Object>> {
     }
     by_node
 }
+
+/// So old is a pod at least that has ended before it is replaced.
+const PAUSE: Duration = Duration::from_secs(1);
 
 /// What an update may cost.
 struct Budget {
@@ -68,8 +72,17 @@ impl Placing<'_> {
 
     /// Pods that have ended are made anew; of several the oldest stays, or one old and one new while an update surges.
     fn tidy(&self, node: &Object, here: &[&Object], outcome: &mut Outcome) {
-        let ended = here.iter().filter(|pod| !is_deleting(pod) && !pods::is_active(pod));
-        ended.for_each(|pod| self.replace_ended(pod, node, outcome));
+        for pod in here.iter().filter(|pod| !is_deleting(pod) && !pods::is_active(pod)) {
+            // One that fails at once is not made anew at once.
+            let created = access::time_at(pod, &["metadata", "creationTimestamp"]);
+            if created
+                .is_some_and(|created| self.now.as_second() - created.as_second() < PAUSE.as_secs() as i64)
+            {
+                outcome.again(PAUSE);
+            } else {
+                self.replace_ended(pod, node, outcome);
+            }
+        }
         let mut running: Vec<&Object> = here.iter().copied().filter(|pod| pods::is_active(pod)).collect();
         if running.len() < 2 {
             return;

@@ -371,6 +371,28 @@ fn room_that_was_made_is_kept() {
 }
 
 #[test]
+fn room_goes_to_the_more_important() {
+    let mut world = Small::default();
+    world.put(NODES, json!({"metadata": {"name": "node"}, "status": {"allocatable": {"cpu": "4"}}}));
+    let mut running = pod("running", requests(json!({"cpu": "3"})));
+    running["spec"]["nodeName"] = json!("node");
+    world.put("pods", running);
+    for (name, priority) in [("less", 5), ("more", 30)] {
+        let mut waiting = pod(name, requests(json!({"cpu": "1"})));
+        waiting["spec"]["priority"] = json!(priority);
+        waiting["status"]["nominatedNodeName"] = json!("node");
+        world.put("pods", waiting);
+    }
+    let mut important = pod("q", requests(json!({"cpu": "3"})));
+    important["spec"]["priority"] = json!(20);
+    let key = world.put("pods", important);
+    let outcome = Scheduler::default().reconcile(&world, &key, Timestamp::UNIX_EPOCH);
+    let merges = outcome.writes.iter().filter(|write| matches!(write, Write::Merge { .. }));
+    let merges: Vec<String> = merges.map(crate::testing::line).collect();
+    assert_eq!(merges, [r#"merge pods default/less status {"status":{"nominatedNodeName":null}}"#]);
+}
+
+#[test]
 fn volumes_hold_pods_where_they_are() {
     let volume = |host: &str| {
         json!({"metadata": {"name": "v"}, "spec": {"nodeAffinity": {"required": {"nodeSelectorTerms": [
