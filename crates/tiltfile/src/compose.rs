@@ -14,7 +14,7 @@ mod tags;
 
 use loader::Loader;
 use serde_json::{Map, Value};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::path::{Path, PathBuf};
 
 /// What loading needs of the world.
@@ -144,34 +144,33 @@ fn normal_name(name: &str) -> String {
 }
 
 /// Services after those that they depend on; otherwise by name.
-fn in_order(services: BTreeMap<String, Value>) -> Loaded<Vec<(String, Value)>> {
-    fn visit(
-        name: &str,
-        services: &BTreeMap<String, Value>,
-        path: &mut Vec<String>,
-        out: &mut Vec<String>,
-    ) -> Loaded<()> {
-        if out.iter().any(|o| o == name) {
-            return Ok(());
+fn in_order(mut services: BTreeMap<String, Value>) -> Loaded<Vec<(String, Value)>> {
+    let depend: BTreeMap<String, Vec<String>> =
+        services.iter().map(|(name, config)| (name.clone(), service::dependencies(config))).collect();
+    let (mut order, mut done, mut entered) = (Vec::new(), HashSet::new(), HashSet::new());
+    for name in depend.keys() {
+        // each with those that are still to be visited
+        let mut path: Vec<(&str, std::slice::Iter<'_, String>)> = Vec::new();
+        let mut next = Some(name.as_str());
+        loop {
+            if let Some(name) = next.take().filter(|name| !done.contains(name))
+                && let Some(dependencies) = depend.get(name)
+            {
+                if !entered.insert(name) {
+                    let names = path.iter().map(|(name, _)| *name).chain([name]);
+                    return Err(format!("dependency cycle detected: {}", Vec::from_iter(names).join(" -> ")));
+                }
+                path.push((name, dependencies.iter()));
+            }
+            let Some((name, rest)) = path.last_mut() else { break };
+            next = rest.next().map(String::as_str);
+            if next.is_none() {
+                done.insert(*name);
+                order.push((*name).to_owned());
+                path.pop();
+            }
         }
-        if path.iter().any(|p| p == name) {
-            path.push(name.to_owned());
-            return Err(format!("dependency cycle detected: {}", path.join(" -> ")));
-        }
-        let Some(config) = services.get(name) else { return Ok(()) };
-        path.push(name.to_owned());
-        for dependency in service::dependencies(config) {
-            visit(&dependency, services, path, out)?;
-        }
-        path.pop();
-        out.push(name.to_owned());
-        Ok(())
     }
-    let mut order = Vec::new();
-    for name in services.keys() {
-        visit(name, &services, &mut Vec::new(), &mut order)?;
-    }
-    let mut services = services;
     Ok(order.into_iter().filter_map(|name| services.remove_entry(&name)).collect())
 }
 

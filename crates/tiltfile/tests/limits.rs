@@ -485,3 +485,41 @@ fn the_user_stops_it() {
         Error in local: the evaluation was interrupted"#]]
     .assert_eq(&stopped("local('sleep 100')\nprint('not reached')\n"));
 }
+
+/// Compose files that go deep, in each way they can.
+#[test]
+fn deep_compose_files() {
+    let mut chain = String::from("services:\n");
+    for i in 0..4_000 {
+        writeln!(chain, "  s{i}: {{image: x, depends_on: [s{}]}}", i + 1).unwrap();
+    }
+    let nested =
+        format!("services: {{web: {{image: x, command: {}{}}}}}", "[".repeat(9000), "]".repeat(9000));
+    let mut extends = String::from("services:\n  e200: {image: x}\n");
+    for i in 0..200 {
+        writeln!(extends, "  e{i}: {{extends: e{}}}", i + 1).unwrap();
+    }
+    let mut out = String::new();
+    for text in [
+        format!("{chain}  s4000: {{image: x}}"),
+        format!("{chain}  s4000: {{image: x, depends_on: [s9]}}"),
+        nested,
+        extends,
+    ] {
+        let e = on_a_big_stack(|| {
+            let host = MemoryHost::new(&format!("docker_compose('c.yml')\n-- c.yml\n{text}"));
+            evaluate(&host, Path::new("/p/Tiltfile"), &Settings::default())
+        });
+        match e.error {
+            Some(e) => writeln!(out, "{}", e.message.chars().take(100).collect::<String>()).unwrap(),
+            None => writeln!(out, "{} resources", e.plan.resources.len()).unwrap(),
+        }
+    }
+    expect![[r#"
+        4001 resources
+        dependency cycle detected: s0 -> s1 -> s2 -> s3 -> s4 -> s5 -> s6 -> s7 -> s8 -> s9 -> s10 -> s11 ->
+        failed to parse /p/c.yml: yaml: exceeded max depth of 200
+        services.e100: more than 100 services extend each other
+    "#]]
+    .assert_eq(&out);
+}

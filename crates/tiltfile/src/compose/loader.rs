@@ -7,6 +7,9 @@ use serde_json::{Map, Value};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+/// How deep files may include, and services extend, each other.
+const MOST_NESTED: usize = 100;
+
 /// Reads documents with one environment.
 pub(super) struct Loader<'f> {
     pub(super) files: &'f dyn Files,
@@ -53,6 +56,9 @@ impl<'f> Loader<'f> {
             let mut files: Vec<String> = within.iter().map(|w| w.display().to_string()).collect();
             files.push(path.display().to_string());
             return Err(format!("include cycle detected:\n{}", files.join("\n include ")));
+        }
+        if within.len() >= MOST_NESTED {
+            return Err(format!("{}: more than {MOST_NESTED} files include each other", path.display()));
         }
         // Compose reads YAML by newer rules: `restart: no` is a text
         let options = yaml::Options { rules: yaml::Rules::Compose, ..yaml::Options::default() };
@@ -220,6 +226,9 @@ struct Extension {
 
 /// Notes that a service is extended, unless it is extended already.
 fn enter(within: &mut Vec<Extension>, name: &str, (written, file): (&str, &Path)) -> Loaded<()> {
+    if within.len() >= MOST_NESTED {
+        return Err(format!("services.{name}: more than {MOST_NESTED} services extend each other"));
+    }
     let is_circle = within.iter().any(|e| e.name == name && e.file == file);
     within.push(Extension { name: name.to_owned(), file: file.to_owned(), written: written.to_owned() });
     if !is_circle {
