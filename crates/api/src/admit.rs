@@ -144,7 +144,9 @@ pub(crate) fn warn(kind: &Kind, object: &Value, previous: Option<&Value>, option
         options.warnings.push(warning);
     }
     if kind.resource() == crds::RESOURCE {
-        structural::format_warnings(object).into_iter().for_each(|warning| options.warnings.push(warning));
+        let known = previous.map(structural::format_warnings).unwrap_or_default();
+        let new = structural::format_warnings(object).into_iter().filter(|warning| !known.contains(warning));
+        new.for_each(|warning| options.warnings.push(warning));
     }
 }
 

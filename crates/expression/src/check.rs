@@ -107,16 +107,18 @@ impl Checker<'_> {
                 yes.joined(&no)
             }
             Form::List(items) => {
-                let types = items.iter().map(|(item, optional)| self.entry(item, *optional));
-                Type::list(common(types.collect::<Vec<_>>()))
+                let types: Vec<(usize, Type)> =
+                    items.iter().map(|(item, optional)| (item.at, self.entry(item, *optional))).collect();
+                Type::list(self.common(types))
             }
             Form::Map(entries) => {
                 let (mut keys, mut values) = (Vec::new(), Vec::new());
                 for (key, value, optional) in entries {
-                    keys.push(self.of(key));
-                    values.push(self.entry(value, *optional));
+                    keys.push((key.at, self.of(key)));
+                    values.push((value.at, self.entry(value, *optional)));
                 }
-                Type::Map(common(keys).into(), common(values).into())
+                let keys = self.common(keys);
+                Type::Map(keys.into(), self.common(values).into())
             }
             Form::Struct { name, fields } => self.of_struct(name, fields, node.at),
             Form::Loop(inner) => self.of_loop(inner, node.at),
@@ -247,8 +249,28 @@ impl Checker<'_> {
         found.unwrap_or_else(|| self.no_overload(at, operators_name(operator), None, &[left, right]))
     }
 
+    /// What the parts of a list or map that is written out have in common: they are of one type.
+    fn common(&mut self, types: Vec<(usize, Type)>) -> Type {
+        let mut parts = types.into_iter();
+        let Some((_, mut all)) = parts.next() else { return Type::Dyn };
+        for (at, ty) in parts {
+            if !all.agrees(&ty) {
+                return self.say(at, format!("expected type '{all}' but found '{ty}'"));
+            }
+            all = all.joined(&ty);
+        }
+        all
+    }
+
     fn of_call(&mut self, target: Option<&Node>, name: &str, arguments: &[Node], at: usize) -> Type {
         let types: Vec<Type> = arguments.iter().map(|node| self.of(node)).collect();
+        let is_method = name == "matches";
+        if let [Node { form: Form::Literal(crate::Value::String(text)), at, .. }] = arguments
+            && target.is_some() == is_method
+            && !takes(name, text)
+        {
+            return self.say(*at, format!("invalid {name} argument"));
+        }
         let (target, name) = match qualified(target, name) {
             Some(full) => (None, full),
             None => (target.map(|node| self.of(node)), name.to_string()),
@@ -354,8 +376,14 @@ impl Checker<'_> {
     }
 }
 
-fn common(types: Vec<Type>) -> Type {
-    types.into_iter().reduce(|all, ty| all.joined(&ty)).unwrap_or(Type::Dyn)
+/// Whether a text is what a function wants where it is written out.
+fn takes(name: &str, text: &str) -> bool {
+    match name {
+        "matches" => crate::pattern::compile(text).is_ok(),
+        "duration" => functions::duration(text).is_ok(),
+        "timestamp" => functions::timestamp(text).is_ok(),
+        _ => true,
+    }
 }
 
 fn of_literal(value: &crate::Value) -> Type {

@@ -278,11 +278,17 @@ fn formats_that_nobody_knows_are_told_of() {
         "twice": { "type": "integer", "format": "uint8" }, "format": { "type": "string" },
     } });
     let options = by();
-    api.create(crate::crds::RESOURCE, definition(spec, json!([])), &options).expect("the definition");
+    let made =
+        api.create(crate::crds::RESOURCE, definition(spec, json!([])), &options).expect("the definition");
     expect![[r#"
         unrecognized format "int-or-string"
         unrecognized format "uint8""#]]
     .assert_eq(&options.warnings.take().join("\n"));
+    let mut next = (*made).clone();
+    next["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"]["spec"]["properties"]["known"]["format"] =
+        "day".into();
+    api.update(crate::crds::RESOURCE, next, &options).expect("changed");
+    assert_eq!(options.warnings.take(), ["unrecognized format \"day\""]);
 }
 
 #[test]

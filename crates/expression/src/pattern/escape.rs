@@ -74,8 +74,13 @@ pub(super) fn read(rest: &str) -> Result<(Escape, usize)> {
                 Some(inner) => inner.find('}').map(|end| end + 2),
                 None => name.chars().next().map(char::len_utf8),
             };
-            let length = length.ok_or_else(|| PatternError::new("invalid character class range", rest))?;
-            Ok((Escape::Unicode(length + 2), length + 2))
+            let bad = |part: &str| PatternError::new("invalid character class range", part);
+            let length = length.ok_or_else(|| bad(rest))? + 2;
+            let part = &rest[..length];
+            if regex::Regex::new(part).is_err() {
+                return Err(bad(part));
+            }
+            Ok((Escape::Unicode(length), length))
         }
         'x' => hexadecimal(rest).ok_or_else(|| {
             PatternError::new("invalid escape sequence", rest.chars().take(4).collect::<String>())

@@ -65,6 +65,9 @@ fn refusals_in_gos_words() {
         "(?",
         "(a{1000}){1000}",
         "a**",
+        r"\P[",
+        r"\p{Nothing}",
+        r"[\pL\p{Greek}]",
         "a{2}{3}",
         "a*?b+?",
         "a+??",
@@ -92,6 +95,9 @@ fn refusals_in_gos_words() {
         (?  error parsing regexp: missing argument to repetition operator: `?`
         (a{1000}){1000}  error parsing regexp: expression too large: `(a{1000}){1000}`
         a**  error parsing regexp: invalid nested repetition operator: `**`
+        \P[  error parsing regexp: invalid character class range: `\P[`
+        \p{Nothing}  error parsing regexp: invalid character class range: `\p{Nothing}`
+        [\pL\p{Greek}]  fine
         a{2}{3}  error parsing regexp: invalid nested repetition operator: `{2}{3}`
         a*?b+?  fine
         a+??  error parsing regexp: invalid nested repetition operator: `+??`
