@@ -4,6 +4,7 @@ use super::{Draft, images};
 use crate::call::{Result, fail};
 use crate::env::Env;
 use crate::plan::{ComposeResource, Resource, ResourceKind, TriggerMode};
+use std::collections::{HashMap, HashSet};
 
 /// A resource with what it waits for, by name, and its image by index of the definition.
 pub(super) struct Service {
@@ -20,11 +21,14 @@ pub(super) fn services(env: &Env<'_>, drafts: &[Draft], default_mode: TriggerMod
     if reg.settings.default_registry.is_some() {
         fail!("default_registry is not supported with docker compose");
     }
+    let drafts: HashSet<&str> = drafts.iter().map(|d| d.name.as_str()).collect();
     let mut out = Vec::new();
     for project in &reg.compose {
+        let resources: HashMap<&str, &str> =
+            project.services.iter().map(|s| (s.service.as_str(), s.resource.as_str())).collect();
         for service in &project.services {
             let name = &service.resource;
-            if drafts.iter().any(|d| d.name == *name) {
+            if drafts.contains(name.as_str()) {
                 fail!("dc_resource named {name:?} already exists");
             }
             let reference = service.chosen_image.as_ref().or(service.reference.as_ref());
@@ -32,12 +36,9 @@ pub(super) fn services(env: &Env<'_>, drafts: &[Draft], default_mode: TriggerMod
             if image_def.is_some_and(|i| reg.images[i].build.entrypoint.is_some()) {
                 fail!("docker_build/custom_build.entrypoint not supported for Docker Compose resources");
             }
-            let named = |service: &str| {
-                let other = project.services.iter().find(|s| s.service == service);
-                other.map(|s| s.resource.clone())
-            };
-            let mut resource_deps: Vec<String> =
-                crate::compose::dependencies(&service.config).iter().filter_map(|d| named(d)).collect();
+            let dependencies = crate::compose::dependencies(&service.config);
+            let named = dependencies.iter().filter_map(|name| resources.get(name.as_str()));
+            let mut resource_deps: Vec<String> = named.map(|name| (*name).to_owned()).collect();
             resource_deps.extend(service.resource_deps.iter().cloned());
             let build = service.build.clone().filter(|_| image_def.is_none());
             if build.is_some() {
