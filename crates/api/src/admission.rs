@@ -3,7 +3,7 @@
 //! A write comes here twice, as upstream: [`mutate`] when its object has its defaults and what the server's own rules
 //! add, [`validate`] when the object that results is valid. Both are plain functions of the transaction and of
 //! [`Attributes`], which say what the write is about. What they refuse is the write's error. Webhooks are asked in
-//! between; see [`dialogue`].
+//! between; see [`dialogue`] and [`talk`].
 
 mod conditions;
 mod dialogue;
@@ -11,13 +11,14 @@ mod hooks;
 pub(crate) mod matching;
 mod origin;
 mod review;
+mod talk;
 
-pub(crate) use dialogue::Talk;
 pub use dialogue::{WebhookCall, WebhookCaller};
 pub use hooks::WebhookTarget;
 pub(crate) use hooks::{Hooks, is_configuration};
 pub use origin::{Origin, UserInfo};
 pub(crate) use review::request;
+pub(crate) use talk::Talk;
 
 use crate::transaction::Transaction;
 use crate::{Api, Key, Result, policy, split_api_version};
@@ -157,7 +158,7 @@ pub(crate) fn mutate(
         return Ok(by_policies);
     }
     let object = by_policies.clone().or_else(|| object.map(shown));
-    let by_webhooks = dialogue::mutate(tx, attributes, object.as_ref(), pass)?;
+    let by_webhooks = talk::mutate(tx, attributes, object.as_ref(), pass)?;
     Ok(by_webhooks.or(by_policies))
 }
 
@@ -180,7 +181,7 @@ pub(crate) fn validate(
     object: Option<&Value>,
 ) -> Result<()> {
     policy::validate(tx, attributes, object)?;
-    dialogue::validate(tx, attributes, object)
+    talk::validate(tx, attributes, object)
 }
 
 /// For writes that store no object of their own: both, one after the other.
