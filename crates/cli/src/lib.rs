@@ -70,7 +70,8 @@ fn usage(error: &clap::Error) -> ExitCode {
 
 fn trace(verbose: u8) {
     let level = match verbose {
-        0 => "error",
+        // Requests that fail are told by who made them.
+        0 => "error,kube_client=off",
         1 => "info",
         _ => "debug",
     };

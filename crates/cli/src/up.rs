@@ -9,6 +9,7 @@ use cluster::control;
 use cluster::settings::Settings;
 use session::{Cluster, KubeconfigFile, LogSource, OsHost, Output, Programs, Session, SessionConfig};
 use std::cell::RefCell;
+use std::iter;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -206,6 +207,8 @@ async fn run(
     let stop = CancellationToken::new();
     let interrupted = Arc::new(std::sync::atomic::AtomicBool::new(false));
     tokio::spawn(wait_for_interrupt(stop.clone(), interrupted.clone()));
+    let stopping =
+        cluster.embedded().map(|embedded| format!("`coracle cluster stop {}` the cluster", embedded.name));
     let session = Session::new(cluster.clone(), config, printer.clone());
     let mut greeted = false;
     let round = RefCell::new(Round::new(Instant::now(), args.timeout));
@@ -229,7 +232,8 @@ async fn run(
     }
     if interrupted.load(std::sync::atomic::Ordering::SeqCst) {
         printer.info("stopped watching; the cluster and what runs in it go on");
-        printer.info("`coracle down` removes the project, `coracle cluster stop` the cluster");
+        let removing = iter::once("`coracle down` removes the project".to_owned()).chain(stopping);
+        printer.info(&removing.collect::<Vec<_>>().join(", "));
         return if once { Err(Failure::new(INTERRUPTED, "interrupted")) } else { Ok(()) };
     }
     match verdict {
@@ -353,11 +357,16 @@ pub fn down(args: &DownArgs, printer: &Arc<Printer>) -> Done {
             !keep
         });
         let began = Instant::now();
-        session::delete_objects(&cluster, &objects, true)
+        let deleted = session::delete_objects(&cluster, &objects, true)
             .await
             .map_err(|problem| Failure::new(OURS, format!("not everything could be deleted\n{problem}")))?;
         if !objects.is_empty() {
-            printer.done("down", &format!("{} objects deleted", objects.len()), Some(began.elapsed()));
+            let told = match deleted {
+                0 => "nothing of the project is there".to_owned(),
+                1 => "1 object deleted".to_owned(),
+                more => format!("{more} objects deleted"),
+            };
+            printer.done("down", &told, Some(began.elapsed()));
         }
         if !kept.is_empty() {
             printer.info(&format!("kept: {} (--delete-namespaces, --delete-volumes)", kept.join(", ")));

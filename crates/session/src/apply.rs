@@ -68,11 +68,12 @@ fn is_unknown_kind(error: &kube::Error) -> bool {
     }
 }
 
-async fn remove(api: &Api<DynamicObject>, name: &str) -> Result<(), kube::Error> {
+/// Whether it was there.
+async fn remove(api: &Api<DynamicObject>, name: &str) -> Result<bool, kube::Error> {
     let params =
         DeleteParams { propagation_policy: Some(PropagationPolicy::Foreground), ..DeleteParams::default() };
     match api.delete(name, &params).await {
-        Err(kube::Error::Api(status)) if status.code == 404 => return Ok(()),
+        Err(kube::Error::Api(status)) if status.code == 404 => return Ok(false),
         other => drop(other?),
     }
     let gone = kube::runtime::wait::await_condition(api.clone(), name, |object: Option<&DynamicObject>| {
@@ -80,13 +81,14 @@ async fn remove(api: &Api<DynamicObject>, name: &str) -> Result<(), kube::Error>
     });
     // If it is still there after that long, the apply that follows says so.
     let _ = tokio::time::timeout(DELETE_WAIT, gone).await;
-    Ok(())
+    Ok(true)
 }
 
 /// Deletes in order, all of them whatever happens. An object (or a kind) that is gone already is fine.
-/// With `wait`, comes back when they are really gone.
-pub async fn delete(cluster: &Cluster, objects: &[Value], wait: bool) -> Result<(), String> {
+/// With `wait`, comes back when they are really gone. Gives how many there were.
+pub async fn delete(cluster: &Cluster, objects: &[Value], wait: bool) -> Result<usize, String> {
     let mut problems = Vec::new();
+    let mut deleted = 0;
     for object in objects {
         let name = object["metadata"]["name"].as_str().unwrap_or("");
         let api = match cluster.api_for(object).await {
@@ -101,13 +103,14 @@ pub async fn delete(cluster: &Cluster, objects: &[Value], wait: bool) -> Result<
             remove(&api, name).await
         } else {
             match api.delete(name, &DeleteParams::background()).await {
-                Err(kube::Error::Api(status)) if status.code == 404 => Ok(()),
-                other => other.map(drop),
+                Err(kube::Error::Api(status)) if status.code == 404 => Ok(false),
+                other => other.map(|_| true),
             }
         };
-        if let Err(error) = result {
-            problems.push(format!("{}: {}", label(object), chain(&error)));
+        match result {
+            Ok(was_there) => deleted += usize::from(was_there),
+            Err(error) => problems.push(format!("{}: {}", label(object), chain(&error))),
         }
     }
-    if problems.is_empty() { Ok(()) } else { Err(problems.join("\n")) }
+    if problems.is_empty() { Ok(deleted) } else { Err(problems.join("\n")) }
 }

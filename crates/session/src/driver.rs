@@ -137,6 +137,7 @@ impl Session {
             self.rules.subscribe(),
             self.events.clone(),
             logs,
+            self.output.clone(),
             self.stop.clone(),
         ));
         tokio::spawn(objects::follow(
@@ -304,7 +305,7 @@ impl Session {
             Effect::Delete { round, objects } => {
                 let (cluster, events) = (self.cluster.clone(), self.events.clone());
                 tokio::spawn(async move {
-                    let result = apply::delete(&cluster, &objects, false).await;
+                    let result = apply::delete(&cluster, &objects, false).await.map(drop);
                     let _ = events.send(Event::DeleteDone { round, result }).await;
                 });
             }

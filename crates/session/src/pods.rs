@@ -7,9 +7,11 @@ pub(crate) use rules::Rules;
 
 use crate::cluster::Cluster;
 use crate::logs::Logs;
+use crate::output::Output;
 use crate::sync::LIVE_UPDATED;
 use ancestry::{Ancestor, Ancestry};
 use devloop::{ContainerFact, ContainerState, Event, PodFact, PodPhase};
+use devloop::{Line, Mark};
 use futures::StreamExt;
 use k8s_openapi::api::core::v1::{ContainerStatus, Pod};
 use kube::Api;
@@ -25,8 +27,11 @@ pub(crate) async fn follow(
     mut rules: watch::Receiver<Rules>,
     events: mpsc::Sender<Event>,
     logs: Arc<Logs>,
+    output: Arc<dyn Output>,
     stop: CancellationToken,
 ) {
+    let mut connection =
+        Connection { output, embedded: cluster.embedded().map(|it| it.name.clone()), lost: false };
     let (changes, mut received) = mpsc::channel(1024);
     let mut watched: BTreeMap<String, CancellationToken> = BTreeMap::new();
     let mut pods = Pods::new();
@@ -56,8 +61,10 @@ pub(crate) async fn follow(
             changed = rules.changed() => if changed.is_err() { return },
             change = received.recv() => {
                 let Some(change) = change else { return };
+                connection.note(&change);
                 take(&mut pods, change);
                 while let Ok(change) = received.try_recv() {
+                    connection.note(&change);
                     take(&mut pods, change);
                 }
             }
@@ -79,6 +86,33 @@ enum PodChange {
     Gone(Box<Pod>),
     /// The watch begins anew: forget this namespace's pods.
     Reset(String),
+    /// The cluster cannot be asked, with the reason.
+    Lost(String),
+}
+
+/// Tells once that the cluster has gone, and once that it is there again.
+struct Connection {
+    output: Arc<dyn Output>,
+    embedded: Option<String>,
+    lost: bool,
+}
+
+impl Connection {
+    fn note(&mut self, change: &PodChange) {
+        let (mark, text) = match change {
+            PodChange::Lost(why) if !self.lost => {
+                let hint =
+                    self.embedded.as_ref().map(|name| format!("; `coracle cluster start {name}` starts it"));
+                (Mark::Warning, format!("the cluster does not answer: {why}{}", hint.unwrap_or_default()))
+            }
+            PodChange::Seen(_) | PodChange::Gone(_) | PodChange::Reset(_) if self.lost => {
+                (Mark::Info, "the cluster answers again".to_owned())
+            }
+            _ => return,
+        };
+        self.lost = !self.lost;
+        self.output.line(&Line { resource: String::new(), mark, text });
+    }
 }
 
 fn take(pods: &mut Pods, change: PodChange) {
@@ -94,6 +128,7 @@ fn take(pods: &mut Pods, change: PodChange) {
         }
         PodChange::Gone(pod) => drop(pods.remove(&key(&pod))),
         PodChange::Reset(namespace) => pods.retain(|(ns, _), _| *ns != namespace),
+        PodChange::Lost(_) => {}
     }
 }
 
@@ -124,7 +159,13 @@ async fn watch_namespace(
                     "the watch of pods broke; it begins anew"
                 );
                 tokio::time::sleep(std::time::Duration::from_millis(500)).await;
-                continue;
+                // A watch that was cut off goes on by itself; one that cannot begin has nobody to ask.
+                match &error {
+                    watcher::Error::InitialListFailed(cause) | watcher::Error::WatchStartFailed(cause) => {
+                        PodChange::Lost(crate::error::chain(cause))
+                    }
+                    _ => continue,
+                }
             }
             None => return,
         };

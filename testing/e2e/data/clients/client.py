@@ -133,7 +133,7 @@ def expired():
         for event in watch.Watch().stream(core.list_namespaced_config_map, NS, resource_version="1", timeout_seconds=5):
             print(event["type"])
     except ApiException as error:
-        print(error.status, error.reason)
+        print(error.status, error.reason.rsplit(":", 1)[0])
     failure(lambda: core.list_namespaced_config_map(NS, resource_version="1", resource_version_match="Exact"))
     listed = core.list_namespaced_config_map(NS, resource_version="0", label_selector="set=old")
     print([item.metadata.name for item in listed.items])
