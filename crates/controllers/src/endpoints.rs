@@ -7,6 +7,7 @@ mod tests;
 pub(crate) use slices::{Group, Owner, write_slices};
 
 use crate::access::{self, at, is_deleting, list_at, map_selects, name, namespace, str_at};
+use crate::nodes::NODES;
 use crate::{Controller, Outcome, Server, pods};
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
@@ -23,7 +24,6 @@ const OVER_CAPACITY: &str = "endpoints.kubernetes.io/over-capacity";
 pub(crate) const MANAGED_BY: &str = "endpointslice.kubernetes.io/managed-by";
 /// On Endpoints that belong to a Service with a selector.
 const ENDPOINTS_MANAGED_BY: &str = "endpoints.kubernetes.io/managed-by";
-const NODES: &str = "nodes";
 const HEADLESS: &str = "service.kubernetes.io/headless";
 
 pub(crate) struct Endpoints;
@@ -109,11 +109,9 @@ fn target_port(port: &Value, pod: &Value) -> Option<i64> {
                 "" => "TCP".to_string(),
                 p => p.to_string(),
             };
-            let init = list_at(pod, &["spec", "initContainers"]).iter();
-            let sidecars = init.filter(|c| str_at(c, &["restartPolicy"]) == "Always");
             list_at(pod, &["spec", "containers"])
                 .iter()
-                .chain(sidecars)
+                .chain(pods::sidecars(pod))
                 .flat_map(|c| list_at(c, &["ports"]))
                 .find(|p| str_at(p, &["name"]) == wanted && protocol(p) == protocol(port))
                 .and_then(|p| access::int_at(p, &["containerPort"]))
@@ -194,7 +192,7 @@ fn write_slice(server: &dyn Server, service: &Value, chosen: &[Object], outcome:
     labels.insert("kubernetes.io/service-name".into(), json!(name(service)));
     labels.insert(MANAGED_BY.into(), json!(MANAGER));
     if str_at(service, &["spec", "clusterIP"]) == "None" {
-        labels.insert("service.kubernetes.io/headless".into(), json!(""));
+        labels.insert(HEADLESS.into(), json!(""));
     }
     let reference = access::owner_reference("v1", "Service", service);
     let group = |(ports, endpoints)| Group { family: "IPv4", ports, endpoints };

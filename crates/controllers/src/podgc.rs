@@ -4,13 +4,13 @@
 //! the oldest of those at their end when there are too many.
 
 use crate::access::{self, is_deleting, key, list_at, name, str_at};
+use crate::nodes::NODES;
 use crate::{Controller, Outcome, Server, pods};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 use std::time::Duration;
 use store::{Change, ChangeKind, Key, Object, Propagation, Resource, Term, Write};
 
-const NODES: &str = "nodes";
 /// How many pods may be at their end.
 const MOST_ENDED: usize = 12_500;
 /// Pods at their end are counted no more often than this.

@@ -157,6 +157,12 @@ pub(crate) fn delete(pod: &Value) -> Write {
     }
 }
 
+/// Init containers that run as long as the pod does.
+pub(crate) fn sidecars(pod: &Value) -> impl Iterator<Item = &Value> {
+    let init = list_at(pod, &["spec", "initContainers"]).iter();
+    init.filter(|container| str_at(container, &["restartPolicy"]) == "Always")
+}
+
 /// The condition of a pod that goes although nothing is wrong with it.
 pub(crate) const DISRUPTED: &str = "DisruptionTarget";
 

@@ -36,10 +36,8 @@ fn restarts(pod: &Value) -> (i64, i64) {
         let statuses = list_at(pod, &["status", list]).iter().filter(|status| counts(status));
         statuses.filter_map(|status| int_at(status, &["restartCount"])).max().unwrap_or(0)
     };
-    let is_sidecar = |status: &Value| {
-        let mut containers = list_at(pod, &["spec", "initContainers"]).iter();
-        containers.any(|c| name_of(c) == name_of(status) && str_at(c, &["restartPolicy"]) == "Always")
-    };
+    let is_sidecar =
+        |status: &Value| pods::sidecars(pod).any(|container| name_of(container) == name_of(status));
     (most("containerStatuses", &|_| true), most("initContainerStatuses", &is_sidecar))
 }
 

@@ -9,6 +9,7 @@ pub(crate) use storage::selects;
 pub(crate) use taints::tolerations_of;
 
 use crate::access::{self, at, is_deleting, list_at, name, namespace, str_at};
+use crate::nodes::NODES;
 use crate::{Controller, Outcome, Server, pods, volumes};
 use jiff::Timestamp;
 use serde_json::{Value, json};
@@ -34,7 +35,6 @@ use fit::{Misfit, Scene};
 use ledger::Ledger;
 use preempt::{Preemption, Preemptor};
 
-const NODES: &str = "nodes";
 const NAMESPACES: &str = "namespaces";
 
 #[derive(Default)]

@@ -207,12 +207,9 @@ impl<'a> Scene<'a> {
             return millis(at(whole, &[resource]))
                 .ok_or_else(|| format!("missing pod-level request for {resource} in Pod {pod_name}"));
         }
-        let sidecars = list_at(pod, &["spec", "initContainers"])
-            .iter()
-            .filter(|container| str_at(container, &["restartPolicy"]) == "Always");
         let mut sum: i64 = 0;
         let mut found = false;
-        for container in list_at(pod, &["spec", "containers"]).iter().chain(sidecars) {
+        for container in list_at(pod, &["spec", "containers"]).iter().chain(pods::sidecars(pod)) {
             if self.container.is_empty() || self.container == str_at(container, &["name"]) {
                 found = true;
                 let request = millis(at(container, &["resources", "requests", resource]));

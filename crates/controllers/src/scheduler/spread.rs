@@ -145,8 +145,9 @@ fn preference<'a>(
     nodes: &[&Object],
     everywhere: &[&Object],
 ) -> Preference<'a> {
+    let by_host = str_at(&constraint, &["topologyKey"]) == HOSTNAME;
     let mut counts = BTreeMap::new();
-    if str_at(&constraint, &["topologyKey"]) != HOSTNAME {
+    if !by_host {
         for node in nodes {
             // A node without the topology is a domain of its own.
             counts.insert(domain(&constraint, node).unwrap_or("").to_string(), 0);
@@ -157,7 +158,6 @@ fn preference<'a>(
             }
         }
     }
-    let by_host = str_at(&constraint, &["topologyKey"]) == HOSTNAME;
     let size = if by_host { nodes.len() } else { counts.len() };
     Preference { constraint, counts, weight: (size as f64 + 2.0).ln() }
 }
