@@ -43,6 +43,31 @@ pub(crate) enum Account {
     Kept(Value),
 }
 
+impl Account {
+    /// Writes it into the object. `asked_for` is what the manager has asked for, where policies or webhooks made something
+    /// else of it.
+    fn close(
+        self,
+        tx: &Transaction<'_>,
+        kind: &Kind,
+        (next, asked_for): (&mut Value, Option<Value>),
+        previous: &Value,
+        subresource: &str,
+        manager: &str,
+    ) {
+        match (self, asked_for) {
+            (Self::Kept(managers), _) => {
+                metadata::of(next).insert("managedFields".into(), managers);
+            }
+            (Self::Open, None) => apply::track(tx, kind, next, Some(previous), subresource, manager),
+            (Self::Open, Some(mut asked_for)) => {
+                apply::track(tx, kind, &mut asked_for, Some(previous), subresource, manager);
+                metadata::keep(metadata::of(next), &asked_for["metadata"], "managedFields");
+            }
+        }
+    }
+}
+
 pub(crate) fn create(
     tx: &mut Transaction<'_>,
     kind: &Kind,
@@ -150,7 +175,7 @@ pub(crate) fn update_with(
         dry_run: tx.dry_run,
         origin: &options.origin,
     };
-    let mut asked_for = mutation::of_changed(tx, &attributes, &mut next, &previous, part)?;
+    let asked_for = mutation::of_changed(tx, &attributes, &mut next, &previous, part)?;
     admit::validate(tx.api, &tx.view(), kind, &next, Some(&previous))?;
     if part == Part::Main {
         admit::warn(kind, &next, Some(&previous), options);
@@ -162,19 +187,7 @@ pub(crate) fn update_with(
     if part != Part::Status && kind.namespaced {
         quota::admit(&tx.api.inner.quotas, &tx.view(), &resource, &next, Some(&previous))?;
     }
-    match account {
-        Account::Open => {
-            let manager = &options.field_manager;
-            let asked = asked_for.as_mut().unwrap_or(&mut next);
-            apply::track(tx, kind, asked, Some(&previous), part.subresource(), manager);
-            if let Some(asked_for) = asked_for {
-                metadata::keep(metadata::of(&mut next), &asked_for["metadata"], "managedFields");
-            }
-        }
-        Account::Kept(managers) => {
-            metadata::of(&mut next).insert("managedFields".into(), managers);
-        }
-    }
+    account.close(tx, kind, (&mut next, asked_for), &previous, part.subresource(), &options.field_manager);
     finish(tx, kind, key, next, &previous, &options.origin)
 }
 

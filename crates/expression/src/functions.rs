@@ -250,22 +250,19 @@ pub(crate) fn call(
         }
         ("matches", Some(Value::String(of)), [Value::String(pattern)])
         | ("matches", None, [Value::String(of), Value::String(pattern)]) => {
-            budget.take_length(of.len().saturating_mul(pattern.len()) / 10)?;
-            Ok(Value::Bool(regex(pattern)?.is_match(of)))
+            Ok(Value::Bool(searching(of, pattern, budget)?.is_match(of)))
         }
-        ("find", Some(Value::String(of)), [Value::String(pattern)]) => {
-            budget.take_length(of.len().saturating_mul(pattern.len()) / 10)?;
-            Ok(crate::value::text(regex(pattern)?.find(of).map_or("", |found| found.as_str())))
-        }
+        ("find", Some(Value::String(of)), [Value::String(pattern)]) => Ok(crate::value::text(
+            searching(of, pattern, budget)?.find(of).map_or("", |found| found.as_str()),
+        )),
         ("findAll", Some(Value::String(of)), [Value::String(pattern), rest @ ..]) => {
-            budget.take_length(of.len().saturating_mul(pattern.len()) / 10)?;
             let most = match rest {
                 [] => usize::MAX,
                 // Less than none is all.
                 [Value::Int(most)] => usize::try_from(*most).unwrap_or(usize::MAX),
                 _ => return Err(Failure::NoOverload),
             };
-            let regex = regex(pattern)?;
+            let regex = searching(of, pattern, budget)?;
             let found = regex.find_iter(of).take(most).map(|found| crate::value::text(found.as_str()));
             Ok(list(found.collect()))
         }
@@ -364,7 +361,9 @@ fn count(of: &Value) -> Result<Value> {
     Ok(Value::Int(i64::try_from(count).unwrap_or(i64::MAX)))
 }
 
-fn regex(pattern: &str) -> Result<Arc<Regex>> {
+/// The expression, when going through a text with it is paid for.
+fn searching(of: &str, pattern: &str, budget: &Budget) -> Result<Arc<Regex>> {
+    budget.take_length(of.len().saturating_mul(pattern.len()) / 10)?;
     pattern::compile(pattern).map_err(|error| Failure::Wrong(error.to_string()))
 }
 

@@ -71,20 +71,21 @@ impl Program {
 
     /// Its type, or what is wrong with it.
     pub fn check(&self, names: &Names<'_>) -> Result<Type, Vec<Problem>> {
+        self.checked(names).map(|(ty, _)| ty)
+    }
+
+    /// With the types of all parts.
+    fn checked(&self, names: &Names<'_>) -> Result<(Type, cost::Types), Vec<Problem>> {
         let mut checker = check::Checker::new(&self.text, names);
         let ty = checker.of(&self.root);
-        if checker.problems.is_empty() { Ok(ty) } else { Err(checker.problems) }
+        if checker.problems.is_empty() { Ok((ty, checker.types)) } else { Err(checker.problems) }
     }
 
     /// Its type, and what it may cost at most (see [`cost`]), where `this` is what is declared of `self`; or what is wrong
     /// with it.
     pub fn estimate(&self, names: &Names<'_>, this: &Declared) -> Result<(Type, u64), Vec<Problem>> {
-        let mut checker = check::Checker::new(&self.text, names);
-        let ty = checker.of(&self.root);
-        if !checker.problems.is_empty() {
-            return Err(checker.problems);
-        }
-        Ok((ty, cost::estimate(&self.root, &checker.types, this)))
+        let (ty, types) = self.checked(names)?;
+        Ok((ty, cost::estimate(&self.root, &types, this)))
     }
 
     /// The first regular expression that is written out and is none.
@@ -107,6 +108,11 @@ impl Program {
     pub fn run(&self, scope: &Scope<'_>, budget: &Budget) -> Result<Value, Failure> {
         evaluate::evaluate(&self.root, scope, budget)
     }
+}
+
+/// All that is wrong, a line or more each, as upstream tells it.
+pub fn told(problems: &[Problem]) -> String {
+    problems.iter().map(Problem::to_string).collect::<Vec<_>>().join("\n")
 }
 
 /// An operator as upstream's messages name it.

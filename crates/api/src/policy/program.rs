@@ -3,7 +3,7 @@
 use super::{GROUP, authorizer, word};
 use crate::admission::matching::Matcher;
 use crate::metadata::text;
-use expression::{Function, Names, Problem, Program, Type};
+use expression::{Function, Names, Program, Type};
 use serde_json::Value;
 use std::collections::HashSet;
 
@@ -244,9 +244,7 @@ impl Checker {
             names.push(("variables", Type::Object(std::sync::Arc::new(fields))));
         }
         let names = Names { variables: &names, functions, objects: self.mutates };
-        let told =
-            |problems: Vec<Problem>| problems.iter().map(Problem::to_string).collect::<Vec<_>>().join("\n");
-        program.check(&names).map_err(told)
+        program.check(&names).map_err(|problems| expression::told(&problems))
     }
 
     /// For objects and parameters of known types.

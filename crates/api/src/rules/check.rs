@@ -4,7 +4,7 @@ use super::compile::{list, text};
 use super::cost::Total;
 use super::{Cause, RULES};
 use expression::value::escape;
-use expression::{Declared, Names, Problem, Program, Type};
+use expression::{Declared, Names, Program, Type};
 use serde_json::Value;
 use std::sync::Arc;
 
@@ -217,10 +217,8 @@ fn checked(
     let this = declared.ty().clone();
     let old = if optional_old { Type::optional(this.clone()) } else { this.clone() };
     let names = Names { variables: &[("self", this), ("oldSelf", old)], functions: &[], objects: false };
-    let told = |problems: Vec<Problem>| {
-        failed(problems.iter().map(Problem::to_string).collect::<Vec<_>>().join("\n"))
-    };
-    let (ty, cost) = program.estimate(&names, declared).map_err(told)?;
+    let found = program.estimate(&names, declared);
+    let (ty, cost) = found.map_err(|problems| failed(expression::told(&problems)))?;
     if let Some(error) = program.bad_pattern() {
         return Err(format!("program instantiation failed: {error}"));
     }

@@ -1,20 +1,10 @@
-use crate::tests::{bench, by};
+use crate::tests::{bench, by, things_of};
 use crate::*;
 use expect_test::{Expect, expect};
 use serde_json::json;
 
 fn definition(spec: Value, root: Value) -> Value {
-    let schema =
-        json!({ "type": "object", "x-kubernetes-validations": root, "properties": { "spec": spec } });
-    json!({
-        "apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition",
-        "metadata": { "name": "things.example.com" },
-        "spec": {
-            "group": "example.com", "scope": "Namespaced",
-            "names": { "plural": "things", "singular": "thing", "kind": "Thing", "listKind": "ThingList" },
-            "versions": [{ "name": "v1", "served": true, "storage": true, "schema": { "openAPIV3Schema": schema } }],
-        },
-    })
+    things_of(json!({ "type": "object", "x-kubernetes-validations": root, "properties": { "spec": spec } }))
 }
 
 fn spec() -> Value {

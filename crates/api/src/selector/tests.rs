@@ -226,11 +226,7 @@ fn custom_kinds_declare_their_fields() {
     };
     let fields =
         json!([{ "jsonPath": ".spec.color" }, { "jsonPath": ".spec.size" }, { "jsonPath": ".spec.on" }]);
-    let definition = json!({ "apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition",
-        "metadata": { "name": "things.example.com" },
-        "spec": { "group": "example.com", "scope": "Namespaced",
-            "names": { "plural": "things", "singular": "thing", "kind": "Thing", "listKind": "ThingList" },
-            "versions": [version("v1", fields), version("v2", json!([]))] } });
+    let definition = crate::tests::things(json!([version("v1", fields), version("v2", json!([]))]));
     api.create("apiextensions.k8s.io/customresourcedefinitions", definition, &by()).expect("a definition");
     let kind = api.kinds().by_resource("example.com/things").expect("served");
     let thing = json!({ "metadata": { "name": "t", "namespace": "n" }, "spec": { "color": "red", "size": 3, "on": true } });

@@ -3,7 +3,7 @@
 use super::{Account, check_current, finish, mutation};
 use crate::admission::{self, Attributes, Operation};
 use crate::transaction::Transaction;
-use crate::{ApiError, Key, Object, Result, WriteOptions, admit, apply, limits, link, metadata, pods, quota};
+use crate::{ApiError, Key, Object, Result, WriteOptions, admit, limits, link, metadata, pods, quota};
 use schema::Kind;
 use serde_json::Value;
 
@@ -41,12 +41,7 @@ pub(crate) fn resize(
     }
     admission::validate(tx, &attributes, Some(&next))?;
     quota::admit(&tx.api.inner.quotas, &view, "pods", &next, Some(previous))?;
-    match account {
-        Account::Open => {
-            apply::track(tx, kind, &mut next, Some(previous), "resize", &options.field_manager);
-        }
-        Account::Kept(managed) => drop(metadata::of(&mut next).insert("managedFields".into(), managed)),
-    }
+    account.close(tx, kind, (&mut next, None), previous, "resize", &options.field_manager);
     finish(tx, kind, key, next, previous, &options.origin)
 }
 

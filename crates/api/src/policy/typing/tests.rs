@@ -1,4 +1,4 @@
-use crate::tests::{bench, by};
+use crate::tests::{bench, by, things_of};
 use crate::*;
 use expect_test::expect;
 use serde_json::json;
@@ -11,15 +11,7 @@ fn definition() -> Value {
         "size": { "type": "integer" }, "either": { "x-kubernetes-int-or-string": true },
         "free": { "type": "object", "x-kubernetes-preserve-unknown-fields": true },
     } } } });
-    json!({
-        "apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition",
-        "metadata": { "name": "things.example.com" },
-        "spec": {
-            "group": "example.com", "scope": "Namespaced",
-            "names": { "plural": "things", "singular": "thing", "kind": "Thing", "listKind": "ThingList" },
-            "versions": [{ "name": "v1", "served": true, "storage": true, "schema": { "openAPIV3Schema": schema } }],
-        },
-    })
+    things_of(schema)
 }
 
 fn rule(group: &str, version: &str, resources: &[&str]) -> Value {
