@@ -214,13 +214,16 @@ async fn run(
     let round = RefCell::new(Round::new(Instant::now(), args.timeout));
     let greeting = printer.clone();
     let watching = session.run(stop.clone(), |state, plan| {
-        let progress = progress(state, plan);
-        if progress == Progress::Ready && !greeted {
+        if !greeted && progress(state, plan) == Progress::Ready {
             greeted = true;
             greet(&greeting, &cluster, plan, began.elapsed());
         }
+        // only a round that ends is kept account of
+        if !once {
+            return false;
+        }
         round.borrow_mut().note(state, plan, Instant::now());
-        once && round.borrow().progress(Instant::now()) != Progress::Going
+        round.borrow().progress(Instant::now()) != Progress::Going
     });
     let mut verdict = Progress::Going;
     if once {

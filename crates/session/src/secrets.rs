@@ -52,7 +52,10 @@ impl Scrubbed {
 
 impl Output for Scrubbed {
     fn line(&self, line: &Line) {
-        self.inner.line(&Line { text: self.scrub(&line.text).into_owned(), ..line.clone() });
+        match self.scrub(&line.text) {
+            Cow::Borrowed(_) => self.inner.line(line),
+            Cow::Owned(text) => self.inner.line(&Line { text, ..line.clone() }),
+        }
     }
 
     fn log(&self, resource: &str, source: LogSource, text: &str) {
