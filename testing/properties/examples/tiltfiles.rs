@@ -4,28 +4,10 @@
 //! Tiltfiles below the folders. Before each case its text is written to `target/tiltfiles.last`, so that one that ends
 //! the process, or never ends, is not lost.
 
+use properties::Random;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
-
-struct Random(u64);
-
-impl Random {
-    fn next(&mut self) -> u64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        self.0
-    }
-
-    fn below(&mut self, limit: usize) -> usize {
-        usize::try_from(self.next() >> 33).expect("31 bits fit") % limit.max(1)
-    }
-
-    fn of<'t, T: ?Sized>(&mut self, items: &[&'t T]) -> &'t T {
-        items[self.below(items.len())]
-    }
-}
 
 /// What stands in the place of a word or a value.
 const PIECES: [&str; 72] = [
